@@ -1,4 +1,4 @@
-"""Entries that hold entries: residual, parallel, repeat, foreach, moe."""
+"""Entries that hold entries: residual, parallel, repeat, foreach, moe, side, fused."""
 
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -237,6 +237,18 @@ class Share(Composite):
     of: Reference = required("the name of the entry")
 
 
+class Fused(Composite):
+    """Entries that work as one kernel: what they hand to each other never leaves the chip.
+
+    It is neither moved nor in memory, nor kept for the backward pass, which makes it again.
+
+    Source: Dao et al., NeurIPS 2022 (attention); Gu and Dao, 2023, section 3.3.2 (Mamba's scan).
+    """
+
+    shorthand = "layers"
+    layers: Body = required("the entries; none of them a repeat or a mixture")
+
+
 COMPOSITES: dict[str, type[Composite]] = {
     "residual": Residual,
     "parallel": Parallel,
@@ -246,5 +258,6 @@ COMPOSITES: dict[str, type[Composite]] = {
     "side": Side,
     "share": Share,
     "use": Use,
+    "fused": Fused,
 }
 """Name → class."""

@@ -59,6 +59,7 @@ class Entry(NamedTuple):
         sources: references to its inputs; ``previous`` is what leaves the entry before.
         when: leaves the entry out where it is false; None where it is always in.
         precision: the types of its numbers, of what is in it, too.
+        trainable: whether it is trained, and what is in it; None as what is around it.
         path: its place in the document.
         origin: the origin of its kind.
         fields: the origins of its fields.
@@ -72,6 +73,7 @@ class Entry(NamedTuple):
     sources: tuple[Tree, ...]
     when: Condition | None
     precision: Precision
+    trainable: Condition | None
     path: Path_
     origin: Origin
     fields: Mapping[str, Origin]
@@ -156,6 +158,7 @@ class EntryReader:
             sources=reserved.sources,
             when=reserved.when,
             precision=reserved.precision,
+            trainable=reserved.trainable,
             torch=alias.torch if alias else None,
         )
 
@@ -372,4 +375,9 @@ class Reserved(BaseModel):
     )
     precision: PrecisionField = optional(
         UNSAID, "the types of its numbers, as int8 or {weights: int4}; of all that is in it"
+    )
+    trainable: Annotated[Condition | None, Read(read_condition, form("condition"))] = optional(
+        None,
+        "false freezes its parameters, and those of all that is in it: no gradients, no "
+        "optimizer state; true inside trains some again",
     )

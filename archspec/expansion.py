@@ -13,6 +13,7 @@ from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
     Foreach,
+    Fused,
     Moe,
     Parallel,
     Repetition,
@@ -26,7 +27,7 @@ from archspec.entries import PREVIOUS, Block, BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
 from archspec.fields import Condition, Expression
-from archspec.graph import Graph, Group, Input, Item, Node, Repeat
+from archspec.graph import Graph, Group, Input, Item, Node, Repeat, items_in
 from archspec.header import Header, Symbol
 from archspec.layers import Layer, find_kind
 from archspec.layers.base import FieldError, as_expression, decided
@@ -34,6 +35,7 @@ from archspec.outputs import Outputs, entering_of, is_list, numbered, one, text_
 from archspec.precision import UNSAID, Precision, innermost
 from archspec.scope import Scope, checked_size, resolve
 from archspec.trees import Call, Index, Items, Measure, Name, Number, Part, Tensor, Tree, Value
+from archspec.validation import RESERVED_KEYS
 
 MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
@@ -244,6 +246,7 @@ class _Frame:
     copy: str = ""  # the path of the innermost body around that there are several copies of
     reserved: frozenset[str] = frozenset()  # what the composite calls its own parts
     precision: Precision = UNSAID  # what the entries around state
+    trainable: bool = True  # what they say of training
     counts: Counter[str] = field(default_factory=Counter)
     latest: Outputs = NOTHING  # what leaves the entry before, or enters the first
     sharing: Sharing | None = None  # of a body whose weights another has
@@ -289,7 +292,8 @@ class _Frame:
         self.expansion.counted(entry)
         name = self._name(entry)
         inputs = self._inputs(entry)
-        frame = replace(self, precision=entry.precision.over(self.precision))
+        precision, trainable = entry.precision.over(self.precision), self._is_trained(entry)
+        frame = replace(self, precision=precision, trainable=trainable)
         items, outputs = frame._item(entry, name, inputs)
         self.expansion.applied[self.path + name] = entry, frame
         self.tensors[name] = outputs
@@ -357,14 +361,16 @@ class _Frame:
             raise self._wrong_count(entry, count, (least, most))
 
     def _is_in(self, entry: Entry) -> bool:
-        if entry.when is None:
-            return True
-        with self._at(entry, "when"):
-            return decided(resolve(entry.when.tree, self._at_sizes_of(None))).value
+        return entry.when is None or self._flag(entry, "when", entry.when)
+
+    def _is_trained(self, entry: Entry) -> bool:
+        """Return whether an entry is trained: as it says, else as what is around it."""
+        said = entry.trainable
+        return self.trainable if said is None else self._flag(entry, "trainable", said)
 
     def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
-        beside = place[0] in ("when", "from")
+        beside = place[0] in RESERVED_KEYS
         path = (*entry.path, *place) if beside else (*entry.path, entry.key, *place)
         return self.document.placing(path, f"{entry.key}.{place[-1]}")
 
@@ -464,8 +470,8 @@ class _Frame:
                 return self._residual(entry, content, name, source)
             case Parallel():
                 return self._parallel(entry, content, name, source)
-            case Side():
-                return self._side(entry, name, source)
+            case Side() | Fused():
+                return self._aside(entry, content, name, source)
             case Moe():
                 return self._experts(entry, content, name, source)
         raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
@@ -491,6 +497,7 @@ class _Frame:
             precision=stated,
             torch=entry.torch,
             shares=self._owner(path),
+            trainable=self.trainable,
         )
         self._remember(entry, made)
         return (node,), made
@@ -655,9 +662,9 @@ class _Frame:
         """A layer that a composite has of itself, at a place below this frame."""
         layer = find_kind(kind).model_construct(_fields_set=set(fields), **fields)
         name, path = place.rpartition("/")[2], self.path + place
-        stated = self._stated(kind)
         made = (name, path, layer, inputs, entry.origin, entry.fields)
-        return Node(*made, precision=stated, shares=self._owner(path))
+        node = Node(*made, precision=self._stated(kind), shares=self._owner(path))
+        return node._replace(trainable=self.trainable)
 
     def _parallel(self, entry: Entry, fields: Parallel, name: str, source: Tensor) -> Made:
         groups: list[Item] = []
@@ -675,9 +682,15 @@ class _Frame:
         )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
-    def _side(self, entry: Entry, name: str, source: Tensor) -> Made:
+    def _aside(self, entry: Entry, fields: Side | Fused, name: str, source: Tensor) -> Made:
+        """The group of a body that ends in a side branch's output, or that works as one kernel."""
         items, output = self.inner(one(source), name)._single_body(entry.bodies["layers"][0])
-        self.expansion.sides.append(output)
+        if isinstance(fields, Side):
+            self.expansion.sides.append(output)
+        elif inside := next((i for i in items_in(items) if isinstance(i, Repeat)), None):
+            cause = f"a fused body holds no {inside.kind}, which '{inside.path}' is"
+            hint = f"write fused inside the {inside.kind}, around its layers"
+            raise entry.error(cause, hint=hint)
         return self._group(entry, name, items, output)
 
     def _foreach(self, entry: Entry, fields: Foreach, name: str, source: Outputs) -> Made:

@@ -27,6 +27,7 @@ class Node(NamedTuple):
         shares: the path of the node all whose learnable tensors it has, or None.
         precision: what the entry, those around it and its kind say of the types of its numbers.
         torch: PyTorch's name of its kind, where the spec writes that.
+        trainable: whether its parameters are trained.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Node(NamedTuple):
     precision: Precision = UNSAID
     torch: Torch | None = None
     shares: str | None = None
+    trainable: bool = True
 
     @property
     def owner(self) -> str | None:

@@ -69,7 +69,7 @@ def _advice(model: type[BaseModel], loc: tuple[str | int, ...], value: object) -
     return tell(loc[0], value) if tell and len(loc) == 1 else None
 
 
-RESERVED_KEYS = frozenset({"name", "from", "when", "precision"})
+RESERVED_KEYS = frozenset({"name", "from", "when", "precision", "trainable"})
 """The keys that stand beside a kind."""
 
 NO_FIELDS = "it has no fields"

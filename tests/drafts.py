@@ -102,7 +102,7 @@ class Draft:
         name = next(self.fresh)
         entry: Entry = {kind: {} if fields is None else fields, "name": name}
         sources = sources or (self.source,)
-        if sources != ("previous",) and kind != "parameter":
+        if sources != ("previous",) and kind not in ("parameter", "constant"):
             entry["from"] = sources[0] if len(sources) == 1 else list(sources)
         self.frame.run(twin.taken_apart(entry))
         check(self.frame.latest)

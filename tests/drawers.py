@@ -427,11 +427,11 @@ def partner(d: Draft, x: str) -> str:
     return d.emit(how, {"dim": d.axis(len(shape)), "keepdim": True} if how == "mean" else {}, x)
 
 
-def free(d: Draft) -> str:
-    """A parameter that is broadcast to the tensor at hand: some last axes, some of extent 1."""
+def free(d: Draft, kind: str = "parameter") -> str:
+    """A tensor of its own, broadcast to the one at hand: some last axes, some of extent 1."""
     last = d.shape[-d.integer(1, len(d.shape)) :]
     shape = [1 if d.chance(0.4) else size for size in last]
-    return d.emit("parameter", {"shape": [*shape[:-1], d.choice([1, features(d)])]})
+    return d.emit(kind, {"shape": [*shape[:-1], d.choice([1, features(d)])]})
 
 
 def features(d: Draft) -> int | str:
@@ -445,6 +445,14 @@ def parameter(d: Draft) -> None:
     x = d.anchor()
     d.source = x
     d.emit(d.choice(["add", "mul"]), {}, x, free(d))
+
+
+@drawer("constant")
+def constant(d: Draft) -> None:
+    """A buffer, put to use likewise."""
+    x = d.anchor()
+    d.source = x
+    d.emit(d.choice(["add", "mul"]), {}, x, free(d, "constant"))
 
 
 @drawer("concat")

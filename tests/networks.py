@@ -17,6 +17,7 @@ import torch
 
 from tests import drawers, twin  # noqa: F401 (drawers register themselves)
 from tests.drafts import Draft, Entry, drawer
+from tests.torch_kinds import RefusedError
 from tests.twin import Frame, Shape
 
 Spec = dict[str, Any]
@@ -33,6 +34,15 @@ def residual(d: Draft) -> None:
         d.emit("residual", body)
     else:
         d.emit("residual", {"layers": body} | ({"shortcut": shortcut} if shortcut else {}))
+
+
+@drawer("fused")
+def fused(d: Draft) -> None:
+    """A body without repeats."""
+    body, _ = d.body()
+    if any(kind in repr(body) for kind in ("'repeat'", "'moe'")) or d.frame.network.blocks:
+        raise RefusedError("a repeat in a fused body")
+    d.emit("fused", body)
 
 
 def matching(d: Draft, wanted: Shape, body: list[Entry]) -> list[Entry]:

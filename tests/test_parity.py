@@ -93,7 +93,7 @@ def from_torch(network: twin.Network) -> Table:
 
 def from_archcost(analysis: Analysis, number: Number) -> Table:
     table: Table = {}
-    for layer, (runs, copies, _) in analysis.counted:
+    for layer, (runs, copies, *_) in analysis.counted:
         shapes = tuple(tuple(map(number, shape)) for shape in layer.outputs)
         params = number(analysis.of_layer("params", layer) * copies)
         macs = number(analysis.of_layer("macs", layer) * runs)

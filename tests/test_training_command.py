@@ -42,6 +42,7 @@ STATES = {
     ("momentum", "fp16", "fp32"): 2 + 2 + 4 + 4,
     ("adam", "bf16", "fp32"): 2 + 2 + 4 + 8,
     ("adamw", "bf16", "fp32"): 2 + 2 + 4 + 8,
+    ("lion", "bf16", "fp32"): 2 + 2 + 4 + 4,
     ("adam", "bf16", "none"): 2 + 2 + 8,
     ("adam", "fp32", "fp32"): 4 + 4 + 8,
     ("sgd", "fp32", "fp32"): 4 + 4,
@@ -55,6 +56,45 @@ def test_bytes_per_parameter(optimizer: str, dtype: str, master: str) -> None:
     state = sum(map(net.value, ("model_size", "gradients", "optimizer_state")))
     assert state == STATES[optimizer, dtype, master] * net.value("params")
     assert net.value("training_memory") == state + net.value("activations_kept")
+
+
+def test_gradients_in_fp32() -> None:
+    """18 bytes beside weights in bf16: Megatron Core's guide to its distributed optimizer."""
+    net = trained("specs/resnet.yaml", dtype="bf16", gradients="fp32")
+    parts = ("model_size", "gradients", "optimizer_state")
+    assert sum(map(net.value, parts)) == 18 * net.value("params")
+
+
+EIGHT_BITS = """\
+archspec: 1
+name: net
+symbols: {d: 100}
+input: [1, 63]
+layers:
+  - linear: {out_features: 65}
+  - linear: {out_features: d}
+  - layernorm
+  - linear: {out_features: 7}
+"""
+"""Weights of 4,095, 65·d and 7·d; biases and scales of 65, d three times, and 7."""
+
+
+@pytest.mark.parametrize("optimizer", ["adam8bit", "lion8bit"])
+@pytest.mark.parametrize("width", [1, 63, 64, 100, 585, 586, 4096])
+def test_moments_in_8_bits(width: int, optimizer: str, tmp_path: Path) -> None:
+    """Tensor by tensor, as bitsandbytes allocates: in fp32, or in 8 bits with scales of 256."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(EIGHT_BITS)
+    expected = 0
+    for size in (63 * 65, 65, 65 * width, *[width] * 3, 7 * width, 7):
+        blocks = size // 256 + bool(size % 256)
+        expected += 4 * size if size < 4096 else size + 4 * blocks
+    asked = scenario(optimizer=optimizer)
+    law = analyze(spec, convention="torch", scenario=asked)
+    number = analyze(spec, convention="torch", settings={"d": width}, scenario=asked)
+    moments = 2 if optimizer == "adam8bit" else 1
+    assert law.at(d=width).optimizer_state == moments * expected
+    assert number.value("optimizer_state") == moments * expected
 
 
 def test_adafactor_by_hand(tmp_path: Path) -> None:
@@ -145,7 +185,10 @@ def test_solve(archcost: Run) -> None:
 
 
 BAD = {
-    ("training", GPT2, "--optimizer", "lion"): "unknown optimizer 'lion'",
+    ("training", GPT2, "--optimizer", "lions"): "unknown optimizer 'lions'",
+    ("training", GPT2, "--gradients", "int8"): "gradients in int8: they are no integers",
+    ("training", GPT2, "--gradients", "fp23"): "unknown type 'fp23'",
+    (GPT2, "--gradients", "fp32"): "gradients is of training",
     ("training", GPT2, "--checkpoint", "block"): "unknown checkpoint 'block'",
     ("training", GPT2, "--master", "fp16"): "unknown master copy 'fp16'",
     ("training", GPT2, "--format", "yaml"): "unknown format 'yaml'",

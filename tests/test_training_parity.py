@@ -107,6 +107,37 @@ def test_as_much_is_kept_and_worked_out_as_pytorch_does(seed: int) -> None:
     assert found == torch_says(spec), yaml.safe_dump(spec)
 
 
+FREEZABLE = ("linear", "layernorm", "prelu")
+"""Kinds of which PyTorch keeps no more where they are frozen; a convolution keeps its input."""
+
+
+def frozen(seed: int, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """A drawn network of which some layers are frozen."""
+    spec, random = drawn(seed), Random(seed)
+    for entry in spec["layers"]:
+        if next(iter(entry)) in kinds and random.random() < 0.6:
+            entry["trainable"] = False
+    return spec
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_frozen_layers_keep_and_work_out_as_much_as_pytorch_does(seed: int) -> None:
+    spec = frozen(seed, FREEZABLE)
+    net = we_say(spec)
+    found = net.value("activations_kept"), net.value("training_macs")
+    assert found == torch_says(spec), yaml.safe_dump(spec)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_frozen_convolutions_work_out_as_much_as_pytorch_does(seed: int) -> None:
+    """They keep their input in PyTorch, though no gradient needs it; so no more is kept here."""
+    spec = frozen(seed, (*FREEZABLE, "conv2d"))
+    net = we_say(spec)
+    kept, products = torch_says(spec)
+    assert net.value("training_macs") == products, yaml.safe_dump(spec)
+    assert net.value("activations_kept") <= kept, yaml.safe_dump(spec)
+
+
 def test_the_state_of_adam_is_pytorchs() -> None:
     """After a step: two moments of every parameter, a counter of steps left out."""
     model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.LayerNorm(5))

@@ -35,6 +35,7 @@ class Call:
         fields: its fields, as numbers.
         learned: what it learns.
         tied: the weight of another layer that it shares.
+        is_trained: whether what it learns is trained.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Call:
         self.fields = fields
         self.tied = tied
         self.learned: list[Tensor] = []
+        self.is_trained = True
 
     @property
     def x(self) -> Tensor:
@@ -59,7 +61,7 @@ class Call:
     def run(self, module: nn.Module, *inputs: Tensor) -> Any:
         """A module at inference, on the first input where none is given."""
         self.learned += module.parameters()
-        return module.eval()(*(inputs or (self.x,)))
+        return module.eval().requires_grad_(self.is_trained)(*(inputs or (self.x,)))
 
     def parameter(self, *shape: int) -> Tensor:
         """A learned tensor that belongs to no module."""
@@ -567,6 +569,11 @@ def class_token(call: Call) -> Tensors:
 @twin("parameter")
 def parameter(call: Call) -> Tensors:
     return call.parameter(*listed(call.get("shape")))
+
+
+@twin("constant")
+def constant(call: Call) -> Tensors:
+    return torch.empty(*listed(call.get("shape")), device="meta")
 
 
 def listed(value: Any) -> list[Any]:

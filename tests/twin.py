@@ -109,12 +109,13 @@ class Entry(NamedTuple):
     name: str | None
     sources: list[str]
     when: Any
+    is_trained: bool = True
 
 
 def taken_apart(entry: str | Fields) -> Entry:
     if isinstance(entry, str):
         return Entry(entry, {}, None, ["previous"], True)
-    (kind,) = (key for key in entry if key not in ("name", "from", "when"))
+    (kind,) = (key for key in entry if key not in ("name", "from", "when", "trainable"))
     sources = entry.get("from", "previous")
     return Entry(
         kind,
@@ -122,6 +123,7 @@ def taken_apart(entry: str | Fields) -> Entry:
         entry.get("name"),
         [sources] if isinstance(sources, str) else list(sources),
         entry.get("when", True),
+        entry.get("trainable", True),
     )
 
 
@@ -159,7 +161,7 @@ class Network:
 
     def layer(self, key: str, call: Call) -> Tensors:
         """Run one layer, and write down what it was."""
-        if call.kind != "parameter" and call.x.dim() not in axes_of(call.kind):
+        if call.kind not in ("parameter", "constant") and call.x.dim() not in axes_of(call.kind):
             raise RefusedError("another number of axes than the kind's documentation says")
         before = self.counter.get_total_flops()
         result = TWINS[call.kind](call)
@@ -274,7 +276,7 @@ class Frame:
     def visible(self) -> Names:
         """What the names of tensors stand for, and what is said of them in expressions."""
         around = self.parent.visible() if self.parent else {}
-        words: Names = {"len": len, "shape": lambda x: list(x.shape)}
+        words: dict[str, Any] = {"len": len, "shape": lambda x: list(x.shape)}
         words["reversed"] = lambda x: several(x[::-1])
         return {**around, **words, **self.tensors}
 
@@ -312,7 +314,7 @@ class Frame:
         return run(self, name, entry.fields, x) if run else self.block(entry, x)
 
     def layer(self, entry: Entry, name: str) -> Tensors:
-        sources = [] if entry.kind == "parameter" else entry.sources
+        sources = [] if entry.kind in ("parameter", "constant") else entry.sources
         inputs = self.entering(sources)
         before = inputs[0] if inputs else self.latest
         sizes = sizes_of(before if isinstance(before, Tensor) else None)
@@ -328,6 +330,7 @@ class Frame:
         owner = entry.fields.get("weight")
         tied = self.find(owner)[0].weights[owner] if owner else None
         call = Call(entry.kind, inputs, fields | words, tied)
+        call.is_trained = entry.is_trained
         result = self.network.layer(name, call)
         self.weights |= zip([name], call.learned, strict=False)
         return result
@@ -377,6 +380,10 @@ def residual(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
     keeps = fields.get("projects") == "on_change" and left.shape == x.shape
     short = frame.inner(x, frame.names).body([] if keeps else fields.get("shortcut", []))
     return merged(frame, name, "add", [left, short])
+
+
+def fused(frame: Frame, _: str, fields: Any, x: Tensor) -> Tensor:
+    return frame.inner(x, frame.names).body(in_full(fields)["layers"])
 
 
 def parallel(frame: Frame, name: str, fields: Any, x: Tensor) -> Tensor:
@@ -498,6 +505,7 @@ def share(frame: Frame, name: str, of: Any, x: Tensor) -> Any:
 
 COMPOSITES: Mapping[str, Run] = {
     "foreach": foreach,
+    "fused": fused,
     "moe": moe,
     "parallel": parallel,
     "repeat": repeat,

@@ -76,3 +76,17 @@ class LearnedTensor(Layer):
     example: ClassVar[dict[str, object]] = {"shape": [4]}
 
     shape: SizeList = required("its extents; in_* are those of the tensor before it")
+
+
+@kind("constant")
+class Constant(Layer):
+    """``() → shape``: a tensor that stands free and is not learned: a buffer.
+
+    It counts in ``state_size``, in no convention's params. Source: ``register_buffer`` of
+    ``torch.nn.Module``.
+    """
+
+    takes: ClassVar[tuple[int, int | None]] = (0, 0)
+    example: ClassVar[dict[str, object]] = {"shape": [4]}
+
+    shape: SizeList = required("its extents; in_* are those of the tensor before it")

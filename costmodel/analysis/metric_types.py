@@ -23,6 +23,7 @@ class MetricLaws:
     receptive_field: Expr | None
     effective_stride: Expr | None
     effective_padding: Expr | None
+    active_params: Expr
     bytes_moved: Expr
     in_out_peak: Expr
     energy: Expr
@@ -39,9 +40,11 @@ class MetricLaws:
     memory_peak_best: Expr
     gradients: Expr
     optimizer_state: Expr
+    state_size: Expr
     activations_kept: Expr
     training_memory: Expr
     training_macs: Expr
+    trainable_params: Expr
 
 
 class MetricNumbers:
@@ -58,6 +61,7 @@ class MetricNumbers:
     receptive_field: Rational | None
     effective_stride: Rational | None
     effective_padding: Rational | None
+    active_params: Rational
     bytes_moved: Rational
     in_out_peak: Rational
     energy: Rational
@@ -74,6 +78,8 @@ class MetricNumbers:
     memory_peak_best: Rational
     gradients: Rational
     optimizer_state: Rational
+    state_size: Rational
     activations_kept: Rational
     training_memory: Rational
     training_macs: Rational
+    trainable_params: Rational

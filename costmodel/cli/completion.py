@@ -222,7 +222,9 @@ VALUES: Mapping[str, Values] = {
     **dict.fromkeys(("metric", "by", "sort", "pareto", "where"), _metrics),
     **dict.fromkeys(("set_", "vary"), _settings),
     **dict.fromkeys(("hardware", "energy"), _devices),
-    **dict.fromkeys(("dtype", "weights", "activations", "accumulators", "cache"), _types),
+    **dict.fromkeys(
+        ("dtype", "weights", "activations", "accumulators", "cache", "gradients"), _types
+    ),
     "convention": _conventions,
     "format": _formats,
     "for_": symbols,

@@ -152,9 +152,11 @@ class Given:
         energy: The profile whose energies the device takes, as horowitz-45nm.
         efficiency: The part of the device's peaks that is reached, as 0.5.
         past: How many tokens came before, their keys and values cached; past leaves it open.
-        optimizer: What trains it: sgd, momentum, adam, adamw or adafactor.
+        optimizer: What trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
+            adamw8bit or lion8bit.
         checkpoint: What is made again in training: none, blocks or attention.
         master: The copy of weights narrower than 32 bits in training: fp32 or none.
+        gradients: The type of the gradients in training, as fp32 beside weights in bf16.
         attention: How attention is implemented: fused (no score matrix in memory, no products that
             a causal mask hides; what bounds take) or unfused.
         page: The tokens of a page, as 16: a cache takes whole pages of each sequence.
@@ -175,6 +177,7 @@ class Given:
     optimizer: str | None = None
     checkpoint: str | None = None
     master: str | None = None
+    gradients: str | None = None
     attention: str | None = None
     page: str | None = None
 

@@ -47,6 +47,7 @@ distribution is named in its entry point group `archcost.metrics`, as kinds are 
 _TOGETHER = {
     ("sum", "run"): "sum over all runs",
     ("sum", "copy"): "sum over all copies of the weights",
+    ("sum", "active copy"): "sum over the copies that work on a token",
     ("sum", "all runs"): "sum",
     ("max", "run"): "largest",
     ("max", "all runs"): "largest",

@@ -1,8 +1,9 @@
 """The bytes that a layer moves at least: weights and inputs are read once, outputs written once.
 
 What works in place is done on the way of the layer before it, and reads only its other inputs; a
-view moves nothing; what is made and used inside a layer stays there. Where a cache of keys and
-values is kept, those of tokens before are read once, and those of new ones written once.
+view moves nothing; what is made and used inside a layer, or a fused group of them, stays there.
+Where a cache of keys and values is kept, those of tokens before are read once, and those of new
+ones written once.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from sympy import Add, Expr, S
 from archspec.precision import TYPES
 from archspec.trees import Tensor
 from costmodel.algebra.functions import Maximum
+from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.registry import BYTES, LARGEST, metric
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
@@ -83,10 +85,12 @@ def kept_bytes(kept: Cache | State, tokens: Expr, dtype: str) -> Expr:
 
 
 def weights_read(layer: LayerCost, context: Context) -> Expr:
-    """Return the bytes of the learnable tensors that one run reads, tied ones included."""
+    """Return the bytes of the learnable tensors that one run reads, tied ones and constants too."""
     dtype, roles = context.types_of(layer).weights, context.convention.roles
     tensors = (p for p in (*layer.cost.parameters, *layer.cost.tied) if p.role in roles)
-    reads = ((p.copies, p.size if p.read is None else p.read) for p in tensors)
+    reads = [(p.copies, p.size if p.read is None else p.read) for p in tensors]
+    if layer.cost.output is Output.PARAMETER:
+        reads += [(S.One, buffer.size) for buffer in layer.cost.buffers]
     return Add(*(copies * in_bytes(size, dtype) for copies, size in reads))
 
 
@@ -114,7 +118,9 @@ def _reads(layer: LayerCost, context: Context) -> Expr:
             return S.Zero
         place = next((t for t, size in read.items() if size == layer.output_elements), None)
         read.pop(place or next(iter(read)))
-    return Add(*(context.bytes_of(tensor, size) for tensor, size in read.items()))
+    kernel = kernel_of(layer, context)
+    moved = (t for t in read if kernel is None or kernel.reads(t, layer))
+    return Add(*(context.bytes_of(tensor, read[tensor]) for tensor in moved))
 
 
 def _new_in_caches(context: Context) -> Mapping[Tensor, Expr]:
@@ -145,6 +151,10 @@ def in_out(layer: LayerCost, context: Context) -> Expr:
     Of a layer with several products it is the largest input and output of one of them, fused ones
     being one. Source: MIT 6.5940, lecture 2 (peak activation).
     """
+    kernel = kernel_of(layer, context)
+    if kernel is not None:
+        moved = (data_movement(each, context).activations for each in kernel.layers)
+        return Add(*moved) if layer is kernel.last else S.Zero
     if not makes_map(layer, context):
         return S.Zero
     if layer.cost.inner:
@@ -187,4 +197,6 @@ def _writes(layer: LayerCost, context: Context) -> Expr:
     if not makes_map(layer, context):
         return S.Zero
     made = zip(layer.made, map(elements, layer.outputs), strict=True)
-    return Add(*(context.bytes_of(tensor, size) for tensor, size in made))
+    kernel = kernel_of(layer, context)
+    written = (each for each in made if kernel is None or kernel.writes(each[0]))
+    return Add(*(context.bytes_of(tensor, size) for tensor, size in written))

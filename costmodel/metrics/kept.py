@@ -15,7 +15,8 @@ from costmodel.algebra.sums import each_by_each
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
 from costmodel.metrics.trace import Case, CheckpointBlock, Event, Value, is_learned, learns
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.backward import Backward, Entered, Inside
+from costmodel.rules.backward import WEIGHTS, Backward, Inside, factors
+from costmodel.rules.cost import Role
 from costmodel.scenario.training import Checkpoint
 
 
@@ -90,8 +91,7 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     outside = [e for e in events if takes_part(e) and not (by_blocks and e.block is not None)]
     blocks = _blocks(events) if by_blocks else {}
     asked = _Asked()
-    for event in outside:
-        asked.by(event)
+    asked.by(outside)
     for block, inside in blocks.items():
         for event in inside:
             asked.entering(event, block)
@@ -113,7 +113,7 @@ def backward_of(event: Event) -> Backward:
         SpecError: its kind does not say it.
     """
     if event.layer is None:
-        return Backward(tuple(Entered(number) for number in range(len(event.reads))))
+        return factors(len(event.reads))
     if event.layer.backward is None:
         cause = f"the kind '{event.layer.node.kind}' says not what it keeps for training"
         raise event.layer.node.error(cause, hint="it needs a backward rule beside its cost rule")
@@ -138,8 +138,7 @@ def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_
     """Return what a block keeps beside what is kept anyway."""
     own = _Asked(kept_anyway)
     worked = [event for event in events if takes_part(event)]
-    for event in worked:
-        own.by(event)
+    own.by(worked)
     inside = (held for event in worked for held in _inside(event, own))
     depth = len(block.within)
     held = (held._replace(within=held.within[depth:]) for held in (*own.held, *inside))
@@ -148,7 +147,14 @@ def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_
 
 def _is_asked(event: Event, asked_by: Iterable[int] | None) -> bool:
     """Return whether one of the gradients that need something is wanted; None means any."""
-    return asked_by is None or any(is_learned(event.reads[number]) for number in asked_by)
+    return asked_by is None or any(_is_wanted(event, number) for number in asked_by)
+
+
+def _is_wanted(event: Event, number: int) -> bool:
+    """Return whether the gradient of an input of a layer is wanted, or that of its weights."""
+    if number == WEIGHTS:
+        return event.layer is not None and event.layer.cost.trains(Role.WEIGHT)
+    return is_learned(event.reads[number])
 
 
 def _asks(event: Event) -> Iterator[Case]:
@@ -167,8 +173,41 @@ def _wanted(event: Event) -> Iterator[Inside]:
     return (each for each in inside if _is_asked(event, each.asked_by))
 
 
+def _needs(kernel: Iterable[Event]) -> tuple[list[tuple[Event, Case]], dict[int, Event]]:
+    """Return what the layers of a kernel ask for from outside it, and those that work again.
+
+    What they ask for inside is made again, from what its makers read, and so on outwards.
+    """
+    events = list(kernel)
+    makers = {value: event for event in events for value in event.values_made if value.is_inner}
+    again = {event.number: event for event in events if any(True for _ in _wanted(event))}
+    asked = [(event, case) for event in events for case in _asks(event)]
+    asked += [(event, case) for event in again.values() for cases in event.reads for case in cases]
+    needed: list[tuple[Event, Case]] = []
+    while asked:
+        event, case = asked.pop()
+        maker = makers.get(case.value)
+        if maker is None:
+            needed.append((event, case))
+        elif maker.number not in again:
+            again[maker.number] = maker
+            asked += [(maker, each) for cases in maker.reads for each in cases]
+    return needed, again
+
+
+def worked_again(events: Iterable[Event]) -> set[int]:
+    """Return the numbers of the layers of kernels that work again in the backward pass."""
+    kernels: dict[object, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.kernel is not None and takes_part(event):
+            kernels[event.kernel, event.within].append(event)
+    return {number for inside in kernels.values() for number in _needs(inside)[1]}
+
+
 def _inside(event: Event, asked: "_Asked", *, with_core: bool = True) -> Iterator[Held]:
     """Yield what is kept of what is made inside a layer, but for what its kept output says."""
+    if event.kernel is not None:
+        return
     for inside in _wanted(event):
         share = 1 - asked.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
@@ -185,7 +224,7 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
     """Yield the core of every attention: it is made again as a whole."""
     for event in worked:
         core = [_held_inside(event, inside) for inside in _wanted(event) if inside.is_core]
-        if core:
+        if core and event.kernel is None:
             again = tuple(held._replace(within=()) for held in core)
             yield Again(core[0].path, again, event.within)
 
@@ -197,10 +236,18 @@ class _Asked:
         self.before = before  # what is kept anyway
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 
-    def by(self, event: Event) -> None:
-        """Note what a layer asks for."""
-        for case in _asks(event):
-            self._note(event, case)
+    def by(self, events: Iterable[Event]) -> None:
+        """Note what layers ask for; those of a kernel together, for what is not inside it."""
+        kernels: dict[object, list[Event]] = defaultdict(list)
+        for event in events:
+            if event.kernel is not None:
+                kernels[event.kernel, event.within].append(event)
+                continue
+            for case in _asks(event):
+                self._note(event, case)
+        for inside in kernels.values():
+            for event, case in _needs(inside)[0]:
+                self._note(event, case)
 
     def entering(self, event: Event, block: CheckpointBlock) -> None:
         """Note what a layer reads that is made outside its block."""

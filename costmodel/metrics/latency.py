@@ -9,12 +9,13 @@ the main memory, and the two go on at the same time. Where a device states no ba
 from collections.abc import Sequence
 from fractions import Fraction
 
-from sympy import Expr, S
+from sympy import Add, Expr, S
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.algebra.functions import Maximum, exact
 from costmodel.metrics.data_movement import data_movement, weights_read
+from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Need, metric
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
@@ -89,9 +90,23 @@ def count_compute_time(layer: LayerCost, context: Context) -> Expr:
 
 @metric("latency", "latency, at least", SECONDS, needs=(Need.DEVICE,))
 def count_latency(layer: LayerCost, context: Context) -> Expr:
-    """Seconds of operations or of moving bytes, whichever takes longer."""
+    """Seconds of operations or of moving bytes, whichever takes longer.
+
+    Of a fused group it is that of all together, which stands at its last layer.
+    """
+    kernel = kernel_of(layer, context)
+    if kernel is not None and layer is not kernel.last:
+        return S.Zero
+    if kernel is not None:
+        times = (_times(each, context) for each in kernel.layers)
+        return larger(*(Add(*each) for each in zip(*times, strict=True)))
+    return larger(*_times(layer, context))
+
+
+def _times(layer: LayerCost, context: Context) -> tuple[Expr, Expr]:
+    """Return the times of a layer's operations and of moving its bytes."""
     moving = memory_time(layer, context) if _moves_in_known_time(context) else S.Zero
-    return larger(count_compute_time(layer, context), moving)
+    return count_compute_time(layer, context), moving
 
 
 def _both_times(layers: Sequence[Counted], context: Context) -> list[Expr]:

@@ -159,6 +159,16 @@ class _Unrolled(Tracer):
             weighed = (*(body.result for body in bodies), scope[flow.chosen_by])
             self._connect(weighed, inside)
 
+    def fused(self, begin: int) -> None:
+        """Let what enters a fused group, and leaves it, be there till its last layer is done."""
+        *before, last = self.events[begin:]
+        inside = {value for event in before for value in event.values_made}
+        entering = (c for event in before for cases in event.reads for c in cases)
+        enters = {c.value: c for c in entering if c.value not in inside}
+        leaves = (_read(value) for value in inside if not value.is_inner)
+        reads = (*last.reads, *((case,) for case in enters.values()), *leaves)
+        self.events[-1] = last._replace(reads=reads)
+
     def _body(
         self, group: GroupCost, scope: Scope, entering: Cases, inside: Here, start: int
     ) -> "_Body":

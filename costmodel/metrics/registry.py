@@ -76,15 +76,16 @@ class Together(NamedTuple):
 
     Attributes:
         combine: whether they add up, or the largest is the network's.
-        per: whether a layer counts once per run or once per copy of its weights, or the count of a
-            layer is that of all its runs.
+        per: whether a layer counts once per run, per copy of its weights, or per copy that works
+            of experts, or the count of a layer is that of all its runs.
     """
 
     combine: Literal["sum", "max"] = "sum"
-    per: Literal["run", "copy", "all runs"] = "run"
+    per: Literal["run", "copy", "active copy", "all runs"] = "run"
 
 
 SUM, SUM_OF_COPIES, SUM_OF_ALL_RUNS = Together(), Together(per="copy"), Together(per="all runs")
+SUM_OF_ACTIVE_COPIES = Together(per="active copy")
 LARGEST, LARGEST_OF_ALL_RUNS = Together("max"), Together("max", "all runs")
 
 
@@ -187,7 +188,7 @@ class Metric:
         count = self.per_layer(counted.layer, context)
         if self.together.per == "all runs":
             return count
-        runs, copies, repeats = counted.often
+        runs, copies, repeats, active = counted.often
         over = largest_turn if self.combine == "max" else closed_sum
         try:
             for each in reversed(repeats):
@@ -198,7 +199,8 @@ class Metric:
             return count
         if self.combine == "max":
             return where_it_happens(count, counted.often.works)
-        return each_by_each(copies if self.together.per == "copy" else runs, count)
+        times = {"copy": copies, "active copy": active}
+        return each_by_each(times.get(self.together.per, runs), count)
 
     def of(self, layers: Iterable[Counted], context: Context) -> Expr:
         """Return the count of some layers together.

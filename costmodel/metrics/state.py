@@ -12,6 +12,7 @@ from costmodel.metrics.registry import BYTES, SUM_OF_COPIES, Need, metric
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, is_floating
 from costmodel.network.propagation import LayerCost
+from costmodel.rules.backward import BYTE
 
 STATE = "fp32"
 """The type of an optimizer's numbers, and of a master copy."""
@@ -19,9 +20,10 @@ STATE = "fp32"
 
 @metric("gradients", "gradients", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
 def count_gradients(layer: LayerCost, context: Context) -> Expr:
-    """Return the bytes of the gradients: as many numbers as params, in the weights' type."""
-    dtype = _trained(layer, context)
-    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.params_of(layer)))
+    """Return the bytes of the gradients: a number per trained param, in their type."""
+    weights = _trained(layer, context)
+    dtype = context.training.gradients or weights
+    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.trained_of(layer)))
 
 
 @metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))
@@ -32,11 +34,12 @@ def count_optimizer_state(layer: LayerCost, context: Context) -> Expr:
     """
     dtype, setup = _trained(layer, context), context.training
     state = dtype if TYPES[dtype] > TYPES[STATE] else STATE
-    counted = context.params_of(layer)
-    numbers = [(each.copies, setup.optimizer.numbers(each)) for each in counted]
-    if setup.keeps_master and TYPES[dtype] < TYPES[STATE]:
-        numbers += [(each.copies, each.size) for each in counted]
-    return Add(*(copies * in_bytes(count, state) for copies, count in numbers))
+    width, least = TYPES[state] // BYTE, context.network.least
+    has_master = setup.keeps_master and TYPES[dtype] < TYPES[STATE]
+    return Add(
+        *(p.copies * setup.optimizer.bytes(p, width, least) for p in context.trained_of(layer)),
+        *(p.total * width for p in context.trained_of(layer) if has_master),
+    )
 
 
 def _trained(layer: LayerCost, context: Context) -> str:
@@ -46,7 +49,10 @@ def _trained(layer: LayerCost, context: Context) -> str:
         SpecError: integers, which have no gradients.
     """
     dtype = context.types_of(layer).weights
-    if context.params_of(layer) and not is_floating(dtype):
+    if context.trained_of(layer) and not is_floating(dtype):
         cause = f"weights in {dtype} are integers, which have no gradients"
-        raise layer.node.error(cause, hint="train in fp32, bf16 or fp16: --weights bf16")
+        raise layer.node.error(
+            cause,
+            hint="train in fp32, bf16 or fp16: --weights bf16; or freeze them: trainable: false",
+        )
     return dtype

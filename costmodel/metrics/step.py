@@ -27,6 +27,7 @@ from costmodel.metrics.kept import (
     kept,
     over_iterations,
     takes_part,
+    worked_again,
 )
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.registry import (
@@ -42,7 +43,8 @@ from costmodel.metrics.trace import Event, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.nests import LoopNest
+from costmodel.rules.cost import Role
+from costmodel.rules.nests import LoopNest, Operand
 from costmodel.scenario.training import Checkpoint, Training
 
 
@@ -70,12 +72,13 @@ def work(
     """
     listed = [event for event in events if event.layer is not None]
     blocks = {event.block for event in listed if keeps(event)} - {None}
+    remade = worked_again(listed)
     for event in listed:
         assert event.layer is not None
         nests = event.layer.cost.nests
         again = Add(*(nest.macs for nest in _again(event, nests, checkpoint)))
-        if checkpoint is Checkpoint.BLOCKS and event.block in blocks:
-            again += event.layer.cost.macs
+        in_block = checkpoint is Checkpoint.BLOCKS and event.block in blocks
+        again += event.layer.cost.macs * (in_block + (event.number in remade))
         backward = Add(*(each_by_each(_gradients(event, nest), nest.macs) for nest in nests))
         yield LayerProducts(event.layer, event.layer.cost.macs, backward, again, event.within)
 
@@ -93,8 +96,17 @@ def _again(event: Event, nests: Iterable[LoopNest], checkpoint: Checkpoint) -> I
 def _gradients(event: Event, nest: LoopNest) -> Expr:
     """Return how many operands' gradients are wanted."""
     read = (operand for operand in nest.operands if operand.name != "output")
-    sources = (operand.source for operand in read)
-    return Integer(sum(each is None or is_learned(event.reads[each]) for each in sources))
+    return Integer(sum(_is_wanted(event, operand) for operand in read))
+
+
+def _is_wanted(event: Event, operand: Operand) -> bool:
+    """Return whether an operand's gradient is wanted: of what is made inside, if any is."""
+    assert event.layer is not None
+    if operand.learnable:
+        return event.layer.cost.trains(Role.WEIGHT)
+    if operand.source is None:
+        return takes_part(event)
+    return is_learned(event.reads[operand.source])
 
 
 PER_WEIGHT = ("model_size", "gradients", "optimizer_state")

@@ -16,6 +16,7 @@ from archspec.precision import TYPES
 from archspec.trees import Tensor
 from costmodel.algebra.sums import Turns, each_by_each
 from costmodel.algebra.work import charge
+from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.iterations import Iteration, Which, told_apart
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
@@ -46,6 +47,7 @@ class Value:
         is_learned: whether its gradient is wanted: something learned lies before it.
         within: the iterations that it is made in, the innermost last.
         block: the block that it is made in, if any.
+        is_inner: whether it never leaves the kernel of a fused group, so that it is in no memory.
     """
 
     path: str
@@ -57,6 +59,7 @@ class Value:
     is_learned: bool = False
     within: tuple[Iteration, ...] = ()
     block: CheckpointBlock | None = None
+    is_inner: bool = False
 
     @property
     def is_activation(self) -> bool:
@@ -103,6 +106,7 @@ class Event(NamedTuple):
         inside: the bytes of the feature maps inside the layer that are in memory while it works.
         reuses: the values in whose memory a layer in place may write what it makes.
         block: the block that it is in, if any.
+        kernel: the path of the fused group that it is in, if any.
     """
 
     number: int
@@ -113,6 +117,7 @@ class Event(NamedTuple):
     inside: tuple[Expr, ...] = ()
     reuses: tuple[Value, ...] = ()
     block: CheckpointBlock | None = None
+    kernel: str | None = None
 
     @property
     def values_read(self) -> list[Value]:
@@ -132,8 +137,8 @@ def is_learned(cases: Cases) -> bool:
 
 
 def learns(layer: LayerCost) -> bool:
-    """Return whether a layer has learnable parameters, shared ones included."""
-    return bool(layer.cost.parameters or layer.cost.tied)
+    """Return whether a layer has parameters that are trained, shared ones included."""
+    return layer.cost.trains()
 
 
 CONTAINERS = ("repeat", "foreach")
@@ -186,6 +191,9 @@ class Tracer:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.events: list[Event] = []
+        self._homes: dict[
+            Value, tuple[Value, ...]
+        ] = {}  # of what is in no memory: what it is made in
 
     def entering(self) -> Scope:
         """Return the network's inputs."""
@@ -204,13 +212,19 @@ class Tracer:
             elif part.flow is not None and part.flow.entry is not None:
                 self.repeat(part, scope, here)
             else:
+                begin = len(self.events)
                 self.parts(part.parts, scope, here.inside(part))
+                if part.kind == "fused":
+                    self.fused(begin)
                 if part.flow is not None:
                     scope[Tensor(part.path)] = scope[part.flow.result]
 
     def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
         """Trace a repeat, or the experts of which some work."""
         raise NotImplementedError
+
+    def fused(self, begin: int) -> None:
+        """Join the layers of a fused group, which are the events from a number on."""
 
     def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
         charge(STEPS_OF_EVENT, layer.node)
@@ -220,13 +234,17 @@ class Tracer:
         alike = [i for i in layer.cost.sharing(layer.inputs, layer.output) if fits[i]]
         is_view = layer.cost.output is Output.VIEW and bool(alike)
         makes = tuple(self._shown(layer, reads[0]) if is_view else self._made(layer, reads, here))
-        free = (case for i in alike for case in reads[i] if not case.is_part)
-        reuses = tuple(case.value for case in free if case.value.is_activation)
+        free = (case.value for i in alike for case in reads[i] if not case.is_part)
+        homes = (home for value in free for home in self._homes.get(value, (value,)))
+        reuses = tuple(home for home in homes if home.is_activation)
         scope.update(zip(layer.made, makes, strict=True))
-        inside = tuple(in_bytes(inner.size, dtype) for inner in self.context.inside(layer))
+        kernel = kernel_of(layer, self.context)
+        held = () if kernel is not None else self.context.inside(layer)
+        inside = tuple(in_bytes(inner.size, dtype) for inner in held)
         number = len(self.events)
         event = Event(number, layer, reads, makes, here.within, inside, reuses, here.block)
-        self.events.append(event)
+        self.events.append(event if kernel is None else event._replace(kernel=kernel.path))
+        self._homes |= {value: reuses for value in event.values_made if value.is_inner}
 
     def _shown(self, layer: LayerCost, cases: Cases) -> Iterable[Cases]:
         """Yield what views show: the values that enter."""
@@ -241,12 +259,14 @@ class Tracer:
     def _made(self, layer: LayerCost, reads: tuple[Cases, ...], here: Here) -> Iterable[Cases]:
         """Yield the new values that leave a layer."""
         wanted, number = learns(layer) or any(map(is_learned, reads)), len(self.events)
+        kernel = kernel_of(layer, self.context)
         is_stored = layer.cost.output is not Output.PARAMETER
         for i, (tensor, shape) in enumerate(zip(layer.made, layer.outputs, strict=True)):
             what, size = f"output {i}" if len(layer.outputs) > 1 else "output", elements(shape)
-            taken = self.context.bytes_of(tensor, size) if is_stored else S.Zero
+            inner = kernel is not None and kernel.is_inner(tensor)
+            taken = self.context.bytes_of(tensor, size) if is_stored and not inner else S.Zero
             path, (_, within, block) = layer.node.path, here
-            value = Value(path, what, layer, size, taken, number, wanted, within, block)
+            value = Value(path, what, layer, size, taken, number, wanted, within, block, inner)
             yield (Case(value, maker=number),)
 
 
@@ -287,7 +307,8 @@ class _Training(Tracer):
         maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
         taken = self.context.bytes_of(Tensor(group.path), size)
         _, within, block = here
-        made = Value(group.path, "output", maker, size, taken, number, True, within, block)
+        wanted = any(map(is_learned, reads))
+        made = Value(group.path, "output", maker, size, taken, number, wanted, within, block)
         makes = (Case(made, maker=number),)
         self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes

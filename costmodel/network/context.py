@@ -18,7 +18,7 @@ from costmodel.network.propagation import LayerCost, Propagation
 from costmodel.rules.cost import Inner, Parameter
 from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import Device, Scenario
-from costmodel.scenario.training import Training
+from costmodel.scenario.training import OPTIMIZERS, Training
 
 _T = TypeVar("_T")
 
@@ -104,13 +104,17 @@ class Context:
             SpecError: nothing is said of it.
         """
         if self.scenario.training is None:
-            hint = "name an optimizer with --optimizer: sgd, momentum, adam, adamw or adafactor"
+            hint = f"name an optimizer with --optimizer: {', '.join(OPTIMIZERS)}"
             raise SpecError("this depends on how the network is trained", hint=hint)
         return self.scenario.training
 
     def params_of(self, layer: LayerCost) -> list[Parameter]:
         """Return the learnable tensors of a layer that the convention counts."""
         return [p for p in layer.cost.parameters if p.role in self.convention.roles]
+
+    def trained_of(self, layer: LayerCost) -> list[Parameter]:
+        """Return those of them that are trained."""
+        return [parameter for parameter in self.params_of(layer) if parameter.is_trained]
 
     def inside(self, layer: LayerCost) -> tuple[Inner, ...]:
         """Return the feature maps inside a layer that are in memory while it works."""

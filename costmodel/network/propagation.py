@@ -167,11 +167,13 @@ class Often(NamedTuple):
         runs: how often it works.
         copies: how many copies of its weights there are.
         repeats: those around it whose every iteration counts by itself, the innermost last.
+        active: how many of the copies an element of the input meets: of experts those that work.
     """
 
     runs: Expr = S.One
     copies: Expr = S.One
     repeats: tuple[Turns, ...] = ()
+    active: Expr = S.One
 
     @property
     def works(self) -> Expr:
@@ -182,7 +184,13 @@ class Often(NamedTuple):
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
             return self._replace(repeats=(*self.repeats, Turns(group.iteration, group.runs)))
-        return Often(self.runs * group.runs, self.copies * group.copies, self.repeats)
+        chosen = group.flow is not None and group.flow.chosen_by is not None
+        return Often(
+            self.runs * group.runs,
+            self.copies * group.copies,
+            self.repeats,
+            self.active * (group.runs if chosen else group.copies),
+        )
 
 
 class Counted(NamedTuple):
@@ -446,6 +454,7 @@ class _ShapeWalk:
             outputs = found.shapes if isinstance(found, Several) else (found,)
             self._bound(node, outputs)
             whole = cost_rule.find(kind)(node.layer, site, outputs[0])
+            whole = whole if node.trainable else whole.frozen
             cost = self._shared(node, site, whole)
             keep = backward_rule.get(kind)
             backward = keep(node.layer, site, outputs[0]) if keep else None
@@ -484,7 +493,9 @@ class _ShapeWalk:
         for other, mine in zip(theirs, own, strict=True):
             self._require_same(node, site, other, mine, field)
         others = tuple(parameter for parameter in cost.parameters if parameter not in own)
-        return cost._replace(parameters=others, tied=(*cost.tied, *own))
+        pairs = zip(theirs, own, strict=True)
+        tied = (mine._replace(is_trained=other.is_trained) for other, mine in pairs)
+        return cost._replace(parameters=others, tied=(*cost.tied, *tied))
 
     def _owned(self, node: Node, field: str | None) -> tuple[Parameter, ...]:
         """The learnable tensors of the layer whose weights a node shares; of a tie the weights."""
@@ -665,7 +676,7 @@ class _ShapeWalk:
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
         self.sources[Tensor(item.path)] = (item.result,)
-        runs, copies, _ = often
+        runs, copies, *_ = often
         last = parts[-1] if parts else None
         if isinstance(last, GroupCost) and last.kind == "turn":
             flow = Flow(item.source, None, Tensor(last.path))

@@ -19,7 +19,7 @@ from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum, floor_div
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
-from costmodel.rules.backward import BYTE, Backward, Entered, Inside
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
@@ -463,13 +463,16 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
     byte of ``s·b·h`` being the mask of a dropout after it. Fused attention keeps no score and makes
     ``q·kᵀ`` again, masks from their seed (Dao et al., NeurIPS 2022, section 3.1 and algorithm 4).
     """
-    inside = scores_kept(layer, site, cost_rule.find(type(layer))(layer, site, output).inner)
+    made = tuple(cost_rule.find(type(layer))(layer, site, output).inner)
+    inside, weights = scores_kept(layer, site, made), frozenset({WEIGHTS})
+    last = len(made) - 1  # what the scores weigh, which the last product takes
+    inside[last] = inside[last]._replace(asked_by=weights)
     if layer.qk_norm != "none":
         inside += [
             Inside(f"{each.name} before its norm", each.size)
             for each in inside
             if each.name in ("q", "k")
         ]
-    entered = tuple(map(Entered, range(len(site.inputs))))
+    entered = tuple(Entered(number, weights) for number in range(len(site.inputs)))
     core, remade = frozenset(CORE), frozenset((SCORES,))
     return Backward(entered, inside=tuple(inside), core=core, remade=remade)

@@ -15,12 +15,17 @@ INDEX = 32
 """Bits of a place in a whole feature map."""
 
 
+WEIGHTS = -1
+"""Stands among the inputs for the layer's own weights: their gradients, where they are trained."""
+
+
 class Entered(NamedTuple):
     """One of the layer's inputs.
 
     Attributes:
         number: which of them.
-        asked_by: the inputs whose gradients need it; None where every gradient does.
+        asked_by: the inputs whose gradients need it, `WEIGHTS` among them; None where every
+            gradient does.
     """
 
     number: int
@@ -71,6 +76,8 @@ class Backward(NamedTuple):
     def fused(self) -> "Backward":
         """The same where nothing fusible is kept, so that its core is all made again anyway."""
         kept = tuple(each for each in self.inside if not each.is_fusible)
+        if self.remade:  # it is made again from all else that its kernel takes and leaves
+            kept = tuple(each._replace(asked_by=None) for each in kept)
         has_core = any(each.is_core for each in kept)
         return self._replace(inside=kept, core=self.core if has_core else frozenset())
 
@@ -84,7 +91,10 @@ NOTHING = Backward()
 """Of what is linear in its input and multiplies by nothing."""
 
 INPUT = Backward((Entered(0),))
-"""Of a product with something learned; of a function whose derivative is one of its input."""
+"""Of a function whose derivative is one of its input."""
+
+FACTOR = Backward((Entered(0, frozenset({WEIGHTS})),))
+"""Of a product with something learned: its input, for the gradient of that alone."""
 
 OUTPUT = Backward(output=True)
 """Of a function whose derivative follows from its value, as ``σ' = σ·(1 − σ)``."""

@@ -10,7 +10,7 @@ from archspec.layers.conv import Conv, ConvTranspose
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.rules import Both, Site, elements, keeps, rule
-from costmodel.rules.backward import INPUT
+from costmodel.rules.backward import FACTOR
 from costmodel.rules.cost import Cost, Output, State, weight_and_bias
 from costmodel.rules.memory import kept_state
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
@@ -180,4 +180,4 @@ def _require_extra(site: Site, spread: Spread) -> None:
 
 
 # The input, for the gradient of the weight. Source: LeCun et al., 1989.
-keeps(INPUT, Conv, ConvTranspose)
+keeps(FACTOR, Conv, ConvTranspose)

@@ -53,6 +53,7 @@ class Parameter(NamedTuple):
         shape: the extents of its axes, where another layer may share it.
         read: the elements that one run reads, where not all.
         copies: how many equal tensors of this size and shape it stands for.
+        is_trained: whether it is trained; a frozen one has no gradient.
     """
 
     name: str
@@ -62,11 +63,26 @@ class Parameter(NamedTuple):
     shape: tuple[Expr, ...] = ()
     read: Expr | None = None
     copies: Expr = S.One
+    is_trained: bool = True
 
     @property
     def total(self) -> Expr:
         """The elements of all copies."""
         return self.copies * self.size
+
+
+class Buffer(NamedTuple):
+    """A tensor that a layer has but does not learn.
+
+    Attributes:
+        name: PyTorch's name for it.
+        size: its elements.
+        bits: of each of them; None where they have the type of the layer's weights.
+    """
+
+    name: str
+    size: Expr
+    bits: int | None = None
 
 
 class Inner(NamedTuple):
@@ -155,6 +171,7 @@ class Cost(NamedTuple):
         is_part: whether a view shows only some of its input's elements.
         reuses: the inputs in whose memory a layer in place may write its output; where it is not
             given, those of the output's extents.
+        buffers: the tensors that it has but does not learn.
     """
 
     output: Output
@@ -175,6 +192,7 @@ class Cost(NamedTuple):
     sees: int | None = None
     is_part: bool = False
     reuses: tuple[int, ...] | None = None
+    buffers: tuple[Buffer, ...] = ()
 
     def sharing(
         self, inputs: Sequence[tuple[Expr, ...]], output: tuple[Expr, ...]
@@ -191,6 +209,17 @@ class Cost(NamedTuple):
             return ()
         alike = (i for i, shape in enumerate(inputs) if shape == output)
         return tuple(alike) if self.reuses is None else self.reuses
+
+    def trains(self, *roles: Role) -> bool:
+        """Return whether a learnable tensor of some roles, or of any, is trained; or a tied one."""
+        tensors = (*self.parameters, *self.tied)
+        return any(p.is_trained and (not roles or p.role in roles) for p in tensors)
+
+    @property
+    def frozen(self) -> "Cost":
+        """The same with its own parameters frozen."""
+        own = tuple(parameter._replace(is_trained=False) for parameter in self.parameters)
+        return self._replace(parameters=own)
 
     @property
     def kept(self) -> tuple["Cache | State", ...]:

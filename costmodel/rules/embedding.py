@@ -7,8 +7,8 @@ from archspec.layers import embedding as kinds
 from costmodel.algebra.conditions import AtLeast, Divides
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Site, elements, keeps, rule
-from costmodel.rules.backward import INPUT, NOTHING
-from costmodel.rules.cost import Cost, Output, Role, axes_but
+from costmodel.rules.backward import FACTOR, NOTHING
+from costmodel.rules.cost import Buffer, Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
 from costmodel.rules.formula import Formula
 
@@ -87,13 +87,23 @@ def learned_tensor(layer: kinds.LearnedTensor, site: Site) -> Both:
     return shape, Cost(Output.PARAMETER, parameters=(weight,))
 
 
+@rule(kinds.Constant)
+def constant(layer: kinds.Constant, site: Site) -> Both:
+    """The shape that is given: a buffer of as many elements; no feature map, nothing learned.
+
+    Source: ``torch.nn.Module.register_buffer``.
+    """
+    shape = tuple(site.size("shape", size) for size in layer.shape)
+    return shape, Cost(Output.PARAMETER, buffers=(Buffer("value", elements(shape)),))
+
+
 # The indices: which rows of the table the gradient is of.
-keeps(INPUT, kinds.Embedding)
+keeps(FACTOR, kinds.Embedding)
 
 
 # What is added or put in gets the gradient as it is, or turned back.
 keeps(
     NOTHING,
     *(kinds.PositionalEmbedding, kinds.PositionalEncoding, kinds.RotaryEmbedding),
-    *(kinds.ClassToken, kinds.LearnedTensor),
+    *(kinds.ClassToken, kinds.LearnedTensor, kinds.Constant),
 )

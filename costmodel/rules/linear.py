@@ -6,7 +6,7 @@ from sympy import Expr
 
 from archspec.layers.linear import Linear
 from costmodel.rules import Both, Shape, Site, keeps, rule
-from costmodel.rules.backward import INPUT
+from costmodel.rules.backward import FACTOR
 from costmodel.rules.cost import Cost, Output, axes_but, weight_and_bias
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
@@ -50,4 +50,4 @@ def row_loops(output: Shape) -> list[Loop]:
 
 
 # The input, for the gradient of the weight: ``dW = dyᵀ·x``. Source: Rumelhart et al., 1986.
-keeps(INPUT, Linear)
+keeps(FACTOR, Linear)

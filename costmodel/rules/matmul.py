@@ -8,7 +8,7 @@ from archspec.equation import Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
-from costmodel.rules.backward import INPUT, NOTHING, Backward, Entered, Inside, factors
+from costmodel.rules.backward import FACTOR, NOTHING, WEIGHTS, Backward, Entered, Inside, factors
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
@@ -191,10 +191,11 @@ def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # no
 
 @backward_rule(Bilinear)
 def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
-    """Both inputs for the gradient of the weight; ``xᵀW`` for that of ``z``."""
+    """Both inputs for the gradient of the weight; for that of x the z, of z ``xᵀW``."""
     inner = cost_rule.find(Bilinear)(layer, site, output).inner
     inside = tuple(Inside(each.name, each.size, asked_by=frozenset({1})) for each in inner)
-    return Backward((Entered(0), Entered(1)), inside=inside)
+    first, second = frozenset({WEIGHTS}), frozenset({WEIGHTS, 0})
+    return Backward((Entered(0, first), Entered(1, second)), inside=inside)
 
 
 @backward_rule(Einsum)
@@ -202,4 +203,4 @@ def einsum_backward(layer: Einsum, site: Site, output: Shape) -> Backward:  # no
     """Of two inputs each for the other's gradient; beside a weight the input; of one nothing."""
     if len(site.inputs) == 2:
         return factors(2)
-    return INPUT if len(layer.equation.operands) == 2 else NOTHING
+    return FACTOR if len(layer.equation.operands) == 2 else NOTHING

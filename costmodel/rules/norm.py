@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from sympy import Expr, S
+
 from archspec.layers import norm as kinds
 from costmodel.rules import Both, Shape, Site, elements, keeps, rule
 from costmodel.rules.backward import INPUT
 from costmodel.rules.base import show_shape
-from costmodel.rules.cost import Cost, Output, Parameter, Role
+from costmodel.rules.cost import Buffer, Cost, Output, Parameter, Role
 
 
 def in_place(*names: str, shape: Shape, learned: bool, meets: Iterable[int]) -> Cost:
@@ -17,12 +19,19 @@ def in_place(*names: str, shape: Shape, learned: bool, meets: Iterable[int]) -> 
     return Cost(Output.IN_PLACE, parameters=learnable if learned else (), meets=tuple(meets))
 
 
+def statistics(channels: Expr) -> tuple[Buffer, ...]:
+    """Return the buffers of a batch normalisation: mean and variance, and a count of 64 bits."""
+    running = (Buffer(f"running_{name}", channels) for name in ("mean", "var"))
+    return (*running, Buffer("num_batches_tracked", S.One, 64))
+
+
 @rule(kinds.BatchNorm, kinds.InstanceNorm)
 def channels(layer: kinds.BatchNorm | kinds.InstanceNorm, site: Site) -> Both:
     """The input's shape ``(n, c)``, ``(n, c, l)``, …, of an instance with spatial axes.
 
-    Scale ``c`` and shift ``c``. At inference a batch normalisation takes the statistics of each
-    channel that it has learned; an instance's are of the axes after the batch.
+    Scale ``c`` and shift ``c``; of a batch normalisation two statistics of each channel, and a
+    count of batches, are buffers, which it takes at inference; an instance's statistics are of the
+    axes after the batch.
 
     Source: ``torch.nn.BatchNorm1d`` and ``InstanceNorm1d`` to ``3d``.
     """
@@ -32,9 +41,10 @@ def channels(layer: kinds.BatchNorm | kinds.InstanceNorm, site: Site) -> Both:
         shown = show_shape(site.input)
         raise site.node.error(f"the input {shown} has not {least} to 5 axes, (n, c, …)")
     meets = range(1, rank if is_instance else 2)
-    return site.input, in_place(
+    cost = in_place(
         "weight", "bias", shape=site.input[1:2], learned=layer.affine.holds, meets=meets
     )
+    return site.input, cost if is_instance else cost._replace(buffers=statistics(site.input[1]))
 
 
 @rule(kinds.GroupNorm)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 from archspec.architecture import Architecture
 from archspec.arithmetic import Rational
@@ -10,7 +10,7 @@ from archspec.errors import SpecError, find_named
 from archspec.header import Symbol
 from archspec.precision import UNSAID, Precision, find_type
 from costmodel.scenario.settings import Number, to_rational
-from costmodel.scenario.training import Training, training
+from costmodel.scenario.training import OPTIONS, Training, training
 
 if TYPE_CHECKING:
     from archspec.hardware import Profile
@@ -110,9 +110,11 @@ class ScenarioOptions(TypedDict, total=False):
         energy: the profile whose energies it takes, where it has none of its own.
         efficiency: the part of the device's peaks and bandwidth that is reached.
         past: how many tokens came before, or ``past`` for a symbol.
-        optimizer: what trains it: sgd, momentum, adam, adamw or adafactor.
+        optimizer: what trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
+            adamw8bit or lion8bit.
         checkpoint: what is made again in the backward pass: none, blocks or attention.
         master: the copy of weights narrower than 32 bits: fp32 or none.
+        gradients: the type of the gradients; the weights' where not given.
         attention: how attention is implemented: fused or unfused.
         page: tokens of a page, of which a cache takes whole ones.
     """
@@ -129,6 +131,7 @@ class ScenarioOptions(TypedDict, total=False):
     optimizer: str | None
     checkpoint: str | None
     master: str | None
+    gradients: str | None
     attention: str | None
     page: Number | None
 
@@ -139,7 +142,8 @@ def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
-    trained = training(said.get("optimizer"), said.get("checkpoint"), said.get("master"))
+    words: dict[str, Any] = {**said}
+    trained = training(**{word: words[word] for word in OPTIONS if word in words})
     tokens, page = _tokens(said.get("past")), _page(said.get("page"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")

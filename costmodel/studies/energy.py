@@ -15,6 +15,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.energy import LayerEnergy, MemorySources
 from costmodel.rules.formula import count_of, show_number, show_quantity
 from costmodel.scenario.memory_hierarchy import Chain, Storage, chosen
+from costmodel.scenario.training import OPTIONS
 from costmodel.studies import question, report_document
 from costmodel.studies.hardware import shown, shown_bytes
 from costmodel.studies.report import Report
@@ -33,7 +34,7 @@ Origins = Mapping[str, Mapping[str, list[str]]]
 """What moves → path of a layer or a group → the names of the memories that it comes from."""
 
 
-@question(group="Look at a network", without=("efficiency", "optimizer", "checkpoint", "master"))
+@question(group="Look at a network", without=("efficiency", *OPTIONS))
 def energy(
     analysis: Analysis, /, *, symbolic: bool = False, depth: int | None = None
 ) -> doc.Document:

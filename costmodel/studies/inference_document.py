@@ -20,6 +20,7 @@ from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
 from costmodel.scenario.scenario import PAST
+from costmodel.scenario.training import OPTIONS
 from costmodel.studies import question
 from costmodel.studies.hardware import shown_bytes
 from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Plan, Work, infer
@@ -77,9 +78,7 @@ BELOW = {"weights": "weights_per_token", "weights_most": "weights_per_token_most
 """A line → the one that stands below it."""
 
 
-@question(
-    group="Look at a network", without=("energy", "past", "optimizer", "checkpoint", "master")
-)
+@question(group="Look at a network", without=("energy", "past", *OPTIONS))
 def inference(
     spec: str,
     /,

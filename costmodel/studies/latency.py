@@ -27,6 +27,7 @@ from costmodel.scenario.devices import (
     ridge_point,
 )
 from costmodel.scenario.settings import positive
+from costmodel.scenario.training import OPTIONS
 from costmodel.studies import question, report_document
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.hardware import shown
@@ -240,7 +241,7 @@ INTENSITY = doc.TEXT._replace(show=lambda n: f"{float(n):.4g}", is_right=True)
 @question(
     plot="roofline",
     group="Look at a network",
-    without=("energy", "optimizer", "checkpoint", "master"),
+    without=("energy", *OPTIONS),
 )
 def latency(
     analysis: Analysis,

@@ -12,6 +12,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.memory_peak import given_order
 from costmodel.rules.formula import show_bytes
 from costmodel.scenario.devices import main_memory
+from costmodel.scenario.training import OPTIONS
 from costmodel.studies import question, report_document
 from costmodel.studies.report import Report, ReportRow
 from costmodel.studies.report import ReportRow as Layer
@@ -112,7 +113,7 @@ SIZES = (
 @question(
     plot="memory_plot",
     group="Look at a network",
-    without=("energy", "efficiency", "optimizer", "checkpoint", "master"),
+    without=("energy", "efficiency", *OPTIONS),
 )
 def memory(
     analysis: Analysis,

@@ -117,7 +117,7 @@ class TrainingReport:
         analysis, setup = self.analysis, self.analysis.step.setup
         types = analysis.types.get("weights", ())
         yield self._of("model_size", " ".join(types))._replace(key="parameters")
-        yield self._of("gradients", " ".join(types))
+        yield self._of("gradients", " ".join(self._gradient_types))
         yield self._of("optimizer_state", self._state_note)
         kept = Add(*analysis.step.activations.values())
         yield TrainingSum("activations_kept", find_metric("activations_kept").title, kept)
@@ -133,10 +133,31 @@ class TrainingReport:
         return None if self.analysis.scenario.device is None else fit(self.analysis)
 
     @property
+    def _gradient_types(self) -> list[str]:
+        """The types of the gradients, each once."""
+        context = self.analysis.context
+        if context.training.gradients:
+            return [context.training.gradients]
+        trained = filter(context.trained_of, self.analysis.layers)
+        return list(dict.fromkeys(context.types_of(layer).weights for layer in trained))
+
+    @property
+    def frozen(self) -> TrainingSum | None:
+        """The parameters that are trained, where others are frozen; None where all are."""
+        trained, params = self._of("trainable_params"), self._of("params")
+        if trained.count == params.count:
+            return None
+        number = self.analysis.evaluator
+        return trained._replace(note=f"of {number(params.count):,} params")
+
+    @property
     def _state_note(self) -> str:
         """``12 bytes per parameter``."""
-        state, params = map(self.analysis.value, ("optimizer_state", "params"))
-        return f"{float(state) / float(params):.4g} bytes per parameter" if params else ""
+        frozen = self.frozen
+        names = "optimizer_state", "params" if frozen is None else "trainable_params"
+        state, params = map(self.analysis.value, names)
+        which = "" if frozen is None else "trainable "
+        return f"{float(state) / float(params):.4g} bytes per {which}parameter" if params else ""
 
     @property
     def _again_note(self) -> str:
@@ -213,6 +234,8 @@ def _count(step: TrainingReport, count: Expr) -> doc.ClosedForm | Rational:
 
 
 def _sums(step: TrainingReport) -> Iterator[doc.LabelledValue]:
+    if step.frozen is not None:
+        yield from _sum(step, step.frozen, lambda count: f"{count:,}")
     for each in step.memory:
         yield from _sum(step, each, show_bytes)
     if step.fit is not None:
@@ -254,6 +277,7 @@ def _data(step: TrainingReport) -> dict[str, Any]:
             {"path": path, "what": what, "elements": count(elements), "bytes": count(size)}
             for path, what, elements, size in step.lines
         ],
+        **({} if step.frozen is None else {step.frozen.key: count(step.frozen.count)}),
         "memory": {each.key: count(each.count) for each in step.memory},
         "macs": {each.key: count(each.count) for each in step.products},
         **({} if fit is None else {"fits": fit.fits, "room": doc.plain_number(fit.room)}),
