@@ -103,7 +103,8 @@ def _entry(layer: type[Layer], name: str) -> str:
     least, _ = layer.takes
     fields = safe_dump(layer.example, default_flow_style=True, sort_keys=False, width=1000).strip()
     given = f": {fields}" if layer.example else ":" if least > 1 else ""
-    return f"- {name}{given}\n" + ("  from: [a, b]\n" if least > 1 else "")
+    several = f"  from: [{', '.join(('a', *'b' * (least - 1)))}]\n"
+    return f"- {name}{given}\n" + (several if least > 1 else "")
 
 
 def _block(yaml: str) -> str:

@@ -31,6 +31,7 @@ class MetricLaws:
     energy_weights: Expr
     energy_cache: Expr
     energy_activations: Expr
+    state: Expr
     kv_cache: Expr
     kv_cache_per_token: Expr
     memory_time: Expr
@@ -69,6 +70,7 @@ class MetricNumbers:
     energy_weights: Rational
     energy_cache: Rational
     energy_activations: Rational
+    state: Rational
     kv_cache: Rational
     kv_cache_per_token: Rational
     memory_time: Rational

@@ -67,8 +67,11 @@ def state(layer: StateLayer, site: Site) -> Both:
         raise site.node.error(cause, "name the axis of the tokens, as dim: 1", "dim")
     size = elements(tuple(site.size("shape", extent) for extent in layer.shape))
     kept = kept_state(site, (size,), axis, shape[0])
-    each = tuple(tuple(range(len(other))) for other in site.inputs)
-    carried = tuple(axes if axis < len(axes) else (None,) * len(axes) for axes in each)
+    alike = (len(other) == len(shape) for other in site.inputs)
+    carried = tuple(
+        tuple(range(len(other))) if is_alike else (None,) * len(other)
+        for other, is_alike in zip(site.inputs, alike, strict=True)
+    )
     return shape, Cost(Output.IN_PLACE, state=kept, carried=carried, ends=(axis,), reuses=(0,))
 
 

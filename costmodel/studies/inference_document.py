@@ -305,7 +305,8 @@ def _notes(found: Inference) -> Iterator[doc.Note]:
         title = METRICS["latency"].title
         yield title, "products at the peak, bytes at full bandwidth, the longer of both"
     if found.narrows:
-        yield "prefill", "what follows the last attention is worked out of the last token alone"
+        last = "attention" if found.decode.can_be_fused else "layer that keeps something"
+        yield "prefill", f"what follows the last {last} is worked out of the last token alone"
     conditions = _conditions(found)
     yield from standing_notes(found.decode, at=_setting(found), conditions=conditions)
 
