@@ -40,7 +40,7 @@ def to_rational(name: str, value: Number, units: Units = COUNT.units) -> Rationa
         number = None
     if not isinstance(number, trees.Number):
         written = re.search(r"([\d.]+)\s*([A-Za-zµ_]\w*)", text)
-        hint = unit_hint(*written.groups(), units) if written else None
+        hint = unit_hint(written[1], written[2], units) if written else None
         if written and units and hint is None:
             hint = f"its units are {', '.join(filter(None, units))}"
         raise SpecError(f"{name} = {value} is no number", hint=hint)
