@@ -279,7 +279,7 @@ COMMANDS_OF_LATEX = (
     "begin end centering caption toprule midrule bottomrule hspace par times cdot left right mu "
     "textbackslash textasciitilde textasciicircum textless textgreater lfloor rfloor frac max min "
     "operatorname raggedright footnotesize small smallskip setlength tabcolsep linewidth "
-    "allowbreak tabularnewline mathrm"
+    "allowbreak tabularnewline mathrm rightarrow ldots partial surd approx le ge"
 )
 
 

@@ -652,6 +652,7 @@ def test_groups_add_up_and_are_closed_by_depth(archcost: Run) -> None:
 PLOTS = [
     ("alexnet.yaml", {"n": 1}, A100),
     ("alexnet.yaml", {"n": 64}, A100),
+    ("resnet.yaml@resnet50", {}, scenario(hardware="h100-sxm")),
     ("mobilenetv2.yaml", {}, scenario(hardware="raspberry-pi-4")),
     ("llama.yaml@llama2-7b", {}, A100),
     (
@@ -678,6 +679,8 @@ def test_no_word_lies_on_another_or_outside(
     assert legend is not None
     boxes = [Text.get_window_extent(word) for word in axes.texts]
     assert len(boxes) >= 4
+    for one, other in combinations(boxes, 2):  # or two numbers would read as one
+        assert not one.padded(axes.figure.dpi / 72 * 4, 0).overlaps(other)
     inside, page = axes.get_window_extent(), axes.figure.bbox
     for box in boxes:
         assert inside.x0 <= box.x0 <= box.x1 <= inside.x1

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from glob import escape, glob
+from importlib import import_module
 from os.path import isdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -152,7 +153,10 @@ def symbols(before: Sequence[str]) -> Iterator[str]:
 
 
 def _option(command: str, before: Sequence[str], word: str) -> Iterable[str] | None:
-    """Return options, or the values of the one that a word belongs to; None if to none."""
+    """Return options, or the values of the one that a word belongs to; None if to none.
+
+    Of an option that there is not, no value is known.
+    """
     from costmodel.cli.app import app, find_command
 
     if command:
@@ -162,10 +166,13 @@ def _option(command: str, before: Sequence[str], word: str) -> Iterable[str] | N
         names = [name for each in arguments for name in each.names]
         return [name for name in (*names, *app.help_flags) if name.startswith("--")]
     place = max(i for i, each in enumerate(before) if each.startswith("-"))
-    for argument in arguments:
-        if before[place] in argument.names and _takes(argument, len(before) - place - 1):
-            return VALUES.get(argument.field_info.name, _nothing)(before)
-    return None
+    option, equals, _ = before[place].partition("=")
+    found = next((argument for argument in arguments if option in argument.names), None)
+    if found is None:
+        return ()
+    if equals or not _takes(found, len(before) - place - 1):
+        return None
+    return VALUES.get(found.field_info.name, _nothing)(before)
 
 
 def _takes(argument: "Argument", values: int) -> bool:
@@ -208,6 +215,23 @@ def _types(_: Sequence[str]) -> Iterable[str]:
     return TYPES
 
 
+def _attentions(_: Sequence[str]) -> Iterable[str]:
+    from costmodel.scenario.scenario import ATTENTIONS
+
+    return ATTENTIONS
+
+
+def _of_training(registry: str) -> "Values":
+    """Return the function that gives the names in a registry of the scenario of training."""
+    return lambda _: vars(import_module("costmodel.scenario.training"))[registry]
+
+
+def _orders(_: Sequence[str]) -> Iterable[str]:
+    from costmodel.studies.memory import ALIVE
+
+    return ALIVE
+
+
 def _settings(before: Sequence[str]) -> Iterable[str]:
     return (f"{name}=" for name in symbols(before))
 
@@ -226,6 +250,11 @@ VALUES: Mapping[str, Values] = {
         ("dtype", "weights", "activations", "accumulators", "cache", "gradients"), _types
     ),
     "convention": _conventions,
+    "attention": _attentions,
+    "optimizer": _of_training("OPTIMIZERS"),
+    "checkpoint": _of_training("CHECKPOINTS"),
+    "master": _of_training("MASTERS"),
+    "order": _orders,
     "format": _formats,
     "for_": symbols,
 }

@@ -42,7 +42,10 @@ Output = Annotated[
     Parameter(name=["--output", "-o"], help="Write into a file: .csv .jsonl .parquet .md .tex."),
 ]
 Format = Annotated[
-    str | None, Parameter(help="How to show it: table, csv, jsonl, parquet, markdown or latex.")
+    str | None,
+    Parameter(
+        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, latex."
+    ),
 ]
 
 

@@ -17,7 +17,7 @@ from costmodel.render.wrapping import wrapped
 USUAL_GAP, NARROW_GAP = 3, 2
 """The spaces between two columns, and those where there is little room."""
 
-SHORTEST, SHORTEST_PATH = 18, 26
+SHORTEST, SHORTEST_PATH = 15, 26
 """The places that a column of texts keeps, and one of paths."""
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SMALL = 8
 """The size of words, in points."""
 
+APART = 6
+"""How far to each side of a word no other stands, in points, so that two read as two."""
+
 PIECES = 80
 """Into how many pieces a line is cut, to see what it crosses."""
 
@@ -62,6 +65,7 @@ class Words:
         axes: of the plot.
         inside: their box, in pixels.
         taken: the boxes in which nothing may be written, in pixels.
+        words: those of the words that are written.
     """
 
     def __init__(self, axes: "Axes", taken: Iterable["Bbox"] = ()) -> None:
@@ -70,6 +74,7 @@ class Words:
         self.axes = axes
         self.inside = axes.get_window_extent()
         self.taken = [*taken, *self._strokes()]
+        self.words: list[Bbox] = []
         if (legend := axes.get_legend()) is not None:
             self.taken.append(legend.get_window_extent())
 
@@ -109,7 +114,7 @@ class Words:
             written.get_window_extent()  # moves it; this is of the arrow too
             box = Text.get_window_extent(written)
             if self._is_free(box):
-                self.taken.append(box)
+                self.words.append(box)
                 return written
             written.remove()
         return None
@@ -117,7 +122,9 @@ class Words:
     def _is_free(self, box: "Bbox") -> bool:
         outer = self.inside
         within = outer.x0 < box.x0 and box.x1 < outer.x1 and outer.y0 < box.y0 and box.y1 < outer.y1
-        return within and not any(box.padded(2).overlaps(other) for other in self.taken)
+        apart = box.padded(APART * self.axes.figure.dpi / 72, 2)
+        near = any(box.padded(2).overlaps(other) for other in self.taken)
+        return within and not near and not any(map(apart.overlaps, self.words))
 
 
 class End(NamedTuple):

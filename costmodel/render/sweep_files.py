@@ -54,9 +54,8 @@ def find_format(name: str | None, path: str | None) -> str:
     if name is None:
         return "table" if path is None else _by_suffix(path)
     synonyms = {**SYNONYMS, "json": "jsonl"}
-    found = find_named(
-        "format", synonyms.get(name.lower(), name.lower()), {each: each for each in FORMATS}
-    )
+    plain = synonyms.get(name.lower(), name.lower())
+    found = find_named("format", plain, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
     if found == "table" and path is not None:
