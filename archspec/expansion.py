@@ -536,7 +536,8 @@ class _Frame:
         if not isinstance(owner, str):
             return None
         with self._at(entry, "weight"):
-            return self._lookup(owner).path
+            found = self._lookup(owner)
+            return found.whole.producer if found.whole else found.path
 
     def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
@@ -548,7 +549,8 @@ class _Frame:
         self, entry: Entry, name: str, items: tuple[Item, ...], output: Outputs | Tensor
     ) -> Made:
         """A group of items, if there are any; and what leaves it."""
-        outputs = one(output) if isinstance(output, Tensor) else output.named(self.path + name)
+        outputs = one(output) if isinstance(output, Tensor) else output
+        outputs = outputs._replace(path=self.path + name)
         self._remember(entry, outputs)
         return self._grouped(entry, name, entry.key, items, outputs.carried[0]), outputs
 
