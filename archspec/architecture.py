@@ -111,10 +111,30 @@ def _in_yaml(spec: Mapping[str, Any]) -> str:
         raise SpecError(cause, hint="texts, numbers, truth values, lists and mappings") from None
 
 
+MAX_WITHIN = 10
+"""How deep specs may stand in specs."""
+
+
+class Around(NamedTuple):
+    """What is being read while a spec is read that another one names.
+
+    Attributes:
+        files: the specs around it, the outermost first.
+        known: what is read already, by path.
+    """
+
+    files: tuple[str, ...]
+    known: dict[str, Architecture]
+
+    def inside(self, file: str) -> "Around":
+        """The same for what a file names."""
+        return self._replace(files=(*self.files, file))
+
+
 def read_architecture(
-    document: YamlDocument, variant: str | None = None, within: tuple[str, ...] = ()
+    document: YamlDocument, variant: str | None = None, around: Around | None = None
 ) -> Architecture:
-    """Validate a document (see `load`); ``within`` are the files that include it."""
+    """Validate a document (see `load`), which stands in those around it."""
     check_version(document)
     gathered = Gathered()
     with gathered.together():
@@ -124,7 +144,8 @@ def read_architecture(
         )
         included = _Included({}, {})
         with gathered.gathering():
-            included = _include(document, header.include if header else (), within)
+            inside = (around or Around((), {})).inside(document.file)
+            included = _include(document, header.include if header else (), inside)
         _check_own(own, included, document, gathered)
         reader = EntryReader(document, {**included.models, **own}, gathered)
         blocks = included.blocks | read_blocks(reader, own)
@@ -141,7 +162,7 @@ class _Included(NamedTuple):
     blocks: dict[str, Block]
 
 
-def _include(document: YamlDocument, names: Iterable[str], within: tuple[str, ...]) -> _Included:
+def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _Included:
     """Return the blocks of the specs that a spec includes.
 
     Raises:
@@ -151,7 +172,7 @@ def _include(document: YamlDocument, names: Iterable[str], within: tuple[str, ..
     blocks: dict[str, Block] = {}
     for i, name in enumerate(names):
         at = document.origin(("include", i))
-        other = read_beside(name, document, at, "include", (*within, document.file))
+        other = read_beside(name, document, at, "include", around)
         for block in other.blocks.keys() & blocks.keys():
             if other.blocks[block].document != blocks[block].document:
                 raise SpecError(f"'{block}' is a block of two of them", origin=at, entry="include")
@@ -161,7 +182,7 @@ def _include(document: YamlDocument, names: Iterable[str], within: tuple[str, ..
 
 
 def read_beside(
-    name: str, document: YamlDocument, origin: Origin, entry: str, within: tuple[str, ...]
+    name: str, document: YamlDocument, origin: Origin, entry: str, around: Around
 ) -> Architecture:
     """Read the spec that another one names.
 
@@ -170,17 +191,21 @@ def read_beside(
         document: the other.
         origin: the origin of the name.
         entry: what an error names.
-        within: the files that are being read, the other's last.
+        around: the specs that are being read, the other's last.
 
     Raises:
         SpecError: it cannot be read, or it is one of those.
     """
     try:
         path, variant = find_beside(name, document.file)
-        if Path(path) in map(Path, within):
-            way = " → ".join((*(Path(file).name for file in within), Path(path).name))
+        if Path(path) in map(Path, around.files):
+            way = " → ".join((*(Path(file).name for file in around.files), Path(path).name))
             raise SpecError(f"a spec is inside itself: {way}")
-        return read_architecture(read_document(path), variant, within)
+        if len(around.files) > MAX_WITHIN:
+            raise SpecError(f"specs within specs, more than {MAX_WITHIN} deep")
+        if path not in around.known:
+            around.known[path] = read_architecture(read_document(path), None, around)
+        return around.known[path].varied(variant)
     except SpecError as error:
         raise (error if error.origin else error.placed(origin, entry)) from None
 

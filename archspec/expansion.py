@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture, read_beside
+from archspec.architecture import Architecture, Around, read_beside
 from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
@@ -40,6 +40,9 @@ from archspec.validation import RESERVED_KEYS
 MAX_ITEMS = 20_000
 """The most items a graph may have once its tables and blocks are expanded."""
 
+
+MAX_TENSORS = 1_000
+"""The most tensors that one name stands for, or that enter one entry."""
 
 MAX_BLOCKS = 30
 """How deep blocks may call blocks."""
@@ -205,9 +208,7 @@ class _Expansion:
         self.outer = outer
         self.gathered = gathered
         self.count = Counter[str]()
-        self.within: tuple[str, ...] = (
-            architecture.document.file,
-        )  # the specs around that use this one, and it
+        self.around = Around((architecture.document.file,), {})
         self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
@@ -217,7 +218,7 @@ class _Expansion:
         """The expansion of a network inside this one, in which names are its own."""
         other = copy(self)
         other.architecture, other.outer, other.named = architecture, outer, {}
-        other.within = (*self.within, architecture.document.file)
+        other.around = self.around.inside(architecture.document.file)
         return other
 
     def counted(self, entry: Entry) -> None:
@@ -341,7 +342,15 @@ class _Frame:
             return ()
         several = not isinstance(entry.content, Layer) and self._takes(entry.content) != (1, 1)
         found = (self._source(source, entry, several) for source in entry.sources)
-        return tuple(chain.from_iterable(found))
+        return self._bounded(entry, chain.from_iterable(found))
+
+    def _bounded(self, entry: Entry, tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
+        """As many tensors, if they are not more than any network has."""
+        listed = tuple(islice(tensors, MAX_TENSORS + 1))
+        if len(listed) > MAX_TENSORS:
+            cause = f"more than {MAX_TENSORS:,} tensors"
+            raise FinalError(cause, origin=entry.origin, entry=entry.key)
+        return listed
 
     def _takes(self, content: Layer | Composite | BlockCall) -> tuple[int, int | None]:
         """Return how many tensors may enter, at least and at most; None for any number."""
@@ -534,7 +543,8 @@ class _Frame:
         if not isinstance(owner, str):
             return None
         with self._at(entry, "weight"):
-            return self._lookup(owner).path
+            found = self._lookup(owner)
+            return found.whole.producer if found.whole else found.path
 
     def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
@@ -546,7 +556,8 @@ class _Frame:
         self, entry: Entry, name: str, items: tuple[Item, ...], output: Outputs | Tensor
     ) -> Made:
         """A group of items, if there are any; and what leaves it."""
-        outputs = one(output) if isinstance(output, Tensor) else output.named(self.path + name)
+        outputs = one(output) if isinstance(output, Tensor) else output
+        outputs = outputs._replace(path=self.path + name)
         self._remember(entry, outputs)
         return self._grouped(entry, name, entry.key, items, outputs.carried[0]), outputs
 
@@ -620,8 +631,9 @@ class _Frame:
             document=block.document or self.document,
         )
         items, outputs = frame.body(block.entries)
-        path = ("blocks", call.block, "outputs")
-        return self._group(entry, name, items, frame.leaving(block.outputs, path, outputs))
+        left = frame.leaving(block.outputs, ("blocks", call.block, "outputs"), outputs)
+        self._bounded(entry, left.all)
+        return self._group(entry, name, items, left)
 
     def _arguments(
         self, entry: Entry, call: BlockCall, block: Block, source: Tensor
@@ -732,6 +744,7 @@ class _Frame:
                 raise entry.error(cause, field="index")
             if fields.index:
                 names[fields.index] = Number(i)
+            self.expansion.counted(entry)
             here = {name: one(column[i]) for name, column in tensors.items()}
             self._check_shadows(entry, {**names, **dict.fromkeys(here, Number(i))})
             yield Row(names, here)
@@ -916,7 +929,7 @@ class _Frame:
         """The layers of another spec, whose input is what enters here."""
         at = self.document.origin((*entry.path, entry.key, "network"))
         key = f"{entry.key}.network"
-        other = read_beside(fields.network, self.document, at, key, self.expansion.within)
+        other = read_beside(fields.network, self.document, at, key, self.expansion.around)
         if len(inputs) != len(other.header.input):
             count = len(other.header.input)
             raise self._wrong_count(entry, len(inputs), (count, count))

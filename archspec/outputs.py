@@ -95,10 +95,6 @@ class Outputs(NamedTuple):
             raise ExpressionError(cause, subject=f"outputs {self.path}")
         return self.all[number]
 
-    def named(self, path: str) -> "Outputs":
-        """The same as what leaves an entry at a path."""
-        return self._replace(path=path)
-
 
 def one(tensor: Tensor) -> Outputs:
     """Return the output of an entry that has one."""

@@ -212,7 +212,8 @@ def at(spec: Spec, place: Place) -> tuple[list[Any], int]:
 
 
 def held_by(entry: Entry) -> list[Entry]:
-    return list(twin.in_full(twin.taken_apart(entry).fields).get("layers", []))
+    fields = twin.taken_apart(entry).fields
+    return [] if isinstance(fields, str) else list(twin.in_full(fields).get("layers", []))
 
 
 def check(seed: int, spec: Spec, write: Callable[[Spec], Spec]) -> None:

@@ -189,6 +189,27 @@ def test_shared_turns_of_a_symbol() -> None:
     assert str(analysis.total("macs")) == "512*L"
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "linear: {out_features: 4}",
+        "moe: {experts: 2, top_k: 1, layers: [linear: {out_features: 4}]}",
+        "residual: [linear: {out_features: 4}]",
+        "repeat: {times: 3, layers: [linear: {out_features: 4}]}",
+        "repeat: {times: 3, index: i, layers: [linear: {out_features: 4}]}",
+        "parallel: {branches: [[], [linear: {out_features: 4}]], merge: add}",
+        "foreach: {columns: {c: [8, 4]}, layers: [linear: {out_features: c}]}",
+        "lstm: {hidden_size: 4, num_layers: 2}",
+    ],
+)
+def test_every_entry_can_be_shared(entry: str) -> None:
+    given = "input: {a: [1, 3, 4], b: [1, 3, 4]}\n"
+    once = spec(f"layers:\n  - {entry}\n    from: a\n    name: e\n", given)
+    twice = f"layers:\n  - {entry}\n    from: a\n    name: e\n  - {{share: e, from: b}}\n"
+    params, macs = counts(once)
+    assert counts(spec(twice, given)) == (params, 2 * macs)
+
+
 SHARED_BLOCK = """
 blocks:
   pair:

@@ -208,7 +208,7 @@ def carried(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     whole = getattr(value, "whole", None)
-    return [*value] if whole is None else [whole]
+    return [*(value or ())] if whole is None else [whole]
 
 
 def one_or_all(tensors: Sequence[Tensor]) -> Any:
@@ -276,8 +276,11 @@ class Frame:
     def visible(self) -> Names:
         """What the names of tensors stand for, and what is said of them in expressions."""
         around = self.parent.visible() if self.parent else {}
-        words: dict[str, Any] = {"len": len, "shape": lambda x: list(x.shape)}
-        words["reversed"] = lambda x: several(x[::-1])
+        words: Names = {
+            "len": len,
+            "reversed": lambda x: several(x[::-1]),
+            "shape": lambda x: list(x.shape),
+        }
         return {**around, **words, **self.tensors}
 
     def entering(self, sources: Sequence[str]) -> list[Tensor]:
