@@ -110,9 +110,11 @@ class ScenarioOptions(TypedDict, total=False):
         past: how many tokens came before, or ``past`` for a symbol.
         optimizer: what trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
             adamw8bit or lion8bit.
-        checkpoint: what is made again in the backward pass: none, blocks or attention.
+        checkpoint: what is made again in training: none, blocks, attention, or the name of a
+            kind or block, as residual.
         master: the copy of weights narrower than 32 bits: fp32 or none.
         gradients: the type of the gradients; the weights' where not given.
+        loss: the loss: none, or cross_entropy, which keeps log-probabilities in fp32.
         attention: how attention is implemented: fused or unfused.
     """
 
@@ -129,6 +131,7 @@ class ScenarioOptions(TypedDict, total=False):
     checkpoint: str | None
     master: str | None
     gradients: str | None
+    loss: str | None
     attention: str | None
 
 
@@ -138,7 +141,8 @@ def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
-    trained = training(**{word: given for word, given in said.items() if word in OPTIONS})
+    words = {word: given for word, given in said.items() if word in OPTIONS}
+    trained = training(**words)  # type: ignore[arg-type]  # of these words all are texts
     tokens = _tokens(said.get("past"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
