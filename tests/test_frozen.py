@@ -1,6 +1,7 @@
 """``trainable: false``: inherited inwards and undone inside; tied weights; LoRA; bad input."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -73,28 +74,24 @@ def test_weights_in_int4_may_be_frozen() -> None:
     assert net.value("gradients") == 2 * 16
 
 
-class Adapted(torch.nn.Module):
-    """``W·x + B·A·x`` of a frozen W."""
-
-    def __init__(self, width: int, rank: int) -> None:
-        super().__init__()
-        self.frozen = torch.nn.Linear(width, width, bias=False).requires_grad_(False)
-        self.down = torch.nn.Linear(width, rank, bias=False)
-        self.up = torch.nn.Linear(rank, width, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.frozen(x) + self.up(self.down(x))
+def adapted(width: int, rank: int) -> tuple[Any, list[Any]]:
+    """Return ``W·x + B·A·x`` of a frozen W, and its parameters."""
+    frozen = torch.nn.Linear(width, width, bias=False).requires_grad_(False)
+    down = torch.nn.Linear(width, rank, bias=False)
+    up = torch.nn.Linear(rank, width, bias=False)
+    learned = [parameter for module in (frozen, down, up) for parameter in module.parameters()]
+    return lambda x: frozen(x) + up(down(x)), learned
 
 
 def test_lora_keeps_what_pytorch_saves() -> None:
     """Attention of two heads written out, as in specs/llama2_lora.yaml, of 5 tokens, in PyTorch."""
     t, d, rank = 5, 8, 2
     linear = [torch.nn.Linear(d, d, bias=False).requires_grad_(False) for _ in range(3)]
-    queries, values = Adapted(d, rank), Adapted(d, rank)
-    learned = [p for module in (queries, values, *linear) for p in module.parameters()]
+    (queries, of_queries), (values, of_values) = adapted(d, rank), adapted(d, rank)
+    learned = [*of_queries, *of_values, *(p for module in linear for p in module.parameters())]
     saved: dict[int, int] = {}
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
+    def pack(tensor: Any) -> Any:
         if all(tensor.data_ptr() != p.data_ptr() for p in learned):
             saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor

@@ -1,13 +1,16 @@
 """``fused``: what is inside is neither moved, nor in memory, nor kept; beside PyTorch, too."""
 
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from costmodel import Analysis
 from costmodel.analysis.loading import analyze
 from costmodel.scenario.scenario import scenario
-from tests.conftest import Run
+from tests.conftest import Run, examples
+from tests.test_training_parity import drawn
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
 checkpoint = pytest.importorskip("torch.utils.checkpoint").checkpoint
@@ -110,12 +113,12 @@ def test_as_much_is_kept_as_a_checkpoint_of_pytorch_saves() -> None:
     learned = {p.data_ptr() for m in (first, second, third) for p in m.parameters()}
     saved: dict[int, int] = {}
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
+    def pack(tensor: Any) -> Any:
         if tensor.data_ptr() not in learned:
             saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    def body(x: torch.Tensor) -> torch.Tensor:
+    def body(x: Any) -> Any:
         return torch.softmax(f.gelu(second(x)), -1) * x
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -174,3 +177,30 @@ def test_bad_input(entry: str, tmp_path: Path, archcost: Run) -> None:
     assert done.returncode == 2
     assert BAD[entry] in done.stderr
     assert f"{spec}:4:" in done.stderr
+
+
+def wrapped(seed: int) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """A drawn network, the same with neighbours fused, and whether that is one that is read."""
+    spec, random = drawn(seed), Random(seed)
+    layers = spec["layers"]
+    start = random.randrange(len(layers))
+    stop = random.randint(start + 1, len(layers))
+    body = {"fused": layers[start:stop], "from": layers[start]["from"][0]}
+    fused = {**spec, "layers": [*layers[:start], body, *layers[stop:]]}
+    name = layers[start]["name"]
+    read = any(name in each["from"] for each in layers) or stop == len(layers)
+    return spec, fused, stop - start == 1 and read
+
+
+@pytest.mark.parametrize("seed", range(examples(300)))
+def test_fusing_moves_no_more(seed: int) -> None:
+    """Products and parameters are the same; of a single layer all else is, too."""
+    spec, fused, is_one = wrapped(seed)
+    asked = scenario(optimizer="adam", hardware="a100-80gb")
+    plain, found = (analyze(each, convention="torch", scenario=asked) for each in (spec, fused))
+    for metric in ("macs", "params", "activations", "gradients"):
+        assert found.value(metric) == plain.value(metric)
+    for metric in ("bytes_moved", "latency"):
+        assert found.value(metric) <= plain.value(metric), metric
+    for metric in ("bytes_moved", "latency", "memory_peak") if is_one else ():
+        assert found.value(metric) == plain.value(metric), metric

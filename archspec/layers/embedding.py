@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from archspec.fields import Size, SizeList, optional, required
+from archspec.fields import Flag, Size, SizeList, optional, required
 from archspec.layers.base import Layer, kind
 
 
@@ -23,6 +23,7 @@ class Embedding(Layer):
     num_embeddings: Size = required("how many rows there are, V")
     embedding_dim: Size = required("numbers in a row, d")
     weight: str | None = optional(None, "the layer whose weight it shares; counted once, there")
+    sparse: Flag = optional(False, "whether its gradient has the rows that are looked up alone")
 
 
 @kind("positional_embedding")

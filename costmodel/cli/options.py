@@ -154,9 +154,11 @@ class Given:
         past: How many tokens came before, their keys and values cached; past leaves it open.
         optimizer: What trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
             adamw8bit or lion8bit.
-        checkpoint: What is made again in training: none, blocks or attention.
+        checkpoint: What is made again in training: none, blocks, attention, or the name of a
+            kind or block, as residual.
         master: The copy of weights narrower than 32 bits in training: fp32 or none.
         gradients: The type of the gradients in training, as fp32 beside weights in bf16.
+        loss: The loss in training: none, or cross_entropy, which keeps log-probabilities in fp32.
         attention: How attention is implemented: fused (no score matrix in memory, no products that
             a causal mask hides; what bounds take) or unfused.
         page: The tokens of a page, as 16: a cache takes whole pages of each sequence.
@@ -178,6 +180,7 @@ class Given:
     checkpoint: str | None = None
     master: str | None = None
     gradients: str | None = None
+    loss: str | None = None
     attention: str | None = None
     page: str | None = None
 

@@ -13,6 +13,7 @@ from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, is_floating
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.backward import BYTE
+from costmodel.rules.cost import Parameter
 
 STATE = "fp32"
 """The type of an optimizer's numbers, and of a master copy."""
@@ -23,7 +24,26 @@ def count_gradients(layer: LayerCost, context: Context) -> Expr:
     """Return the bytes of the gradients: a number per trained param, in their type."""
     weights = _trained(layer, context)
     dtype = context.training.gradients or weights
-    return Add(*(p.copies * in_bytes(p.size, dtype) for p in context.trained_of(layer)))
+    is_shared = layer.node.path in context.derived(_shared)
+    return Add(
+        *(p.copies * _gradient(p, dtype, is_shared=is_shared) for p in context.trained_of(layer))
+    )
+
+
+def _gradient(tensor: Parameter, dtype: str, *, is_shared: bool) -> Expr:
+    """Return the bytes of a tensor's gradient: of all, or of the rows that are looked up.
+
+    Each of these has an index of 64 bits; rows that are met twice are there twice. Where another
+    layer shares the weight, its dense gradient makes the sum dense. Source: ``torch.nn.Embedding``.
+    """
+    if tensor.looked_up is None or tensor.read is None or is_shared:
+        return in_bytes(tensor.size, dtype)
+    return in_bytes(tensor.read, dtype) + 8 * tensor.looked_up
+
+
+def _shared(context: Context) -> set[str | None]:
+    """Return the paths of the layers whose weight another shares."""
+    return {layer.node.tied for layer in context.network.propagation.layers}
 
 
 @metric("optimizer_state", "optimizer state", BYTES, SUM_OF_COPIES, needs=(Need.TRAINING,))

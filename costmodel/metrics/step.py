@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, S
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, did_you_mean
+from archspec.graph import items_in
+from archspec.precision import TYPES
 from archspec.trees import Tensor
 from costmodel.algebra.sums import OpenFormError, each_by_each
 from costmodel.algebra.work import NamedEntry, budget
@@ -39,10 +41,11 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event, is_learned, walk
+from costmodel.metrics.trace import Event, Walk, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
+from costmodel.rules.base import elements
 from costmodel.rules.cost import Role
 from costmodel.rules.nests import LoopNest, Operand
 from costmodel.scenario.training import Checkpoint, Training
@@ -109,6 +112,9 @@ def _is_wanted(event: Event, operand: Operand) -> bool:
     return is_learned(event.reads[operand.source])
 
 
+TARGET = 64
+"""The bits of a class's index, beside which a cross entropy compares."""
+
 PER_WEIGHT = ("model_size", "gradients", "optimizer_state")
 """The metrics that make up a training's memory beside its activations."""
 
@@ -130,10 +136,26 @@ class TrainingStep:
         return self.context.training
 
     @cached_property
-    def events(self) -> list[Event]:
-        """The layers at work."""
+    def _walk(self) -> Walk:
         with self._budget():
-            return list(map(self._implemented, walk(self.context)))
+            return walk(self.context)
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The layers at work.
+
+        Raises:
+            SpecError: nothing is of the kind that is to be made again.
+        """
+        events = list(map(self._implemented, self._walk.events))
+        setup = self.context.scenario.training
+        if setup is None or setup.unit is None or any(event.block for event in events):
+            return events
+        kinds = {layer.node.kind for layer in self.propagation.layers}
+        groups = {i.kind for i in items_in(self.context.network.graph.items)}
+        known = (*(each.value for each in Checkpoint), *sorted(kinds | groups))
+        hint = did_you_mean(setup.unit, known) or f"known here: {', '.join(known)}"
+        raise SpecError(f"unknown checkpoint '{setup.unit}'", hint=hint)
 
     def _budget(self) -> AbstractContextManager[None]:
         """Bound the work of one question; the layer of the most runs, by its law, is to blame."""
@@ -156,7 +178,37 @@ class TrainingStep:
     @cached_property
     def kept(self) -> Kept:
         """The tensors that are kept for the backward pass."""
-        return kept(self.events, self.setup.checkpoint)
+        found = kept(self.events, self.setup.checkpoint)
+        lost = self._of_loss if self.setup.has_loss else ()
+        return found._replace(held=(*found.held, *lost))
+
+    @property
+    def _of_loss(self) -> Iterator[Held]:
+        """Yield what a cross entropy keeps: a logarithm of every probability, and the targets.
+
+        Source: ``torch.nn.functional.cross_entropy``, of logits in fp32: it saves the output of
+        ``log_softmax``, and the index of a class in 64 bits for each.
+        """
+        for case in (case for cases in self._walk.outputs for case in cases):
+            value = case.value
+            if value.layer is None or not value.is_learned:
+                continue
+            shape = value.layer.output
+            axis = len(shape) - 1 if len(shape) <= 3 else 1
+            bits = max(TYPES["fp32"], TYPES[self.context.types_of(value.layer).activations])
+            held = Held(
+                value.path,
+                "log-probabilities",
+                value.layer,
+                value.size,
+                bits,
+                case.where,
+                value.within,
+            )
+            yield held
+            yield held._replace(
+                what="targets", size=elements((*shape[:axis], *shape[axis + 1 :])), bits=TARGET
+            )
 
     @cached_property
     def work(self) -> tuple[LayerProducts, ...]:

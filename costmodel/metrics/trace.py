@@ -158,19 +158,27 @@ class Here(NamedTuple):
     within: tuple[Iteration, ...] = ()
     block: CheckpointBlock | None = None
 
-    def inside(self, group: GroupCost) -> "Here":
-        """Return the place inside a group, which may be a block."""
+    def inside(self, group: GroupCost, unit: str | None = None) -> "Here":
+        """Return the place inside a group, which may be a block: of a kind, where that is given."""
+        if unit is not None:
+            return self.block_of(group.path) if group.kind == unit else self
         if self.block or group.kind in CONTAINERS or holds_iterations(group.parts):
             return self
-        return self._replace(block=CheckpointBlock(group.path, self.within))
+        return self.block_of(group.path)
 
-    def iteration(self, group: GroupCost, iteration: Iteration) -> "Here":
+    def block_of(self, path: str) -> "Here":
+        """Return the place in a block of a path, or in the one around it."""
+        return self._replace(block=self.block or CheckpointBlock(path, self.within))
+
+    def iteration(self, group: GroupCost, iteration: Iteration, unit: str | None = None) -> "Here":
         """Return the place in an iteration of a group, which may be a block."""
         tag = f"{iteration.repeat}:{iteration.which.name}"
         here = Here(tag, (*self.within, iteration), self.block)
+        if unit is not None:
+            return here.block_of(group.path) if group.kind == unit else here
         if here.block or holds_iterations(group.parts):
             return here
-        return here._replace(block=CheckpointBlock(group.path, here.within))
+        return here.block_of(group.path)
 
 
 STEPS_OF_EVENT = 5
@@ -186,11 +194,14 @@ class Tracer:
     Attributes:
         context: the types of all tensors.
         events: the layers at work.
+        unit: the kind of layer, or of group, that is a block; None where it is the usual one.
     """
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.events: list[Event] = []
+        setup = context.scenario.training
+        self.unit = None if setup is None else setup.unit
         self._homes: dict[
             Value, tuple[Value, ...]
         ] = {}  # of what is in no memory: what it is made in
@@ -213,7 +224,7 @@ class Tracer:
                 self.repeat(part, scope, here)
             else:
                 begin = len(self.events)
-                self.parts(part.parts, scope, here.inside(part))
+                self.parts(part.parts, scope, here.inside(part, self.unit))
                 if part.kind == "fused":
                     self.fused(begin)
                 if part.flow is not None:
@@ -228,6 +239,8 @@ class Tracer:
 
     def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
         charge(STEPS_OF_EVENT, layer.node)
+        if self.unit == layer.node.kind:
+            here = here.block_of(layer.node.path)
         reads = tuple(scope[tensor] for tensor in layer.reads)
         dtype = self.context.types_of(layer).activations
         fits = [TYPES[self.context.type_of(entering)] == TYPES[dtype] for entering in layer.reads]
@@ -270,11 +283,21 @@ class Tracer:
             yield (Case(value, maker=number),)
 
 
-def walk(context: Context) -> list[Event]:
-    """Return every layer at work in order, three iterations of every repeat."""
-    tracer = _Training(context)
-    tracer.parts(context.network.propagation.parts, tracer.entering(), Here())
-    return tracer.events
+class Walk(NamedTuple):
+    """The layers at work, three iterations of every repeat, and what leaves the network."""
+
+    events: list[Event]
+    outputs: tuple[Cases, ...]
+
+
+def walk(context: Context) -> Walk:
+    """Return a network at work, as a backward pass sees it."""
+    tracer, scope = _Training(context), Scope()
+    scope.update(tracer.entering())
+    tracer.parts(context.network.propagation.parts, scope, Here())
+    graph = context.network.graph
+    ends = (tensor for tensor in (graph.output, *graph.sides) if tensor in scope)
+    return Walk(tracer.events, tuple(scope[tensor] for tensor in ends))
 
 
 class _Training(Tracer):
@@ -290,7 +313,7 @@ class _Training(Tracer):
         source = entering = scope[flow.source]
         for which in kinds:
             iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)
-            inside = here.iteration(group, iteration)
+            inside = here.iteration(group, iteration, self.unit)
             inner = {**scope, flow.entry: entering}
             self.parts(group.parts, inner, inside)
             entering = inner[flow.result]

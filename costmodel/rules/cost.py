@@ -54,6 +54,8 @@ class Parameter(NamedTuple):
         read: the elements that one run reads, where not all.
         copies: how many equal tensors of this size and shape it stands for.
         is_trained: whether it is trained; a frozen one has no gradient.
+        looked_up: how many rows its gradient has, with an index each, where it has those alone that
+            one run reads; None where it has all.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Parameter(NamedTuple):
     read: Expr | None = None
     copies: Expr = S.One
     is_trained: bool = True
+    looked_up: Expr | None = None
 
     @property
     def total(self) -> Expr:

@@ -23,6 +23,8 @@ def embedding(layer: kinds.Embedding, site: Site) -> Both:
     output = (*site.input, site.size("embedding_dim", layer.embedding_dim))
     shape = (rows, output[-1])
     weight = Learned("weight", Role.WEIGHT, elements(shape), "V·d", shape, elements(output))
+    if layer.sparse.holds:
+        weight = weight._replace(looked_up=elements(site.input))
     axes = (*axes_but(len(site.input)), None)
     return output, Cost(Output.LOOKUP, parameters=(weight,), axes=axes)
 

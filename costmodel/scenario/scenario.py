@@ -112,9 +112,11 @@ class ScenarioOptions(TypedDict, total=False):
         past: how many tokens came before, or ``past`` for a symbol.
         optimizer: what trains it: sgd, momentum, adam, adamw, adafactor, lion, adam8bit,
             adamw8bit or lion8bit.
-        checkpoint: what is made again in the backward pass: none, blocks or attention.
+        checkpoint: what is made again in training: none, blocks, attention, or the name of a
+            kind or block, as residual.
         master: the copy of weights narrower than 32 bits: fp32 or none.
         gradients: the type of the gradients; the weights' where not given.
+        loss: the loss: none, or cross_entropy, which keeps log-probabilities in fp32.
         attention: how attention is implemented: fused or unfused.
         page: tokens of a page, of which a cache takes whole ones.
     """
@@ -132,6 +134,7 @@ class ScenarioOptions(TypedDict, total=False):
     checkpoint: str | None
     master: str | None
     gradients: str | None
+    loss: str | None
     attention: str | None
     page: Number | None
 

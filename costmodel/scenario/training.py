@@ -13,7 +13,7 @@ from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.functions import Minimum, ceil_div, floor_div
 from costmodel.rules.cost import Parameter
 
-OPTIONS = ("optimizer", "checkpoint", "master", "gradients")
+OPTIONS = ("optimizer", "checkpoint", "master", "gradients", "loss")
 """The words of a scenario that say how a network is trained."""
 
 
@@ -120,31 +120,42 @@ class Training(NamedTuple):
         checkpoint: what is made again.
         keeps_master: whether of weights narrower than 32 bits there is a copy in fp32.
         gradients: the type of the gradients; None where it is the weights'.
+        unit: the kind of layer, or of group, that is made again as a block; None where that is the
+            outermost group without a repeat.
+        has_loss: whether a cross entropy follows the network.
     """
 
     optimizer: Optimizer
     checkpoint: Checkpoint = Checkpoint.NONE
     keeps_master: bool = True
     gradients: str | None = None
+    unit: str | None = None
+    has_loss: bool = False
 
     def __str__(self) -> str:
         """As it is printed with every number that depends on it."""
         optimizer = f"{self.optimizer.name} (remembers {self.optimizer.summary})"
         copy = "a copy of weights below 32 bits in fp32" if self.keeps_master else "no master copy"
         gradients = f", gradients in {self.gradients}" if self.gradients else ""
-        return f"{optimizer}{gradients}, {copy}, {_MADE_AGAIN[self.checkpoint]}"
+        again = f"every {self.unit} made again" if self.unit else _MADE_AGAIN[self.checkpoint]
+        loss = ", a cross entropy in fp32" if self.has_loss else ""
+        return f"{optimizer}{gradients}, {copy}, {again}{loss}"
 
     @property
     def fields(self) -> dict[str, str]:
         """The same as plain data, named as on the command line."""
         master = "fp32" if self.keeps_master else "none"
-        names = {"optimizer": self.optimizer.name, "checkpoint": self.checkpoint.value}
+        names = {"optimizer": self.optimizer.name, "checkpoint": self.unit or self.checkpoint.value}
         gradients = {"gradients": self.gradients} if self.gradients else {}
-        return {**names, "master": master, **gradients}
+        loss = {"loss": "cross_entropy"} if self.has_loss else {}
+        return {**names, "master": master, **gradients, **loss}
 
 
 MASTERS = {"fp32": True, "none": False}
 """``--master`` → whether there is a copy of narrower weights in fp32."""
+
+LOSSES = {"none": False, "cross_entropy": True}
+"""``--loss`` → whether there is one."""
 
 CHECKPOINTS = {checkpoint.value: checkpoint for checkpoint in Checkpoint}
 
@@ -175,10 +186,13 @@ def training(**said: str | None) -> Training | None:
             if given is not None:
                 raise SpecError(f"{option} is of training", hint="name an optimizer: --optimizer")
         return None
-    checkpoint, master, gradients = others
+    checkpoint, master, gradients, loss = others
+    by_name = checkpoint is not None and checkpoint not in CHECKPOINTS
     return Training(
         find_named("optimizer", optimizer, OPTIMIZERS),
-        find_named("checkpoint", checkpoint or "none", CHECKPOINTS),
+        Checkpoint.BLOCKS if by_name else CHECKPOINTS[checkpoint or "none"],
         find_named("master copy", master or "fp32", MASTERS),
         _gradients(gradients),
+        checkpoint if by_name else None,
+        find_named("loss", loss or "none", LOSSES),
     )
