@@ -71,11 +71,7 @@ def build_graph(
         scope = _outer_scope(architecture, settings, derived, gathered)
         expansion = _Expansion(architecture, scope, gathered)
         inputs = tuple(_inputs(architecture, scope, gathered))
-        frame = _outermost(expansion)
-        items, last = frame.body(architecture.entries)
-        outputs = frame.leaving(header.outputs, ("outputs",), last)
-        *before, output = outputs.carried
-        expansion.sides += before
+        items, output = _network(expansion)
     if not items:
         raise document.key_error(("layers",), "every entry is left out", entry="layers")
     return Graph(
@@ -92,6 +88,15 @@ def build_graph(
         precision=header.precision.of_all,
         let={name: scope.names[name] for name in header.let},
     )
+
+
+def _network(expansion: "_Expansion") -> tuple[tuple[Item, ...], Tensor]:
+    """Return the items of the spec's own entries, and the last tensor that leaves them."""
+    frame, architecture = _outermost(expansion), expansion.architecture
+    items, last = frame.body(architecture.entries)
+    *before, output = frame.leaving(architecture.header.outputs, ("outputs",), last).carried
+    expansion.sides += before
+    return items, output
 
 
 def _values(

@@ -106,6 +106,7 @@ ENTRIES: tuple[Any, ...] = (
     {"split": {"sizes": [1, 1]}, "from": "input"},
     {"add": {}, "from": ["previous", "input"]},
     {"einsum": {"equation": "bij,bjk->bik"}, "from": ["previous", "previous"]},
+    {"fused": [{"linear": {"out_features": 8}}, "gelu"]},
     {"share": "pool"},
     {"use": "mlp"},
     {"repeat": {"times": 3, "shared": True, "layers": [{"linear": {"out_features": 8}}]}},

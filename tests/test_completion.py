@@ -40,7 +40,7 @@ OFFERED = {
     "archcost --format json alexn": ["alexnet", "alexnet_torchvision"],
     "archcost hardware jetson-o": ["jetson-orin-nano"],
     "archcost completion z": ["zsh"],
-    "archcost training gpt2 --optimizer ad": ["adafactor", "adam", "adamw"],
+    "archcost training gpt2 --optimizer adam": ["adam", "adam8bit", "adamw", "adamw8bit"],
     "archcost training gpt2 --checkpoint ": ["attention", "blocks", "none"],
     "archcost training gpt2 --master ": ["fp32", "none"],
     "archcost gpt2 --attention ": ["fused", "unfused"],
@@ -76,7 +76,7 @@ def test_a_name_is_completed_by_the_language_alone() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     lines = run.stdout.splitlines()
-    assert (lines[0], lines[-1]) == ("regnet", "set()")
+    assert (lines[0], lines[-1]) == ("raft", "set()")
 
 
 def test_no_words_are_no_line(archcost: Run) -> None:

@@ -14,6 +14,7 @@ from costmodel.analysis.document import (
     COUNT,
     VERSION,
     Block,
+    Cell,
     Column,
     Document,
     entries,
@@ -62,18 +63,7 @@ def zoo(pattern: str = "", /) -> Document:
     networks = list(_analyses(found))
 
     def blocks() -> Iterator[Block]:
-        yield table_of(
-            COLUMNS,
-            (
-                (
-                    each.name,
-                    *map(analysis.value, COUNTS),
-                    show_shapes(analysis.propagation.inputs.values(), analysis.evaluator),
-                    first_source(analysis.architecture),
-                )
-                for each, analysis in networks
-            ),
-        )
+        yield table_of(COLUMNS, (_cells(each, analysis) for each, analysis in networks))
         families = ", ".join(_families(networks))
         notes = [("families", f"by their own names: {families}")] if families else []
         notes.append(("numbers", "of one input of the size beside them"))
@@ -84,6 +74,12 @@ def zoo(pattern: str = "", /) -> Document:
         return {"archcost": VERSION, "convention": CONVENTION, "networks": rows}
 
     return Document("", blocks, data)
+
+
+def _cells(each: ZooName, analysis: Analysis) -> tuple[Cell, ...]:
+    """Return a network's row: its name, what it costs, the size of its input, its source."""
+    shapes = show_shapes(analysis.propagation.inputs.values(), analysis.evaluator)
+    return each.name, *map(analysis.value, COUNTS), shapes, first_source(analysis.architecture)
 
 
 def _analyses(found: list[ZooName]) -> Iterator[tuple[ZooName, Analysis]]:
