@@ -261,6 +261,7 @@ class EntryReader:
         tables: dict[Path_, Iterable[str]] = {("rows", i): row for i, row in rows}
         tables[("columns",)] = getattr(composite, "columns", ())
         tables[("tensors",)] = getattr(composite, "tensors", ())
+        tables[("symbols",)] = getattr(composite, "symbols", ())
         for place, name in ((place, name) for place, names in tables.items() for name in names):
             origin = self.document.key_origin((*path, *place, name))
             check_name(name, {}, origin, f"{key}.{place[0]}")

@@ -122,7 +122,9 @@ def zoo_hint(path: str, others: Iterable[str] = ()) -> str | None:
     if begin and not nearest(name, others):
         shown = ", ".join(map(repr, begin[:MOST_NAMES]))
         return f"did you mean {shown}{', …' * (len(begin) > MOST_NAMES)}?"
-    return did_you_mean(name, [*others, *(each.name for each in zoo().values())])
+    beside = list(others)
+    near = did_you_mean(name, [*beside, *(each.name for each in zoo().values())])
+    return near or did_you_mean(name, beside)
 
 
 def split_variant(spec: str) -> tuple[str, str | None]:

@@ -170,7 +170,7 @@ def share(d: Draft) -> None:
     fits = [
         name
         for name, (entry, shape) in d.frame.entered.items()
-        if shape == d.shape and entry.kind != "side"
+        if shape == d.shape and entry.kind not in ("side", "parameter", "constant")
     ]
     d.emit("share", d.choice(fits))
 

@@ -322,7 +322,7 @@ def test_a_broken_budget_ends_with_1(inside: Run) -> None:
         ("HEAD:specs", "cannot read HEAD:specs: it is no file there"),
         ("HEAD:data.bin", "HEAD:data.bin:1:2: byte 0xff is not UTF-8"),
         ("HEAD:specs/net.yaml@big", "HEAD:specs/net.yaml: there is no variant 'big'"),
-        ("", "no such file"),
+        ("", "the name of a network is empty"),
     ],
 )
 def test_what_git_has_not(inside: Run, old: str, message: str) -> None:

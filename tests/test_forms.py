@@ -106,6 +106,7 @@ KNOWN_TO_THE_READER = {
     "brackets that cross": (r"expected '\]'", "let.s", "'(h[(1)*2)]'"),
     "what a name means already": (r"has a meaning already", "symbols", "{a: 1}\nlet: {a: 1}"),
     "which parameters a block has": (r"unknown parameter", "a call", "{a: 1}"),
+    "which names are words": (r"is a word of the language", "blocks.b.input", "previous"),
     "which specs there are": (r"is no network of the zoo, and no path", "include", "nowhere"),
     "which blocks there are": (r"unknown kind", "blocks.b.layers", "[no]"),
     "what a variant overrides": (r"overrides what is there", "variants.v", "{let: {a: 1}}"),

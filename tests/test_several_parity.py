@@ -105,7 +105,7 @@ class HRNet(nn.Module):  # type: ignore[misc]
         return self.classes(self.last(y).mean((2, 3)))
 
 
-@pytest.mark.parametrize("width", [18, 32, 48])
+@pytest.mark.parametrize("width", [18, 30, 32, 48])
 def test_hrnet_is_pytorch_s(width: int) -> None:
     with torch.device("meta"):
         module = HRNet(width)

@@ -318,7 +318,9 @@ def learned_scores(layer: Scored, site: Site, heads: Expr) -> Iterator[Parameter
         heads: the heads of its queries.
     """
     if layer.softcap is not None:
-        site.value("softcap", layer.softcap)
+        cap = site.value("softcap", layer.softcap)
+        if cap.is_number and cap <= 0:
+            raise site.node.error(f"softcap ({cap}) must be more than 0", field="softcap")
     if layer.relative_positions is not None:
         shape = (site.size("relative_positions", layer.relative_positions), heads)
         size, rule = elements(shape), "relative_positions·H"
