@@ -116,7 +116,7 @@ MAX_WITHIN = 10
 
 
 class Around(NamedTuple):
-    """What is being read while a spec is read that another one names.
+    """The specs that are being read, where one names another.
 
     Attributes:
         files: the specs around it, the outermost first.

@@ -189,7 +189,7 @@ class Named(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What the names of one row of a table mean: values, and tensors."""
+    """The values and the tensors that the names of one row of a table stand for."""
 
     names: dict[str, Value]
     tensors: dict[str, Outputs]
@@ -402,7 +402,7 @@ class _Frame:
         return found.all if several or is_list(tree) else (found.single(text_of(tree)),)
 
     def _reference(self, tree: Tree) -> Outputs:
-        """What a reference to tensors stands for."""
+        """Return the tensors that a reference stands for."""
         match tree:
             case Name("previous", _):
                 return self.latest
@@ -426,7 +426,7 @@ class _Frame:
         raise ExpressionError(f"'{text_of(tree)}' names no tensor")
 
     def _lookup(self, name: str, position: int = 0) -> Outputs:
-        """What a name stands for: in this list, in the lists around it, or of its only bearer."""
+        """Return the tensors of a name: of this list, of those around it, or of its only bearer."""
         frame: _Frame | None = self
         while frame is not None:
             if name in frame.tensors:

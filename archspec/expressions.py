@@ -324,7 +324,7 @@ class _Parser:
         return tree
 
     def reference(self) -> Tree:
-        """What stands for tensors, or for a list of values."""
+        """Parse what stands for tensors, or for a list of values."""
         token = self.token
         if token.kind != "name":
             raise ExpressionError(f"expected a name {self._found()}", token.position)

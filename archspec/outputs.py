@@ -1,4 +1,4 @@
-"""What a name of a list of entries stands for: one tensor, or several with names of their own."""
+"""The tensors that a name in a list of entries stands for: one, or several with own names."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from archspec.trees import Call, Index, Name, Part, Tensor, Tree
 
 
 class Outputs(NamedTuple):
-    """What leaves an entry, or enters a body.
+    """The tensors that leave an entry, or enter a body.
 
     Attributes:
         path: the path of the entry; empty of what enters a body or the network.

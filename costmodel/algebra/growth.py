@@ -1,4 +1,4 @@
-"""How a closed form grows: its leading order, proved, and its derivative or slope.
+"""The growth of a closed form: its leading order, proved, and its derivative or slope.
 
 ``M = Θ(g)`` over some symbols means: there are positive a, b and a bound N so that
 ``a·g <= M <= b·g`` for all values of these symbols of at least N, each growing on its own, the

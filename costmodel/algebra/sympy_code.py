@@ -1,4 +1,4 @@
-"""What sympy's code printers write for the functions here: ``lambdify``, ``pycode``, ``ccode``, ….
+"""The texts that sympy's code printers (``lambdify``, ``ccode``, …) write for the functions here.
 
 Integers come out exactly: a floor is the floor of one division, in C and JavaScript of doubles,
 which is exact below 2**53. A printer of another language refuses a function that it has no text

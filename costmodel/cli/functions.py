@@ -151,7 +151,7 @@ def _signature(asked: Mapping[str, Parameter]) -> Signature:
 
 
 @dataclass(frozen=True, repr=False)
-class Points(Tabular):
+class SweepPoints(Tabular):
     """The points of a sweep, evaluated when they are asked for."""
 
     sweep: Sweep
@@ -192,7 +192,7 @@ def sweep_points(
     sample: int | None = None,
     seed: int = 0,
     **said: Any,
-) -> Points:
+) -> SweepPoints:
     """Return many points of a design space, as ``sweep_points("mobilenet_v2", "h=96,128")``.
 
     Args:
@@ -217,7 +217,7 @@ def sweep_points(
     if isinstance(vary, Mapping):
         vary = [f"{name}={','.join(map(str, values))}" for name, values in vary.items()]
     words, setup = (_texts(specs), _texts(vary)), _setup({}, **said)
-    return Points(planned(*words, request, setup=setup, join=join, sample=sample, seed=seed))
+    return SweepPoints(planned(*words, request, setup=setup, join=join, sample=sample, seed=seed))
 
 
 def _texts(value: str | Sequence[str]) -> tuple[str, ...]:

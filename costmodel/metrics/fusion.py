@@ -71,7 +71,7 @@ class Kernel:
 
     @cached_property
     def _first(self) -> dict[Tensor, str]:
-        """What enters, each with the layer that is the first to read it, but not in place."""
+        """Return the tensors that enter, each with the first layer that reads it not in place."""
         first: dict[Tensor, str] = {}
         parts: dict[Tensor, Tensor] = {}
         for layer in self.layers:

@@ -303,7 +303,7 @@ class _TokenWalk:
     def _require_own(
         self, layer: LayerCost, held: Held, axis: int, *, is_given: bool = False
     ) -> None:
-        """What is kept is of the tokens themselves, and of those that came before them."""
+        """Check that what is kept is of the tokens themselves, and of those before them."""
         kind = layer.node.kind
         if isinstance(held, Tokens) and held.met_last:
             cause = f"{kind} keeps tokens that have met the last one, of every step another"

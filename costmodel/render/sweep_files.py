@@ -79,7 +79,7 @@ def _by_suffix(path: str) -> str:
 
 
 class TextFormat(NamedTuple):
-    """How rows are made text.
+    """The signs of which rows are made text.
 
     Attributes:
         begin: what begins a line.

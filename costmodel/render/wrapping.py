@@ -26,7 +26,7 @@ _PLACE_OF_LAW = re.compile(r"(?<=,) | (?=[+-] )|(?<!\*)(?=\*[^*])")
 _PLACE_OF_TEXT = re.compile(r" |(?<=/)(?=[a-z_])")
 
 
-class Break(NamedTuple):
+class BreakPlace(NamedTuple):
     """A place at which a line may end.
 
     Attributes:
@@ -55,23 +55,23 @@ def wrapped(text: str, room: int, *, is_law: bool = False) -> list[str]:
         end = max(bisect_right(used, used[start] + room - len(indent)) - 1, start + 1)
         fitting = [each for each in breaks if start < each.place <= end]
         late = [each for each in fitting if each.place > (3 * start + end) // 4] or fitting
-        best = min(late, key=lambda each: (each.cost, -each.place), default=Break(0, end))
+        best = min(late, key=lambda each: (each.cost, -each.place), default=BreakPlace(0, end))
         lines.append(indent + text[start : best.place])
         start, indent = best.place + (text[best.place] == " "), HANG * is_law
     return [*lines, indent + text[start:]]
 
 
-def _of_law(law: str) -> Iterator[Break]:
+def _of_law(law: str) -> Iterator[BreakPlace]:
     """Yield the places outside calls: behind a comma, between terms, before a factor."""
     words = list(_words_around(law))
     for found in _PLACE_OF_LAW.finditer(law):
         place = found.start()
         if OPEN.issuperset(words[place]):
             cost = 1 if not found[0] else -1 if law[place - 1] == "," else 0
-            yield Break(cost + 2 * len(words[place]), place)
+            yield BreakPlace(cost + 2 * len(words[place]), place)
 
 
-def _of_text(text: str) -> Iterator[Break]:
+def _of_text(text: str) -> Iterator[BreakPlace]:
     """Yield the places: between words, before an equality or in a path, beside a sign or amount."""
     words = list(_words_around(text))
     for found in _PLACE_OF_TEXT.finditer(text):
@@ -80,7 +80,7 @@ def _of_text(text: str) -> Iterator[Break]:
         is_amount = re.fullmatch(r"[\d.,]*\d", before) and after[:1].isalpha()
         cost = 2 if is_amount or {before, after} & SIGNS else 0
         cost = 1 if after == "=" or not found[0] else cost
-        yield Break(cost if OPEN.issuperset(words[place]) else 3, place)
+        yield BreakPlace(cost if OPEN.issuperset(words[place]) else 3, place)
 
 
 def _words_around(text: str) -> Iterator[tuple[str, ...]]:

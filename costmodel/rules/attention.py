@@ -50,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What queries, keys and values are projected from, each ``(…, tokens, features)``."""
+    """The tensors from which queries, keys and values are projected: ``(…, tokens, features)``."""
 
     queries: Shape
     keys: Shape
@@ -310,7 +310,7 @@ def _norms(layer: Attention, heads: Heads) -> Iterator[Parameter]:
 
 
 def learned_scores(layer: Scored, site: Site, heads: Expr) -> Iterator[Parameter]:
-    """What is learned of scores: a table of relative positions, a row per head; a sink per head.
+    """Yield what is learned of scores: a table of relative positions, and a sink per head.
 
     Args:
         layer: the layer.

@@ -50,7 +50,7 @@ def convolution(layer: Conv, site: Site) -> Both:
 
 
 def _tail(site: Site, windows: Sequence[Window]) -> State | None:
-    """What one axis that is padded on the left alone hands on: ``d·(k − 1)`` places before each."""
+    """Return what an axis padded on the left alone hands on: ``d·(k − 1)`` places before each."""
     first, *others = windows
     reach = (first.dilation * (first.kernel - 1)).expand()
     causal = first.stride is S.One and first.sides == (reach, S.Zero) and reach != 0

@@ -226,7 +226,7 @@ class Cost(NamedTuple):
 
     @property
     def kept(self) -> tuple["Cache | State", ...]:
-        """What it keeps for the next run."""
+        """Return the cache and the state that it keeps for the next run."""
         each: tuple[Cache | State | None, ...] = self.cache, self.state
         return tuple(one for one in each if one is not None)
 

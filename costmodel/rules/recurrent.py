@@ -51,7 +51,7 @@ def recurrent(layer: Recurrent, site: Site) -> Both:
 
 
 def _kept(layer: Recurrent, site: Site, layers: int) -> State | None:
-    """What one direction hands on to the next token: every layer's state, and an LSTM's cells."""
+    """Return what one direction hands to the next token: each layer's state, and LSTM cells."""
     if layer.bidirectional.holds:
         return None
     parts: tuple[Expr, ...] = (layers * _state(layer, site),)

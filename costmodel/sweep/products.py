@@ -73,7 +73,7 @@ class BlockNodes(dict[int, Array]):
 
 
 class Separation:
-    """What some nodes are made of, of two sides; of more or fewer without sums of products.
+    """The two sides that some nodes are made of; of more or fewer without sums of products.
 
     Args:
         program: the nodes; factors of products are added to it.
