@@ -160,7 +160,7 @@ class SweepPoints(Tabular):
         return f"<sweep of {self.sweep.size:,} points>"
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Return all rows, with exact types (see `costmodel.render.sweep_parquet`).
+        """Return all rows in the types of a Parquet file, which hold them exactly.
 
         Raises:
             SpecError: pyarrow is missing.
