@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 ADDRESS = ""
-"""What stands before a path of the project, as ``https://…/blob/main/``; '' while there is none."""
+"""The address before a path of the project, as ``https://…/blob/main/``; '' without one."""
 
 
 def on_an_index(text: str) -> str:

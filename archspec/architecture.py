@@ -19,7 +19,7 @@ from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec
 
 Source = str | PathLike[str] | Mapping[str, Any]
-"""What is read as a spec (see `load`)."""
+"""The forms of a spec that `load` reads."""
 
 VERSION = 1
 """The version of the language that this package reads."""
@@ -112,7 +112,7 @@ def _in_yaml(spec: Mapping[str, Any]) -> str:
 
 
 MAX_WITHIN = 10
-"""How deep specs may stand in specs."""
+"""The most specs that may be nested, each naming the next."""
 
 
 class Around(NamedTuple):

@@ -352,7 +352,7 @@ def _read_node_name(value: Any) -> str:
 _SOURCE = form("reference")
 
 PREVIOUS = Name("previous")
-"""What leaves the entry before."""
+"""The reference to the output of the entry before."""
 
 _SOURCES = {"anyOf": [_SOURCE, {"type": "array", "minItems": 1, "items": _SOURCE}]}
 

@@ -48,7 +48,7 @@ FUNCTIONS: Functions = {
 """The functions of a spec."""
 
 OF_NAMES = ("len", "shape", "reversed")
-"""What is said of a list or of tensors by their names; no number is among their arguments."""
+"""The functions whose argument is the name of a list or of tensors, never a number."""
 
 Units = Mapping[str, int | Fraction]
 """Names of units, with the number of base units that each is."""

@@ -451,7 +451,7 @@ OptionalInteger = Annotated[Expression | None, or_null(one(INTEGER))]
 """One integer, or null."""
 
 Reference = Annotated[Tree, Read(read_reference, form("reference"))]
-"""What stands for tensors."""
+"""A reference to tensors, as ``neck.p3``."""
 
 OptionalShape = Annotated[
     ShapeOf | None,

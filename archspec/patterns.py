@@ -53,7 +53,7 @@ REFERENCE = (
     r"^(?:[^\[(]*|\s*(?:reversed\s*\(\s*)*[A-Za-z_][A-Za-z0-9_]*"
     r"(?:\s*(?:\.\s*(?:\*|[A-Za-z0-9_]+)|\)|\[[\s\S]*\]))*\s*)$"
 )
-"""What stands for tensors: any text as a name, or one that has parts, an index or a turn."""
+"""Matches a reference to tensors: a name, or one with parts, an index or ``reversed``."""
 
 
 def _balanced(opening: str, closing: str, top: str) -> str:

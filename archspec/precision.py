@@ -36,7 +36,7 @@ SYNONYMS = {
     "bfloat16": "bf16",
     **{f"float{bits}": f"fp{bits}" for bits in (64, 32, 16, 8, 6, 4)},
 }
-"""What types are also called on the command line and in Python, as PyTorch and NumPy do."""
+"""PyTorch's and NumPy's names of types, taken on the command line and in Python → ours."""
 
 
 def find_type(name: str) -> str:

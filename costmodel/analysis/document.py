@@ -144,6 +144,9 @@ FIGURE = TEXT._replace(is_right=True)
 
 COUNT = Kind(show_number)
 
+EXACT = Kind(show_number, lambda value: str(plain_number(value)))
+"""Numbers of which some may be fractions, written to files as JSON has them."""
+
 SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 

@@ -78,22 +78,20 @@ def _array(arrow: Any, name: str, values: list[Rational | float | str | None]) -
     """
     numbers = [value for value in values if isinstance(value, int | Fraction | float)]
     if len(numbers) < sum(value is not None for value in values):
-        return arrow.array([None if v is None else str(v) for v in values], arrow.string())
+        return arrow.array(_converted(values, str), arrow.string())
     if any(isinstance(value, Fraction | float) for value in numbers):
         exact = (value for value in numbers if not isinstance(value, float))
         if any(Fraction(repr(float(value))) != value for value in exact):
             warn(f"column {name}: numbers are rounded to doubles", stacklevel=4)
-        return _typed(arrow.array, values, float, arrow.float64())
+        return arrow.array(_converted(values, float), arrow.float64())
     largest = max((abs(int(value)) for value in numbers), default=0)
     if largest < INT64:
         return arrow.array(values, arrow.int64())
     if largest < 10**MOST_DIGITS:
         return arrow.array(values, arrow.decimal128(MOST_DIGITS, 0))
     warn(f"column {name}: integers of over {MOST_DIGITS} digits are text", stacklevel=4)
-    return _typed(arrow.array, values, str, arrow.string())
+    return arrow.array(_converted(values, str), arrow.string())
 
 
-def _typed(
-    make: Callable[..., Any], values: list[Any], convert: Callable[[Any], Any], kind: Any
-) -> Any:
-    return make([None if value is None else convert(value) for value in values], kind)
+def _converted(values: list[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    return [None if value is None else convert(value) for value in values]

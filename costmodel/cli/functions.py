@@ -40,20 +40,19 @@ from costmodel.sweep.study import sweep as planned
 if TYPE_CHECKING:
     import pyarrow
 
-_BESIDE = ("convention", "settings", "assume", "scenario")
-"""The names of what is said beside the spec."""
+SETUP_OPTIONS = ("convention", "settings", "assume", "scenario")
+"""The options beside the spec, of all functions that take a network."""
 
-Network = Source | Analysis
-"""A name of the zoo, a path, a mapping, the text of a spec; or what `analyze` made of one."""
-
-
-SAID = """
+SETUP_HELP = """
         convention: what counts, as `analyze` takes it.
         settings: symbols that are set, as ``{"h": 192}``.
         assume: what holds of the others, as ``w == h``.
         scenario: types of numbers, the device and the like, as ``{"hardware": "t4"}``.
 """
-"""The help of what is said beside the spec."""
+"""The lines of a docstring on these options."""
+
+Network = Source | Analysis
+"""A name of the zoo, a path, a mapping, the text of a spec; or what `analyze` made of one."""
 
 
 @cache
@@ -75,7 +74,7 @@ def function_of(name: str) -> Callable[..., Document]:
             declared.bind(*words, **options)
         except TypeError as error:
             raise TypeError(f"{ask.__name__}: {error}") from None
-        setup = _setup(question.defaults, **{key: options.pop(key, None) for key in _BESIDE})
+        setup = _setup(question.defaults, **{key: options.pop(key, None) for key in SETUP_OPTIONS})
         options = {key: _several(value, asked[key]) for key, value in options.items()}
         given = list(map(_several, words, asked.values()))
         if "setup" in asked:
@@ -94,7 +93,7 @@ def _help(text: str, *, has_setup: bool) -> str:
     """Return the docstring of a function: its command's, without the lines for a shell."""
     about, _, rest = text.partition("\n    Examples:\n")
     _, _, raised = rest.partition("\n\n")
-    return about.rstrip() + (SAID if has_setup else "\n") + ("\n" + raised if raised else "")
+    return about.rstrip() + (SETUP_HELP if has_setup else "\n") + ("\n" + raised if raised else "")
 
 
 def _several(value: Any, asked: Parameter) -> Any:
@@ -143,7 +142,7 @@ def _signature(asked: Mapping[str, Parameter]) -> Signature:
     shown = [each for name, each in asked.items() if name != "setup"]
     if {"analysis", "setup"} & asked.keys():
         beside = signature(_setup).parameters
-        shown += [beside[name].replace(kind=Parameter.KEYWORD_ONLY) for name in _BESIDE]
+        shown += [beside[name].replace(kind=Parameter.KEYWORD_ONLY) for name in SETUP_OPTIONS]
     return Signature(
         [each.replace(annotation=Network) if each.name == "analysis" else each for each in shown],
         return_annotation=Document,

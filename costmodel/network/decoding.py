@@ -171,10 +171,10 @@ class Tokens(NamedTuple):
 
 
 LAST: Final = "last"
-"""What was made of the last token alone, and is another tensor at every step."""
+"""A tensor made of the last token alone, another one at every step."""
 
 KEPT: Final = "kept"
-"""What lies in a cache: all tokens so far, of which one that attends to it sees those before it."""
+"""The tensor in a cache: all tokens so far, of which each sees those before it."""
 
 Held = Tokens | Literal["last", "kept"] | None
 """The tokens in a tensor; None where it has none."""

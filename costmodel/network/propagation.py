@@ -337,9 +337,8 @@ class _ShapeWalk:
         self.weights: dict[str, tuple[Parameter, ...]] = {}  # path → what a layer there learns
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_indices: dict[Symbol, Expr] = {}
-        self.instead: dict[
-            Tensor, Tensor
-        ] = {}  # what leaves a shortcut that is left out → enters it
+        # output of a shortcut that is left out → what enters it
+        self.instead: dict[Tensor, Tensor] = {}
         self.worked = 0
         self.bounded: set[Expr] = set()  # extents that are not too long
         self.requirements: list[Requirement] = []

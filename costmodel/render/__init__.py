@@ -26,7 +26,7 @@ CODE = ("python", "c", "javascript")
 
 
 SYNONYMS = {"md": "markdown", "tex": "latex", "text": "table", "txt": "table"}
-"""What formats are also called, by the ends of their files."""
+"""Other name of a format, as the end of its files → the format."""
 
 
 @cache

@@ -15,7 +15,7 @@ SMALL = 8
 """The size of words, in points."""
 
 APART = 6
-"""How far to each side of a word no other stands, in points, so that two read as two."""
+"""The points kept free at each side of a label, so that two labels do not read as one."""
 
 PIECES = 80
 """Into how many pieces a line is cut, to see what it crosses."""

@@ -126,12 +126,9 @@ def _row(change: MetricChange) -> doc.Row:
     return doc.Row(dict(zip(names, cells, strict=True)), style="dim" if change.is_none else "")
 
 
-NUMBER = doc.COUNT._replace(plain=lambda value: str(doc.plain_number(value)))
-
-
 def _rows(found: Differences) -> doc.Table:
     """Return the exact numbers of all networks, a row for each metric."""
-    columns = [doc.Column(name, name, NUMBER) for name in ("old", "new", "gain")]
+    columns = [doc.Column(name, name, doc.EXACT) for name in ("old", "new", "gain")]
     rows = (
         (_name(diff), change.metric.name, change.old, change.new, change.gain)
         for diff in found.diffs

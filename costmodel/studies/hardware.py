@@ -70,8 +70,9 @@ def _exact(profiles: Sequence[Profile]) -> doc.Table:
         for place, figure in profile.figures
     )
     names = ("device", "figure", "value", "read", "source")
-    kinds = {"value": doc.COUNT._replace(plain=lambda value: str(doc.plain_number(value)))}
-    return doc.table_of((doc.Column(n, n, kinds.get(n, doc.TEXT)) for n in names), rows)
+    return doc.table_of(
+        (doc.Column(n, n, doc.EXACT if n == "value" else doc.TEXT) for n in names), rows
+    )
 
 
 def _overview(profiles: Sequence[Profile]) -> Iterator[doc.Block]:
