@@ -251,7 +251,7 @@ def _included(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-_SPEC = {"type": "string"}
+_SPEC = {"type": "string", "pattern": "^[^@]|/"}
 _INCLUDED = {"anyOf": [_SPEC, {"type": "array", "minItems": 1, "items": _SPEC}]}
 
 
