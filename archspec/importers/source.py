@@ -40,13 +40,13 @@ class Imported(NamedTuple):
 
     Attributes:
         text: the spec.
-        count: what the source counts, given a value for each symbol; None where it cannot.
+        measure: what the source counts, given a value for each symbol; None where it cannot.
         names: our path of an entry → the source's own name of it, as ``layer1.0.conv2``.
         notes: what its reader must know, as sizes that the source pins.
     """
 
     text: str
-    count: Callable[[Mapping[str, int]], Counts] | None = None
+    measure: Callable[[Mapping[str, int]], Counts] | None = None
     names: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 
