@@ -234,7 +234,7 @@ def test_figures_data_and_folders_are_no_pages(folder: Path) -> None:
 
 FINDINGS = {
     "fit": ("fit mlp.yaml --hardware stm32f746", "does not fit"),
-    "solve": ("solve mlp.yaml --for d --where 'params < 100'", "no d"),
+    "solve": ("solve mlp.yaml --for d --where 'params < 100'", "none: no value will do"),
     "diff": ("diff mlp.yaml mlp.yaml --max 'params -1'", "broken"),
 }
 

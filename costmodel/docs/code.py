@@ -15,8 +15,11 @@ _ADMONITION = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)\s+\S")
 """A block of mkdocs, whose content is indented by four spaces."""
 
 _LITERAL = frozenset(
-    "code code-block code-cell sourcecode literalinclude parsed-literal raw math highlight "
-    "mermaid prompt ipython doctest testcode testoutput testsetup eval-rst".split()
+    (
+        *("code", "code-block", "code-cell", "sourcecode", "literalinclude", "parsed-literal"),
+        *("raw", "math", "highlight", "mermaid", "prompt", "ipython", "doctest", "eval-rst"),
+        *("testcode", "testoutput", "testsetup"),
+    )
 )
 """The directives that show or run what they hold."""
 

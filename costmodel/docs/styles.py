@@ -139,7 +139,8 @@ def _patterns(
         re.compile(rf"{before}archcost\s*:(?!:)(?P<command>{command}){after}\s*"),
         re.compile(rf"{before}/\s*archcost\s*{after}\s*"),
         re.compile(rf"{before}(?:archcost\s*:|/\s*archcost\b)"),
-        *map(re.compile, inline),
+        re.compile(inline[0]),
+        re.compile(inline[1]),
     )
 
 
