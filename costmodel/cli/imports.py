@@ -48,7 +48,7 @@ def import_source(
     said: Said = NOTHING_SAID,
     format: Format = "table",  # noqa: A002 - the option's name
 ) -> int:
-    """Write the spec of a PyTorch module, an ONNX file or a Hugging Face config.json.
+    """Write the spec of a PyTorch module, an ONNX file or a config.json of Hugging Face.
 
     What the source counts itself and what the spec counts is compared at up to three sizes:
     parameters, products and output shapes. Exit status 1 where they differ, and the first layer
