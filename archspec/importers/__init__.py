@@ -113,7 +113,8 @@ def read_source(text: str) -> Imported:
 def _read(text: str, changed: int) -> Imported:  # noqa: ARG001 - a file that changed is another
     form = form_of(text)
     if form is None:
-        raise SpecError(f"{text} is nothing to import", hint="torch:MODULE:FACTORY, *.onnx, *.json")
+        hint = "torch:MODULE:FACTORY, an ONNX file (*.onnx) and config.json (*.json) are"
+        raise SpecError(f"{text} is nothing that a spec can be written from", hint=hint)
     module = f"{__name__}.{_MODULES[form]}"
     try:
         read: Importer = import_module(module).read
