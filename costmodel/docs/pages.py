@@ -79,7 +79,7 @@ class FileChange(NamedTuple):
 def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> list[FileChange]:
     """Return every page with its markers filled, and every file that its markers write.
 
-    Figures, data and folders among the paths are no pages: a shell's ``docs/*`` names them, too.
+    Figures, data and folders beside pages are passed over: a shell's ``docs/*`` names them, too.
 
     Args:
         paths: the pages, or patterns of them.
@@ -90,8 +90,9 @@ def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> li
         SpecError: a page cannot be read, or a marker is broken or fails.
     """
     changes: dict[Path, FileChange] = {}
-    for page in (Path(file) for path in paths for file in matches(path, "page")):
-        if target_of(page) in changes or _is_no_page(page):
+    named = [Path(file) for path in paths for file in matches(path, "page")]
+    for page in [path for path in named if not _is_no_page(path)] or named[:1]:
+        if target_of(page) in changes:
             continue
         for change in _refreshed(page, target_of(root or project_of(page)), run):
             if target_of(change.path) in changes:
@@ -102,7 +103,7 @@ def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> li
 
 def _is_no_page(path: Path) -> bool:
     """Return whether a path is of a folder, or of what a marker writes."""
-    return path.is_dir() or path.suffix.lower() in NO_PAGES
+    return os.path.isdir(path) or path.suffix.lower() in NO_PAGES
 
 
 def project_of(page: Path) -> Path:
