@@ -21,7 +21,7 @@ from costmodel.docs.markers import (
     looks_like_marker,
 )
 from costmodel.docs.notebooks import Cell, cells_of, is_notebook, with_cells
-from costmodel.docs.styles import styles_of
+from costmodel.docs.styles import LATEX, styles_of
 from costmodel.render.plots import SUFFIXES
 from costmodel.scenario.patterns import matches
 
@@ -253,12 +253,41 @@ def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, 
     """Return the figure, the text in the page's own format, or the text as code."""
     style = marker.style
     if found.drawing:
-        path = os.path.relpath(root / found.figure, target_of(page).parent)
+        start = compiled_from(page, root) if style is LATEX else target_of(page).parent
+        path = os.path.relpath(root / found.figure, start)
         figure = style.figure(Path(path).as_posix(), found.drawing.about)
         return f"{figure}{style.comment(str(seal))}"
     if found.format == style.own or not found.text:
         return found.text
     return style.code(found.text, found.format if found.format not in ("", "table") else "text")
+
+
+_ROOT_OF_TEX = re.compile(r"^%+\s*!\s*TeX\s+root\s*=\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+"""The comment by which editors know the document that a part belongs to."""
+
+
+def compiled_from(page: Path, root: Path) -> Path:
+    r"""Return the folder that the paths in a page of LaTeX start from: that of its document.
+
+    The page says it (``% !TeX root = ../main.tex``), or is one; else it is the nearest folder from
+    its own up to the project's that has one, since ``\input`` changes no folder.
+    """
+    path = target_of(page)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if said := _ROOT_OF_TEX.search(text):
+        return (path.parent / said[1]).resolve().parent
+    if not _is_document(text):
+        for folder in path.parents:
+            others = (p for p in sorted(folder.glob("*.tex")) if p != path and p.is_file())
+            if any(_is_document(p.read_text("utf-8", "replace")) for p in others):
+                return folder
+            if folder == root:
+                break
+    return path.parent
+
+
+def _is_document(text: str) -> bool:
+    return "\n\\documentclass" in f"\n{text}"
 
 
 def _shown(file: Path) -> Path:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from archspec.errors import SpecError, visible
 from costmodel.render.latex import escaped as escaped_latex
+from costmodel.render.latex import in_ascii
 from costmodel.render.markdown import escaped as escaped_markdown
 from costmodel.render.rst import escaped as escaped_rst
 
@@ -59,7 +60,7 @@ _END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
 
 
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
-    inside = _END_OF_LATEX.sub(r"\\ end", text)  # which ends none
+    inside = in_ascii(_END_OF_LATEX.sub(r"\\ end", text))  # which ends none
     return f"\\begin{{verbatim}}\n{inside}\\end{{verbatim}}\n"
 
 
@@ -81,6 +82,9 @@ def _html_figure(path: str, shown: str) -> str:
 
 
 def _latex_figure(path: str, shown: str) -> str:
+    if path.endswith(".svg"):
+        cause = f"LaTeX prints no SVG, as {path}"
+        raise SpecError(cause, hint="draw it with --plot into a .pdf")
     caption = escaped_latex(shown)
     return f"\\includegraphics[width=\\linewidth]{{{_plain(path)}}} % {caption}\n"
 
