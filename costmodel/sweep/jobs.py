@@ -2,20 +2,18 @@
 
 import os
 import pickle
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain, islice
-from multiprocessing import get_context
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from archspec.errors import SpecError
+from costmodel.sweep.processes import Processes
 from costmodel.sweep.reduce import Tally
 from costmodel.sweep.rows import Rows
 from costmodel.sweep.study import Plan, Sweep, planned
@@ -152,25 +150,13 @@ def require_jobs(jobs: int | None) -> int:
 
 @contextmanager
 def local(jobs: int, study: Sweep) -> Iterator[Executor | None]:
-    """Give processes of this machine, or None where a sweep is quicker without.
-
-    Raises:
-        SpecError: a process was ended from outside.
-    """
+    """Give processes of this machine, or None where a sweep is quicker without."""
     if jobs == 1 or len(study.numbers) < (MANY_STRUCTURES if study.has_structures else MANY_POINTS):
         yield None
         return
-    context = get_context("fork" if os.name == "posix" else "spawn")
-    executor = ProcessPoolExecutor(jobs, context, initializer=_ignore_interrupts)
+    executor = Processes(jobs)
     try:
         yield executor
-    except BrokenProcessPool:
-        cause = "a process that evaluates points was ended from outside, maybe for want of memory"
-        raise SpecError(cause, hint="say fewer with --jobs") from None
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that reads the results."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        executor.kill()  # where something is raised, a part may take hours, and nobody wants it
+        executor.shutdown(cancel_futures=True)

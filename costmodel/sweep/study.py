@@ -264,10 +264,11 @@ class Sweep:
         """Yield chunks, and raise why no point makes a network where none does.
 
         Raises:
-            SpecError: none does.
+            SpecError: none does. Of a shard that is none, for others may have some.
         """
         yield from chunks
-        if self.tally.refusal is not None and self.tally.points == self.tally.invalid:
+        is_all = self.plan.shard[1] == 1
+        if is_all and self.tally.refusal is not None and self.tally.points == self.tally.invalid:
             raise self.tally.refusal
 
     def evaluated(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
