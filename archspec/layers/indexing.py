@@ -59,7 +59,7 @@ class Scatter(Lookup):
 
 @kind("sort")
 class Sort(Layer):
-    """``(…) → 2 × (…)``: the elements in order along one axis, ``name.0``; their places, ``name.1``.
+    """``(…) → 2 × (…)``: in order along one axis, ``name.0``; their places, ``name.1``.
 
     A place takes 8 bytes. Source: ``torch.sort``.
     """

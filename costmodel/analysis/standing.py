@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Line, Note
+from costmodel.analysis.document import Block, Document, Gap, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
-
-if TYPE_CHECKING:
-    from costmodel.algebra.code import Language, Program
 
 Said = str | Iterable[Note]
 """A text under the usual label, nothing where it is empty; or notes with their own labels."""
@@ -113,41 +110,18 @@ def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
         document: what is said of the networks.
         analyses: the networks.
     """
-    told = dict(filter(None, map(missing_of, analyses)))
-    if not told:
-        return document
-    blocks, data, program = document.blocks, document.data, document.program
-    missing = {name: paths for each in told.values() for name, paths in each.items()}
-
-    def all_blocks() -> Iterator[Block]:
-        yield from blocks()
-        yield from (Line(note, "bold") for note in told)
-
-    def named(language: "Language") -> "Program":
-        assert program is not None
-        made = program(language)
-        return made._replace(title="; ".join([made.title, *told]))
-
-    return replace(
-        document,
-        blocks=all_blocks,
-        data=lambda: {
-            **data(),
-            "missing": {k: v for each in told.values() for k, v in each.items()},
-        },
-        program=named if program else None,
-    )
+    gaps = tuple(dict((gap.note, gap) for gap in map(gap_of, analyses) if gap).values())
+    return replace(document, gaps=gaps) if gaps else document
 
 
-def missing_of(analysis: Analysis) -> tuple[str, dict[str, list[str]]] | None:
-    """Return a sentence on a network's missing operators, and where they stand; None if none is."""
+def gap_of(analysis: Analysis) -> Gap | None:
+    """Return what is missing in a network; None where nothing is."""
     if not analysis.missing:
         return None
-    names = ", ".join(analysis.missing)
-    count = sum(map(len, analysis.missing.values()))
+    names, count = ", ".join(analysis.missing), sum(map(len, analysis.missing.values()))
     what = "1 operator is missing" if count == 1 else f"{count} operators are missing"
     note = f"{analysis.graph.title}: {what}: {names}; totals are lower bounds"
-    return note, analysis.missing
+    return Gap(note, analysis.missing)
 
 
 def require_whole(analysis: Analysis) -> Analysis:
@@ -156,9 +130,9 @@ def require_whole(analysis: Analysis) -> Analysis:
     Raises:
         SpecError: an operator is missing, so that its totals are lower bounds.
     """
-    lacking = missing_of(analysis)
-    if lacking is not None:
-        raise SpecError(lacking[0], hint="only the numbers of a whole network are compared")
+    gap = gap_of(analysis)
+    if gap is not None:
+        raise SpecError(gap.note, hint="only the numbers of a whole network are compared")
     return analysis
 
 
@@ -166,8 +140,8 @@ def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
     """Return the messages on what specs say without effect, and on what they lack."""
     listed = list(analyses)
     found = (f"warning: {warning}" for analysis in listed for warning in analysis.warnings)
-    lacking = (note for note, _ in filter(None, map(missing_of, listed)))
-    return (*found, *(f"warning: {note}" for note in lacking))
+    gaps = filter(None, map(gap_of, listed))
+    return (*found, *(f"warning: {gap.note}" for gap in gaps))
 
 
 def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:
