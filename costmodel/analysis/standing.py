@@ -110,7 +110,7 @@ def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
         document: what is said of the networks.
         analyses: the networks.
     """
-    gaps = tuple(dict((gap.note, gap) for gap in map(gap_of, analyses) if gap).values())
+    gaps = tuple({gap.note: gap for gap in map(gap_of, analyses) if gap}.values())
     return replace(document, gaps=gaps) if gaps else document
 
 
