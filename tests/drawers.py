@@ -192,8 +192,8 @@ def spread(d: Draft) -> Entry:
     return reduction(d) | d.some(correction=lambda: 0)
 
 
-@fields("norm", axes=(2, 3, 4, 5))
-def norm(d: Draft) -> Entry:
+@fields("vector_norm", axes=(2, 3, 4, 5))
+def vector_norm(d: Draft) -> Entry:
     return reduction(d) | d.some(p=lambda: d.choice([1, 3]))
 
 

@@ -792,11 +792,11 @@ def spatial_axes(x: Tensor) -> list[int]:
     return list(range(2, x.dim()))
 
 
-@twin("mean", "sum", "amax", "amin", "logsumexp", "var", "std", "norm", "any", "all")
+@twin("mean", "sum", "amax", "amin", "logsumexp", "var", "std", "vector_norm", "any", "all")
 def reduction(call: Call) -> Tensors:
-    reduce = getattr(torch, call.kind) if call.kind != "norm" else torch.linalg.vector_norm
+    reduce = getattr(torch, call.kind) if call.kind != "vector_norm" else torch.linalg.vector_norm
     more = {"correction": call.get("correction", 1)} if call.kind in ("var", "std") else {}
-    first = [call.get("p", 2)] if call.kind == "norm" else []
+    first = [call.get("p", 2)] if call.kind == "vector_norm" else []
     dim, keepdim = listed(call.get("dim")), call.get("keepdim", False)
     result: Tensor = reduce(call.x, *first, dim=dim, keepdim=keepdim, **more)
     return result.float()
