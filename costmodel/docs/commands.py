@@ -83,12 +83,12 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     if any(find_spec(word)[0] == STDIN for word in marker.words):
         raise SpecError("a marker reads no standard input")
-    with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
+    with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as messages:
         made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made:
         hint = f"{marker.command} says why"
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
-    for line in told.getvalue().splitlines():
+    for line in messages.getvalue().splitlines():
         if line.startswith(WARNING):
             print(line, file=sys.stderr)
     files = {path: file.read_bytes() for path, file in scratch.files.items()}
