@@ -9,7 +9,7 @@ from archspec import fields
 from archspec.expressions import FUNCTIONS, ExpressionError, Functions, parse
 from archspec.fields import Read, form, optional
 from archspec.ranges import NUMBER
-from archspec.trees import Number, Tree, Truth
+from archspec.trees import Name, Number, Tree, Truth
 from archspec.validation import STRICT
 
 OF_CONFIGURATIONS: Functions = {
@@ -27,6 +27,10 @@ OF_CONFIGURATIONS: Functions = {
 
 Given = Any
 """A value of a configuration: what JSON has."""
+
+
+NULL = Name("null")
+"""Nothing: a symbol or derived value that is left as the spec has it."""
 
 
 class Declared(NamedTuple):
@@ -54,13 +58,15 @@ def _declared(value: Any) -> Declared:
 
 
 def read_formula(value: Any) -> Tree:
-    """An expression of a configuration's fields, or a number or truth value.
+    """An expression of a configuration's fields, or a number, a truth value or null.
 
     Raises:
         PydanticCustomError: it is neither.
     """
     if isinstance(value, bool):
         return Truth(value)
+    if value is None:
+        return NULL
     if not isinstance(value, str):
         return Number(fields.read_constant(value, NUMBER))
     try:
@@ -84,7 +90,7 @@ _DECLARED: dict[str, Any] = {
     ]
 }
 Field = Annotated[Any, Read(_declared, _DECLARED)]
-Formula = Annotated[Any, Read(read_formula, {"type": ["number", "boolean", "string"]})]
+Formula = Annotated[Any, Read(read_formula, {"type": ["number", "boolean", "string", "null"]})]
 
 
 class Configuration(BaseModel):
