@@ -216,9 +216,18 @@ def _used(spec: dict[str, Any]) -> dict[str, Any]:
             if name not in (called if section is found.get("blocks") else named)
         ]
         if not unused:
+            found["input"] = _entering(found["input"], found["layers"])
             return {key: value for key, value in found.items() if value not in ({}, None)}
         for section, name in unused:
             del section[name]
+
+
+def _entering(inputs: Any, layers: Any) -> Any:
+    """The inputs of several that an entry takes."""
+    if not isinstance(inputs, dict) or len(inputs) == 1:
+        return inputs
+    taken = set(_WORD.findall(str(layers)))
+    return {name: shape for name, shape in inputs.items() if name in taken}
 
 
 def _words(value: Any, *, keys: bool) -> Iterator[str]:
