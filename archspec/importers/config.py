@@ -317,7 +317,7 @@ def written(spec: Mapping[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Fractions as the decimals, or the texts, that the language reads."""
+    """Fractions as the texts that the language reads, nothing as nothing, an entry on its lines."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         """Indent lists below their key."""
@@ -327,9 +327,14 @@ class _Dumper(yaml.SafeDumper):
         """Write each value where it stands."""
         return True
 
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        """Write nothing, and what stands beside an entry's kind, as its name, on its own line."""
+        beside = len(mapping) > 1 and not mapping.keys().isdisjoint(("name", "from", "when"))
+        is_block = beside or None in mapping.values()
+        return super().represent_mapping(tag, mapping, False if is_block else flow_style)
 
-def _fraction(dumper: yaml.SafeDumper, value: Fraction) -> Any:
-    return dumper.represent_str(str(value))
 
-
-_Dumper.add_representer(Fraction, _fraction)
+_Dumper.add_representer(Fraction, lambda dumper, value: dumper.represent_str(str(value)))
+_Dumper.add_representer(
+    type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
+)

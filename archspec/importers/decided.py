@@ -1,9 +1,11 @@
 """What is left of a spec's data once some of its names are decided."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from copy import deepcopy
 from fractions import Fraction
-from typing import Any
+from itertools import groupby, product
+from typing import Any, NamedTuple
 
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import as_written
@@ -11,12 +13,29 @@ from archspec.layers import KINDS
 from archspec.scope import Scope, resolve
 from archspec.trees import Number, Truth
 
-Known = Mapping[str, bool | int | Fraction | str]
-"""Name → the truth value, or the number of a kind, that it is from now on."""
-
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NEVER = object()
 _NAMING = ("name", "from", "weight", "index")
+
+Value = bool | int | Fraction | str
+
+
+class Known(NamedTuple):
+    """The names that are decided.
+
+    Attributes:
+        values: name → its value, or the expression that stands for it; put in where it stands.
+        tables: name → the list that it is.
+        choices: name → the values that it may have; these decide conditions only.
+    """
+
+    values: Mapping[str, Value]
+    tables: Mapping[str, list[Any]]
+    choices: Mapping[str, Collection[Value]]
+
+    def with_values(self, values: Mapping[str, Value]) -> "Known":
+        """Return the same with more names decided."""
+        return self._replace(values={**self.values, **values})
 
 
 def decided(spec: dict[str, Any]) -> dict[str, Any]:
@@ -26,25 +45,33 @@ def decided(spec: dict[str, Any]) -> dict[str, Any]:
         spec: its data, with values for all of its symbols.
     """
     found, lets = dict(spec), dict(spec.get("let", {}))
-    known = {name: value for name, value in lets.items() if isinstance(value, bool)}
+    truths = {name: value for name, value in lets.items() if isinstance(value, bool)}
     tables = {name: value for name, value in lets.items() if isinstance(value, list)}
+    counts = {name: [n] for name, n in lets.items() if type(n) is int}
+    known = Known(truths, tables, counts)
     for section in ("layers", "blocks"):
         if section in found:
-            found[section] = _kept(found[section], known, tables)
+            found[section] = _kept(found[section], known)
     found = _used(found)
-    while _folds(found, known, tables) or _inlines(found):
+    while _folds(found, known) or _narrows(found, known) or _inlines(found):
         found = _used(found)
     return found
 
 
-def _kept(value: Any, known: Known, tables: Mapping[str, list[Any]]) -> Any:
+def _kept(value: Any, known: Known) -> Any:
     """A part of a spec as it stands where some names are known."""
     if isinstance(value, list):
-        return [each for item in value for each in _spliced(item, known, tables)]
+        return [each for item in value for each in _spliced(item, known)]
     if isinstance(value, dict):
-        kept = {k: v if k in _NAMING else _kept(v, known, tables) for k, v in value.items()}
-        return _entry({k: _beside_defaults(k, v) for k, v in kept.items()}, known)
-    return _literal(value, known) if isinstance(value, str) else value
+        condition = _condition(value["when"], known) if "when" in value else True
+        if condition is False:
+            return _NEVER
+        rest = {k: v if k in _NAMING else _kept(v, known) for k, v in value.items() if k != "when"}
+        rest = {k: _beside_defaults(k, v) for k, v in rest.items()}
+        if condition is not True:
+            return {**rest, "when": condition}
+        return next(iter(rest)) if "when" in value and [*rest.values()] == [None] else rest
+    return _literal(value, known.values) if isinstance(value, str) else value
 
 
 def _beside_defaults(kind: str, given: Any) -> Any:
@@ -56,57 +83,64 @@ def _beside_defaults(kind: str, given: Any) -> Any:
     return kept or None
 
 
-def _spliced(item: Any, known: Known, tables: Mapping[str, list[Any]]) -> Iterator[Any]:
-    """Yield what stands for an item of a list: nothing, itself, or the layers of its only row."""
-    columns = item["foreach"].get("columns") if _is_table(item) else None
-    listed = [tables.get(name) for name in columns.values()] if columns else []
-    if listed and all(isinstance(each, list) and len(each) <= 1 for each in listed):
-        if all(listed):
-            row = {name: each[0] for name, each in zip(columns, listed, strict=True) if each}
-            yield from _kept(item["foreach"]["layers"], {**known, **row}, tables)
+def _spliced(item: Any, known: Known) -> Iterator[Any]:
+    """Yield what stands for an item of a list: nothing, itself, or the layers of a known table."""
+    table = item.get("foreach") if isinstance(item, dict) else None
+    columns = table.get("columns", {}) if isinstance(table, dict) and "index" not in table else {}
+    if columns and all(name in known.tables for name in columns.values()):
+        rows = zip(*(known.tables[name] for name in columns.values()), strict=True)
+        for row, alike in groupby(rows):
+            layers = _kept(item["foreach"]["layers"], known.with_values(dict(zip(columns, row, strict=True))))
+            times = len([*alike])
+            yield from layers if times == 1 else [{"repeat": {"times": times, "layers": layers}}]
         return
-    kept = _kept(item, known, tables)
+    kept = _kept(item, known)
     if kept is not _NEVER:
         yield kept
 
 
-def _is_table(item: Any) -> bool:
-    table = item.get("foreach") if isinstance(item, dict) else None
-    return isinstance(table, dict) and item.keys() <= {"foreach", "when"}
-
-
-def _entry(found: dict[str, Any], known: Known) -> Any:
-    """An entry without a condition that holds; nothing where it does not."""
-    when = found.get("when")
-    if when is None or "when" not in found:
-        return found
-    truth = _literal(when, known) if isinstance(when, str) else when
-    if truth is False:
-        return _NEVER
-    if truth is not True:
-        return found
-    rest = {key: value for key, value in found.items() if key != "when"}
-    return next(iter(rest)) if [*rest.values()] == [None] else rest
-
-
-def _literal(text: str, known: Known) -> Any:
-    """The value of a text that known names decide; else the text with their values in it."""
-    if not known.keys() & set(_WORD.findall(text)):
+def _condition(text: Any, known: Known) -> Any:
+    """A condition without the parts that hold; False where one does not."""
+    if not isinstance(text, str):
         return text
-    numbers = {n: v for n, v in known.items() if not isinstance(v, str)}
-    values = {n: Truth(v) if isinstance(v, bool) else Number(v) for n, v in numbers.items()}
+    parts = [text] if " or " in text else text.split(" and ")
+    left = [each for part in parts if (each := _decision(part, known)) is not True]
+    return False if False in left else " and ".join(left) or True
+
+
+def _decision(part: str, known: Known) -> Any:
+    """The truth of a condition, if all values that its names may have agree; else the condition."""
+    text = _literal(part, known.values)
+    names = [name for name in known.choices if name in _WORD.findall(str(text))]
+    choices = product(*(known.choices[name] for name in names))
+    found = {_literal(text, dict(zip(names, values, strict=True))) for values in choices} if names else {text}
+    truth = found.pop()
+    return truth if not found and isinstance(truth, bool) else text
+
+
+def _literal(text: Any, values: Mapping[str, Value]) -> Any:
+    """The value of a text that known names decide; else the text with their values in it."""
+    if not isinstance(text, str) or not values.keys() & set(_WORD.findall(text)):
+        return text
+    numbers = {n: v for n, v in values.items() if not isinstance(v, str)}
+    leaves = {n: Truth(v) if isinstance(v, bool) else Number(v) for n, v in numbers.items()}
     try:
-        value = resolve(parse(text), Scope(values))
+        value = resolve(parse(text), Scope(leaves))
     except ExpressionError:
         value = None
     if isinstance(value, Truth | Number):
         return value.value
-    shown = {n: f"({v})" if isinstance(v, str) and not _WORD.fullmatch(v) else str(v) for n, v in known.items()}
-    shown |= {n: str(v).lower() for n, v in known.items() if isinstance(v, bool)}
-    return _WORD.sub(lambda word: shown.get(word[0], word[0]), text)
+    return _WORD.sub(lambda word: _shown(values.get(word[0], word[0])), text)
 
 
-def _folds(spec: dict[str, Any], known: Known, tables: Mapping[str, list[Any]]) -> bool:
+def _shown(value: Value) -> str:
+    """A value as it stands in an expression."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"({value})" if isinstance(value, str) and not _WORD.fullmatch(value) else str(value)
+
+
+def _folds(spec: dict[str, Any], known: Known) -> bool:
     """Put a parameter's value into its block, where all calls give the same; False if none is."""
     everywhere = {*spec.get("symbols", {}), *spec.get("let", {})}
     for name, block in spec.get("blocks", {}).items():
@@ -117,25 +151,47 @@ def _folds(spec: dict[str, Any], known: Known, tables: Mapping[str, list[Any]]) 
                 continue
             words = _WORD.findall(given[0]) if isinstance(given[0], str) else ()
             if given[0] is not None and everywhere.issuperset(words):
-                _fold(spec, name, parameter, given[0], known, tables)
+                _fold(spec, name, parameter, known.with_values({parameter: given[0]}))
                 return True
     return False
 
 
-def _fold(
-    spec: dict[str, Any],
-    name: str,
-    parameter: str,
-    value: Any,
-    known: Known,
-    tables: Mapping[str, list[Any]],
-) -> None:
-    """Put a value for a parameter into its block, and take it out of all calls."""
+def _narrows(spec: dict[str, Any], known: Known) -> bool:
+    """Decide a block's conditions by what its calls give, and drop parameters that nothing names."""
+    before = deepcopy(spec)
+    for name in [*spec.get("blocks", {})]:
+        block = spec["blocks"][name]
+        parameters = block.get("parameters") or {}
+        given = {each: _given(spec, name, each) for each in parameters}
+        choices = {each: values for each, values in given.items() if values}
+        inner = {key: part for key, part in block.items() if key != "parameters"}
+        body = _kept(inner, known._replace(choices={**known.choices, **choices}))
+        spec["blocks"][name] = {**({"parameters": parameters} if parameters else {}), **body}
+        for parameter in parameters.keys() - {*_words(body, keys=False)}:
+            _fold(spec, name, parameter, known)
+    return spec != before
+
+
+def _given(spec: dict[str, Any], name: str, parameter: str) -> set[Value]:
+    """The numbers that the calls of a block give for a parameter; none where one is another."""
+    found: set[Value] = set()
+    for outer, part in ((None, spec["layers"]), *spec["blocks"].items()):
+        for call in _calls(part, name):
+            value = (call or {}).get(parameter)
+            inherits = outer is not None and value in (part.get("parameters") or {})
+            values = _given(spec, outer, value) if inherits else {value} - {None}
+            if not values or not all(isinstance(each, int) for each in values):
+                return set()
+            found |= values
+    return found
+
+
+def _fold(spec: dict[str, Any], name: str, parameter: str, known: Known) -> None:
+    """Put a known parameter into its block, and take it out of all calls."""
     block = spec["blocks"][name]
     rest = {k: v for k, v in block["parameters"].items() if k != parameter}
     inner = {key: part for key, part in block.items() if key != "parameters"}
-    folded = _kept(inner, {**known, parameter: value}, tables)
-    spec["blocks"][name] = {**({"parameters": rest} if rest else {}), **folded}
+    spec["blocks"][name] = {**({"parameters": rest} if rest else {}), **_kept(inner, known)}
     for part in ("layers", "blocks"):
         spec[part] = _without(spec[part], name, parameter)
 
@@ -144,7 +200,9 @@ def _inlines(spec: dict[str, Any]) -> bool:
     """Put a block of one entry, or that is called once, in the place of its calls."""
     for name, block in spec.get("blocks", {}).items():
         calls, plain = (len([*found(spec, name)]) for found in (_calls, _plain_calls))
-        if block.keys() == {"layers"} and calls == plain and 1 in (calls, len(block["layers"])):
+        if block.keys() == {"layers"} and calls == plain and (
+            calls == 1 or len(block["layers"]) < 2
+        ):
             blocks = {key: part for key, part in spec["blocks"].items() if key != name}
             spec["blocks"] = _inlined(blocks, name, block["layers"])
             spec["layers"] = _inlined(spec["layers"], name, block["layers"])
