@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from archspec import fields
 from archspec.expressions import FUNCTIONS, ExpressionError, Functions, parse
-from archspec.fields import Read, form, optional
+from archspec.fields import Read, optional
 from archspec.ranges import NUMBER
 from archspec.trees import Name, Number, Tree, Truth
 from archspec.validation import STRICT

@@ -7,7 +7,6 @@ mapping does not know is refused.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cache
@@ -63,6 +62,12 @@ class Given(NamedTuple):
         """An error about a field, at its place."""
         return SpecError(cause, hint=hint, origin=self._origin(field), entry=field)
 
+    def require_object(self, path: str, value: Any) -> dict[str, Any]:
+        """Return a field's value, which must be an object."""
+        if isinstance(value, dict):
+            return value
+        raise self.error(path, f"{path} is {_json(value)}, but its family has an object")
+
     def _origin(self, field: str) -> Origin:
         """The place of a field's key, or where what it should stand in begins."""
         at = 0
@@ -77,32 +82,41 @@ def read(source: str, options: Options) -> Imported:
     """Return the spec of a configuration's network.
 
     Args:
-        source: the path of a ``config.json``.
+        source: the path of a ``config.json``, or of the folder that it is in.
         options: with ``partial`` a field that the mapping does not know is a note, not an error.
 
     Raises:
         SpecError: it is no JSON, its ``model_type`` has no mapping, or a field has a value that
             the mapping does not know.
     """
-    given = parsed(decode(read_bytes(source, MAX_BYTES, KIND), source), source)
+    file = str(Path(source) / "config.json") if Path(source).is_dir() else source
+    given = parsed(decode(read_bytes(file, MAX_BYTES, KIND), file), file)
     kind = given.data.get("model_type")
     if not isinstance(kind, str):
-        hint = "a config.json of transformers says it, as \"model_type\": \"llama\""
+        hint = 'a config.json of transformers says it, as "model_type": "llama"'
         raise given.error("model_type", "the configuration has no model_type", hint)
     path = types_of_configurations().get(kind)
     if path is None:
-        hint = did_you_mean(kind, types_of_configurations()) or "archcost import torch:… may know it"
-        raise given.error("model_type", f"no spec has a mapping for the model_type '{kind}'", hint)
+        cause = f"no spec has a mapping for the model_type '{kind[:60]}'"
+        other = "a module that transformers builds of it can be imported: torch:MODULE:FACTORY"
+        raise given.error(
+            "model_type", cause, did_you_mean(kind, types_of_configurations()) or other
+        )
     document = read_document(path)
     mapped = mapping_of(document, kind)
     notes = tuple(unknown_fields(given, mapped))
     if notes and not options.partial:
         hint = "if it changes nothing that is counted, delete it or use --partial"
         raise given.error(notes[0], f"the mapping of {kind} does not know {notes[0]}", hint)
-    values = values_of(given, mapped)
-    spec = filled(document.data, values, kind)
-    told = tuple(f"{name} is not looked at: the mapping of {kind} does not know it" for name in notes)
-    return Imported(written(decided(spec)), notes=told)
+    spec = filled(document.data, given, mapped)
+    unread = tuple(f"{n} is not looked at: the mapping of {kind} does not know it" for n in notes)
+    return Imported(written(decided({**spec, **_heading(kind)})), notes=unread)
+
+
+def _heading(kind: str) -> dict[str, str]:
+    """The name of a spec and what it was written from."""
+    said = f"a config.json of the model_type {kind}, as transformers 5.24 reads it"
+    return {"name": f"{kind} (config.json)", "source": said}
 
 
 def parsed(text: str, file: str) -> Given:
@@ -113,10 +127,16 @@ def parsed(text: str, file: str) -> Given:
     """
     try:
         data = json.loads(
-            text, parse_float=_decimal, parse_int=_decimal, parse_constant=str, object_pairs_hook=_once
+            text,
+            parse_float=_decimal,
+            parse_int=_decimal,
+            parse_constant=str,
+            object_pairs_hook=_once,
         )
     except json.JSONDecodeError as error:
-        raise SpecError(f"not JSON: {error.msg}", origin=Origin(file, error.lineno, error.colno)) from None
+        raise SpecError(
+            f"not JSON: {error.msg}", origin=Origin(file, error.lineno, error.colno)
+        ) from None
     except RecursionError:
         raise SpecError("not read: nested too deep", origin=Origin(file, 1, 1)) from None
     except ValueError as error:
@@ -181,11 +201,11 @@ def unknown_fields(given: Given, mapped: Mapped) -> Iterator[str]:
         before, data = ahead.pop(0)
         for name, value in data.items():
             path = before + name
-            if path in within and isinstance(value, dict):
-                ahead.append((f"{path}.", value))
-            elif path not in mapped.fields and value not in (None, [], {}):
-                if not any(fnmatchcase(path, p) or fnmatchcase(name, p) for p in ignored):
-                    yield path
+            is_ignored = any(fnmatchcase(path, p) or fnmatchcase(name, p) for p in ignored)
+            if path in within and value is not None:
+                ahead.append((f"{path}.", given.require_object(path, value)))
+            elif path not in mapped.fields and value not in (None, [], {}) and not is_ignored:
+                yield path
 
 
 @cache
@@ -203,29 +223,69 @@ def values_of(given: Given, mapped: Mapped) -> dict[str, Any]:
     values: dict[str, Any] = {"null": None}
     values |= {name: _field(given, name, field) for name, field in mapped.fields.items()}
     for name in mapped.let:
-        _add(name, mapped.let, values, given)
+        _add(name, mapped, values, given)
     for formula in mapped.require:
-        with _placing(given, "a condition", formula, values):
-            if value_of(formula, values) is not True:
-                raise ExpressionError("a condition of its spec does not hold")
-    found = {}
-    for name, formula in mapped.set.items():
-        with _placing(given, name, formula, values):
-            found[name] = value_of(formula, values)
+        if _value(given, mapped, "a condition", formula, values) is not True:
+            fields = _fields_behind(formula, mapped)
+            cause = "the spec does not express these values together"
+            raise given.error(_first(fields, given), cause, _said(fields, values, given))
+    found = {
+        name: _value(given, mapped, name, formula, values) for name, formula in mapped.set.items()
+    }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _add(
-    name: str, lets: Mapping[str, Tree], values: dict[str, Any], given: Given, depth: int = 0
-) -> None:
+def _add(name: str, mapped: Mapped, values: dict[str, Any], given: Given, depth: int = 0) -> None:
     """Add the value of a name and, before it, of the names that its formula has."""
-    if depth > len(lets):
+    if depth > len(mapped.let):
         raise SpecError(f"config: '{name}' stands for itself", entry="let")
-    for other in dict.fromkeys(names_in(lets[name])):
-        if other in lets and other not in values:
-            _add(other, lets, values, given, depth + 1)
-    with _placing(given, name, lets[name], values):
-        values[name] = value_of(lets[name], values)
+    for other in dict.fromkeys(names_in(mapped.let[name])):
+        if other in mapped.let and other not in values:
+            _add(other, mapped, values, given, depth + 1)
+    values[name] = _value(given, mapped, name, mapped.let[name], values)
+
+
+def _value(
+    given: Given, mapped: Mapped, name: str, formula: Tree, values: Mapping[str, Any]
+) -> Any:
+    """The value of a formula.
+
+    Raises:
+        SpecError: it has none, with the fields that it is made of.
+    """
+    try:
+        return value_of(formula, values)
+    except (ExpressionError, TypeError, OverflowError) as error:
+        fields = _fields_behind(formula, mapped)
+        cause = getattr(error, "cause", str(error))
+        said = f"{name} has no value: {cause}"
+        raise given.error(_first(fields, given), said, _said(fields, values, given)) from None
+
+
+def _fields_behind(formula: Tree, mapped: Mapped) -> list[str]:
+    """The fields that a formula is made of, those of the names in it included."""
+    found: dict[str, None] = {}
+    ahead, seen = [*names_in(formula)], set()
+    while ahead:
+        name = ahead.pop(0)
+        if name in mapped.let and name not in seen:
+            ahead += names_in(mapped.let[name])
+        elif name in mapped.fields:
+            found[name] = None
+        seen.add(name)
+    return [*found]
+
+
+def _first(fields: list[str], given: Given) -> str:
+    """The first field that the file has, of some."""
+    there = (each for each in fields if each.partition(".")[0] in given.data)
+    return next(there, fields[0] if fields else "model_type")
+
+
+def _said(fields: list[str], values: Mapping[str, Any], given: Given) -> str:
+    """The values of fields, as the file has them where it has them."""
+    known = (each for each in fields if each in values)
+    return ", ".join(f"{each} = {_json(given.data.get(each, values[each]))}" for each in known)
 
 
 def _field(given: Given, path: str, field: Declared) -> Any:
@@ -243,8 +303,10 @@ def _field(given: Given, path: str, field: Declared) -> Any:
 
 def _fits(value: Any, field: Declared, given: Given, path: str) -> bool:
     """Check that a value is of the type of its default, where that has one."""
-    default = field.default
+    default, numbers = field.default, (int, Fraction)
     if default is None or value is None or type(value) is type(default):
+        return True
+    if type(value) in numbers and type(default) in numbers:
         return True
     raise given.error(path, f"{path} is {_json(value)}; the family has {_json(default)}")
 
@@ -276,43 +338,36 @@ def _json(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:60]}…"
 
 
-@contextmanager
-def _placing(given: Given, name: str, formula: Tree, values: Mapping[str, Any]) -> Iterator[None]:
-    """Turn a formula's error into one that shows the fields that it is made of."""
-    try:
-        yield
-    except (ExpressionError, TypeError, OverflowError) as error:
-        fields = [n for n in dict.fromkeys(names_in(formula)) if n in values and n not in "i"]
-        hint = ", ".join(f"{each} = {_json(values[each])}" for each in fields)
-        at = next((each for each in fields if each in given.data), fields[0] if fields else "model_type")
-        cause = getattr(error, "cause", str(error))
-        raise given.error(at, f"{name} has no value: {cause}", hint) from None
-
-
-def filled(spec: Mapping[str, Any], values: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return a spec's data with values for its symbols and derived values.
+def filled(spec: Mapping[str, Any], given: Given, mapped: Mapped) -> dict[str, Any]:
+    """Return a spec's data with a configuration's values for its symbols and derived values.
 
     Raises:
-        SpecError: a value breaks a symbol's rule, or the spec has no such name.
+        SpecError: a value breaks a symbol's rule, or a field has a value that is not expressed.
     """
     found = {key: item for key, item in spec.items() if key not in ("variants", "expect", "config")}
     symbols, lets = dict(found.get("symbols", {})), dict(found.get("let", {}))
-    for name, value in values.items():
+    for name, value in values_of(given, mapped).items():
         if name in lets:
             lets[name] = value
             continue
-        old = symbols[name]
-        symbol = Symbol.model_validate({**(old if isinstance(old, dict) else {}), "default": value})
+        old = symbols[name] if isinstance(symbols[name], dict) else {}
+        symbol = Symbol.model_validate({**old, "default": value})
         if broken := symbol.broken_rule(value):
-            raise SpecError(f"{name} = {value} {broken}", entry=kind)
-        symbols[name] = {**old, "default": value} if isinstance(old, dict) else value
-    return {**found, "name": f"{kind} (config.json)", "symbols": symbols, "let": lets}
+            field = _first(_fields_behind(mapped.set[name], mapped), given)
+            raise given.error(field, f"{name} = {value} {broken}")
+        symbols[name] = {**old, "default": value} if old else value
+    return {**found, "symbols": symbols, "let": lets}
 
 
 def written(spec: Mapping[str, Any]) -> str:
     """Return a spec's data as text."""
     return yaml.dump(
-        spec, Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=120, allow_unicode=True
+        spec,
+        Dumper=_Dumper,
+        default_flow_style=None,
+        sort_keys=False,
+        width=120,
+        allow_unicode=True,
     )
 
 

@@ -90,7 +90,9 @@ def _spliced(item: Any, known: Known) -> Iterator[Any]:
     if columns and all(name in known.tables for name in columns.values()):
         rows = zip(*(known.tables[name] for name in columns.values()), strict=True)
         for row, alike in groupby(rows):
-            layers = _kept(item["foreach"]["layers"], known.with_values(dict(zip(columns, row, strict=True))))
+            layers = _kept(
+                item["foreach"]["layers"], known.with_values(dict(zip(columns, row, strict=True)))
+            )
             times = len([*alike])
             yield from layers if times == 1 else [{"repeat": {"times": times, "layers": layers}}]
         return
@@ -113,7 +115,11 @@ def _decision(part: str, known: Known) -> Any:
     text = _literal(part, known.values)
     names = [name for name in known.choices if name in _WORD.findall(str(text))]
     choices = product(*(known.choices[name] for name in names))
-    found = {_literal(text, dict(zip(names, values, strict=True))) for values in choices} if names else {text}
+    found = (
+        {_literal(text, dict(zip(names, values, strict=True))) for values in choices}
+        if names
+        else {text}
+    )
     truth = found.pop()
     return truth if not found and isinstance(truth, bool) else text
 
@@ -157,7 +163,7 @@ def _folds(spec: dict[str, Any], known: Known) -> bool:
 
 
 def _narrows(spec: dict[str, Any], known: Known) -> bool:
-    """Decide a block's conditions by what its calls give, and drop parameters that nothing names."""
+    """Decide a block's conditions by what its calls give; drop parameters that nothing names."""
     before = deepcopy(spec)
     for name in [*spec.get("blocks", {})]:
         block = spec["blocks"][name]
@@ -200,8 +206,10 @@ def _inlines(spec: dict[str, Any]) -> bool:
     """Put a block of one entry, or that is called once, in the place of its calls."""
     for name, block in spec.get("blocks", {}).items():
         calls, plain = (len([*found(spec, name)]) for found in (_calls, _plain_calls))
-        if block.keys() == {"layers"} and calls == plain and (
-            calls == 1 or len(block["layers"]) < 2
+        if (
+            block.keys() == {"layers"}
+            and calls == plain
+            and (calls == 1 or len(block["layers"]) < 2)
         ):
             blocks = {key: part for key, part in spec["blocks"].items() if key != name}
             spec["blocks"] = _inlined(blocks, name, block["layers"])

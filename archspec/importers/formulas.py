@@ -139,7 +139,10 @@ def _parts(items: Any) -> tuple[list[Any], list[Any], int, list[Any]]:
             if begin + length >= best[0]:
                 break
             alike = length
-            while begin + alike < len(values) and values[begin + alike] == values[begin + alike - length]:
+            while (
+                begin + alike < len(values)
+                and values[begin + alike] == values[begin + alike - length]
+            ):
                 alike += 1
             left = (len(values) - begin - alike) + alike % length
             best = min(best, (begin + length + left, begin, length, alike // length))
