@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -111,7 +112,7 @@ def transformers() -> Any:
         else register(name, *rest, **said)
     )
     warnings.filterwarnings("ignore")
-    import transformers as module
+    module: Any = import_module("transformers")
 
     module.logging.set_verbosity_error()
     return module
