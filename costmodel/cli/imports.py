@@ -69,8 +69,8 @@ def import_source(
     render = find_renderer(format)
     if output is not None:
         require_writable(output)
-    asked = read_options(said.input or (), said.vary or (), partial=said.partial)
-    imported = read_source(with_options(source, asked))
+    options_given = read_options(said.input or (), said.vary or (), partial=said.partial)
+    imported = read_source(with_options(source, options_given))
     if output is None:
         print(imported.text, end="")
     else:
