@@ -71,14 +71,19 @@ def import_source(
         require_writable(output)
     options_given = read_options(said.input or (), said.vary or (), partial=said.partial)
     imported = read_source(with_options(source, options_given))
-    if output is None:
-        print(imported.text, end="")
-    else:
-        with written(output) as draft:
-            Path(draft).write_text(imported.text, encoding="utf-8")
+    _write(imported.text, output)
     document = compared(source, imported)
     if output is None:
         tell(*render(document).splitlines())
     else:
         print(render(document), end="")
     return int(not document.holds)
+
+
+def _write(text: str, output: str | None) -> None:
+    """Write a spec into a file, or print it."""
+    if output is None:
+        print(text, end="")
+        return
+    with written(output) as draft:
+        Path(draft).write_text(text, encoding="utf-8")
