@@ -138,6 +138,25 @@ def test_a_state_by_hand() -> None:
     assert path.value("kv_cache") == 0
 
 
+STEERED = (
+    HEAD + "  - {linear: {out_features: 8}, name: step}\n"
+    "  - {parameter: {shape: [d]}, name: decay}\n"
+    "  - {unsqueeze: {dim: 3}, from: x, name: column}\n"
+    "  - {state: {shape: [d, 1]}, from: [column, step, decay]}\n"
+)
+
+
+def test_what_steers_a_state_may_lack_its_last_axes() -> None:
+    """A step size per token and channel, a decay per channel, of a state of 8 numbers."""
+    found = infer(STEERED, Plan(5, 4, 3))
+    assert [run.work["cache"] for run in found.figures[:3]] == [3 * 8 * BYTES] * 3
+    swapped = STEERED.replace("from: [column, step", "from: [column, turned").replace(
+        "  - {parameter", "  - {transpose: {dim0: 1, dim1: 2}, name: turned}\n  - {parameter"
+    )
+    with pytest.raises(SpecError, match="state does not keep the tokens apart"):
+        infer(swapped, Plan(5, 4, 3))
+
+
 def errors() -> Iterator[tuple[str, str]]:
     yield "  - cache: {dim: 2}\n", r"cache_1: axis 2, on which it is to grow, is not the tokens'"
     yield "  - cache: {dim: 0}\n", r"axis 0 of \[2, 6, 8\] is that of sequences"

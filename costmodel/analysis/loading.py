@@ -17,7 +17,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
-from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable
+from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable, resting
 from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
@@ -182,11 +182,15 @@ def unchecked(
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    if scenario.past is not None and not keeps_past(propagate(graph, assumed)):
-        raise no_token_before()
-    propagation = propagate(graph, assumed, scenario.past)
+    past, still = scenario.past, set[str]()
+    if past is not None:
+        alone = propagate(graph, assumed)
+        if not keeps_past(alone):
+            raise no_token_before()
+        still = resting(alone)
+    propagation = propagate(graph, assumed, past, resting=still)
     if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
-        propagation = propagate(graph, assumed, scenario.past, narrowed)
+        propagation = propagate(graph, assumed, past, narrowed, still)
     if scenario.past:
         require_decodable(propagation)
         propagation = only_new(propagation)

@@ -115,6 +115,15 @@ def _resting(parts: Iterable[Part], still: Container[str]) -> Iterator[Part]:
             yield part
 
 
+def resting(propagation: Propagation) -> set[str]:
+    """Return the paths of the layers that hang on inputs without tokens alone: an encoder's."""
+    if len(propagation.inputs) < 2:
+        return set()
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
+    walk.parts(propagation.parts)
+    return walk.still
+
+
 def meeting(propagation: Propagation) -> set[str]:
     """Return the paths of the layers in which a token meets others: with a cache, or after one."""
     walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)

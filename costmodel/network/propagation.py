@@ -1,6 +1,6 @@
 """Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -253,6 +253,7 @@ def propagate(
     assumed: Assumptions = NO_ASSUMPTIONS,
     past: Rational | str | None = None,
     narrowed: Tensor | None = None,
+    resting: Container[str] = (),
 ) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
 
@@ -264,6 +265,7 @@ def propagate(
             no cache is kept.
         narrowed: what leaves one of the graph's own items, of which those after it take the last
             token alone; None where they take all.
+        resting: paths of the layers that meet no token, whatever came before.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are. Where several are that have nothing to
@@ -272,6 +274,7 @@ def propagate(
     gathered = Gathered()
     with gathered.together():
         walk = _ShapeWalk(graph, assumed, past, gathered)
+        walk.resting = resting
         inputs: dict[str, Shape] = {}
         for given in graph.inputs:
             with gathered.gathering():
@@ -330,6 +333,7 @@ class _ShapeWalk:
         self, graph: Graph, assumed: Assumptions, past: Rational | str | None, gathered: Gathered
     ) -> None:
         self.gathered = gathered
+        self.resting: Container[str] = ()
         gathered.excuse(_UNKNOWN)
         self.in_repeats = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
@@ -445,7 +449,8 @@ class _ShapeWalk:
         node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
-        site = Site(shown, inputs, self.translate, self.least, self.past)
+        past = S.Zero if self.past is not None and node.path in self.resting else self.past
+        site = Site(shown, inputs, self.translate, self.least, past)
         kind = type(node.layer)
         try:
             site.require_axes()
