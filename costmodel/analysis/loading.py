@@ -197,14 +197,16 @@ def unchecked(
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 
-def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
+def last_mixed(graph: Graph, propagation: Propagation) -> tuple[Tensor, int] | None:
     """Return the output of the last item in which tokens meet, if all after it reads only that.
+
+    With it the axis of its tokens.
 
     Each token by itself goes through what is left of the network then, as the one of a step does.
     None where something after it takes what was made before, or where there is nothing after it.
     """
     items = graph.items
-    met = meeting(propagation)
+    met, axes = meeting(propagation)
     meets = [any(node.path in met for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
     rest = items[after:]
@@ -212,7 +214,7 @@ def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
         return None
     left, own = item_output(items[after - 1]), set(made_in(rest))
     taken = {tensor for tensor in read_in(rest) if tensor.producer not in own}
-    return left if taken == {left} else None
+    return (left, axes[left]) if taken == {left} and left in axes else None
 
 
 def no_token_before() -> SpecError:

@@ -124,11 +124,25 @@ def resting(propagation: Propagation) -> set[str]:
     return walk.still
 
 
-def meeting(propagation: Propagation) -> set[str]:
-    """Return the paths of the layers in which a token meets others: with a cache, or after one."""
+class Meeting(NamedTuple):
+    """The layers in which a token meets others, and the tensors that have tokens.
+
+    Attributes:
+        paths: of the layers with a cache, and of those after one.
+        axes: tensor → the axis of the tokens, where they alone are on it.
+    """
+
+    paths: set[str]
+    axes: Mapping[Tensor, int]
+
+
+def meeting(propagation: Propagation) -> Meeting:
+    """Return the layers in which a token meets others, and the tensors that have tokens."""
     walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
     walk.parts(propagation.parts)
-    return walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
+    paths = walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
+    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, Tokens))
+    return Meeting(paths, {tensor: t.axis for tensor, t in held if t == Tokens(t.axis)})
 
 
 def require_decodable(
