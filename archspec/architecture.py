@@ -1,6 +1,7 @@
 """A spec whose every field is typed and whose every place is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from archspec.header import BlockModel, Header, check_names
 from archspec.importers import form_of, read_source, split_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
-from archspec.zoo import find_beside, find_spec
+from archspec.zoo import find_beside, find_spec, is_of_zoo, split_variant
 
 Source = str | PathLike[str] | Mapping[str, Any]
 """The forms of a spec that `load` reads."""
@@ -214,13 +215,16 @@ def read_beside(
     """
     try:
         path, variant = find_beside(name, document.file)
+        read: Callable[[], YamlDocument] = partial(read_document, path)
+        if document.beside is not None and not is_of_zoo(name):
+            path, read = document.beside(split_variant(name)[0])
         if Path(path) in map(Path, around.files):
             way = " → ".join((*(Path(file).name for file in around.files), Path(path).name))
             raise SpecError(f"a spec is inside itself: {way}")
         if len(around.files) > MAX_WITHIN:
             raise SpecError(f"specs within specs, more than {MAX_WITHIN} deep")
         if path not in around.known:
-            around.known[path] = read_architecture(read_document(path), None, around)
+            around.known[path] = read_architecture(read(), None, around)
         return around.known[path].varied(variant)
     except SpecError as error:
         raise (error if error.origin else error.placed(origin, entry)) from None

@@ -189,12 +189,16 @@ class Moe(Composite):
 
     The weights of all experts count; the work of ``top_k`` does.
 
-    Source: Shazeer et al., ICLR 2017; Fedus, Zoph and Shazeer, JMLR 2022.
+    Source: Shazeer et al., ICLR 2017; Fedus, Zoph and Shazeer, JMLR 2022; DeepSeek-AI,
+    DeepSeek-V3, 2024, section 2.1.2 (``balance``).
     """
 
     experts: Size = required("how many copies there are, E")
     top_k: Size = required("how many of them a token visits, k")
     router_bias: Flag = optional(False, "whether the router has a learned bias, one per expert")
+    balance: Flag = optional(
+        False, "whether it has a bias that is not learned, but balances the experts: a buffer"
+    )
     layers: Body = required("the entries of one expert")
 
 

@@ -52,12 +52,15 @@ class YamlDocument(NamedTuple):
         data: the top mapping.
         values: path of a value → its origin.
         keys: path of a value → the origin of its key.
+        beside: finds a file below its folder by the path from there, where that is no folder of
+            the disk: the name that errors show, and what reads it.
     """
 
     file: str
     data: dict[str, Any]
     values: dict[Path_, Origin]
     keys: dict[Path_, Origin]
+    beside: Callable[[str], tuple[str, Callable[[], "YamlDocument"]]] | None = None
 
     def origin(self, path: Path_) -> Origin:
         """The origin of the value at ``path``, or of its nearest known ancestor."""

@@ -1028,11 +1028,17 @@ class _Frame:
         experts = self._structural(entry, "experts", fields.experts)
         top_k = self._structural(entry, "top_k", fields.top_k)
         sizes = {"out_features": Expression(experts), "bias": fields.router_bias}
-        node = self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)
-        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, Tensor(node.path))
+        nodes = [self._own_node(entry, f"{name}/router", "linear", (source,), **sizes)]
+        if self._flag(entry, "balance", fields.balance):
+            shape = {"shape": [Expression(experts)]}
+            nodes.append(self._own_node(entry, f"{name}/balance", "constant", (), **shape))
+            pair = Tensor(nodes[0].path), Tensor(nodes[1].path)
+            nodes.append(self._own_node(entry, f"{name}/balanced", "add", pair))
+        chosen_by = Tensor(nodes[-1].path)
+        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, chosen_by)
         if loop is None:
             raise entry.error("an expert has no layer")
-        return self._group(entry, name, (node, loop), Tensor(loop.path))
+        return self._group(entry, name, (*nodes, loop), Tensor(loop.path))
 
 
 def _outermost(expansion: _Expansion) -> _Frame:

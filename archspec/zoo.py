@@ -163,6 +163,11 @@ def find_spec(spec: str) -> tuple[str, str | None]:
     return known.path, variant or known.variant
 
 
+def is_of_zoo(spec: str) -> bool:
+    """Return whether a spec is named as a network of the zoo, and not by a path."""
+    return "/" not in spec and find_name(split_variant(spec)[0]) is not None
+
+
 def find_beside(spec: str, file: str) -> tuple[str, str | None]:
     """The path and the variant of a spec that another names: of the zoo, or below its own folder.
 
@@ -176,7 +181,7 @@ def find_beside(spec: str, file: str) -> tuple[str, str | None]:
     path, variant = find_spec(spec)
     if path == STDIN:
         raise SpecError("standard input is no spec that another can use")
-    if find_name(split_variant(spec)[0]) and "/" not in spec:
+    if is_of_zoo(spec):
         return path, variant
     if not path.endswith(SUFFIXES):
         hint = did_you_mean(path, [each.name for each in zoo().values()])

@@ -94,6 +94,17 @@ def test_a_cap_is_above_zero() -> None:
         read("softcap: 0")
 
 
+@pytest.mark.parametrize("cap", [60, 59.5, 1])
+def test_a_cap_of_symbols_is_above_zero(cap: float) -> None:
+    text = (
+        "archspec: 1\nname: net\nsymbols: {cap: {default: 61, domain: real}}\ninput: [2, 5, 8]\n"
+        "layers:\n  - self_attention: {heads: 2, softcap: cap - 60}\n"
+    )
+    assert analyze(text).macs == analyze(text, settings={"cap": "60.5"}).macs
+    with pytest.raises(SpecError, match=r"softcap \(.*\) must be more than 0"):
+        analyze(text, settings={"cap": str(cap)})
+
+
 def test_an_unknown_norm_is_told() -> None:
     with pytest.raises(SpecError, match="qk_norm"):
         read("qk_norm: layer")

@@ -45,6 +45,16 @@ def test_a_constant_is_a_buffer() -> None:
     assert found.value("bytes_moved") == 4 * (18 + 2 * 6 + 18 + 2 * 3)
 
 
+def test_biases_that_balance_experts_are_buffers() -> None:
+    """DeepSeek-V3's: one number of each expert, in no convention's params and no product."""
+    moe = {"experts": 5, "top_k": 2, "layers": [{"linear": {"out_features": 6}}]}
+    plain, found = (net("1 8 6", {"moe": {**moe, "balance": given}}) for given in (False, True))
+    assert found.value("state_size") == 4 * 5
+    assert plain.value("state_size") == 0
+    for metric in ("params", "active_params", "macs", "activations"):
+        assert found.value(metric) == plain.value(metric)
+
+
 def test_active_params_of_nested_mixtures() -> None:
     """Every token visits 2 of 5 experts, in each of them 3 of 4, in each of 7 layers."""
     inner = {"moe": {"experts": 4, "top_k": 3, "layers": [{"linear": {"out_features": 6}}]}}

@@ -295,6 +295,79 @@ def test_a_revision_from_another_folder(inside: Run) -> None:
     assert inside("HEAD~1:./net.yaml", "net.yaml", folder="specs").returncode == 0
 
 
+PARTS = """
+archspec: 1
+name: parts
+input: [1, 3, 8, 8]
+blocks:
+  cell: {{parameters: {{to: }}, layers: [conv2d: {{out_channels: to, kernel_size: {kernel}}}]}}
+layers: [cell: {{to: 4}}]
+"""
+WITHIN = """
+archspec: 1
+name: whole
+include: parts/cell.yaml
+input: [1, 3, 8, 8]
+layers: [{use: body.yaml, name: body}, {cell: {to: 5}}]
+"""
+
+
+@pytest.fixture
+def composed(repository: Path) -> Path:
+    """Two commits of a spec that includes and uses others; kernels of 3, of 1, on disk of 2."""
+    specs = repository / "specs"
+    (specs / "parts").mkdir()
+    (specs / "whole.yaml").write_text(WITHIN, encoding="utf-8")
+    body = WITHIN.replace("{use: body.yaml, name: body}, {cell: {to: 5}}", "{cell: {to: 8}}")
+    (specs / "body.yaml").write_text(body, encoding="utf-8")
+    for kernel in (3, 1):
+        (specs / "parts" / "cell.yaml").write_text(PARTS.format(kernel=kernel), encoding="utf-8")
+        for words in (
+            ["add", "."],
+            ["-c", "user.name=t", "-c", "user.email=t@e", "commit", "-qm", "s"],
+        ):
+            subprocess.run(["git", *words], cwd=repository, check=True)
+    (specs / "parts" / "cell.yaml").write_text(PARTS.format(kernel=2), encoding="utf-8")
+    return repository
+
+
+@pytest.mark.parametrize(
+    ("folder", "old", "new", "kernels"),
+    [
+        (".", "HEAD~1:specs/whole.yaml", "HEAD:specs/whole.yaml", (3, 1)),
+        (".", "HEAD~1:specs/whole.yaml", "specs/whole.yaml", (3, 2)),
+        ("specs", "HEAD~1:./whole.yaml", "HEAD:", (3, 1)),
+        ("specs/parts", "HEAD~1:../whole.yaml", "../whole.yaml", (3, 2)),
+    ],
+)
+def test_what_a_spec_includes_and_uses_is_of_its_revision(
+    composed: Path, folder: str, old: str, new: str, kernels: tuple[int, int]
+) -> None:
+    done = run_here("diff", old, new, "--format", "json", folder=composed / folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    (network,) = json.loads(done.stdout)["networks"]
+    found = network["metrics"]["params"]
+    params = [8 * (3 * k * k + 1) + 5 * (8 * k * k + 1) for k in kernels]
+    assert [found["old"], found["new"]] == params
+
+
+def test_an_include_that_a_revision_has_not(composed: Path) -> None:
+    subprocess.run(
+        ["git", "rm", "-q", "--cached", "specs/parts/cell.yaml"], cwd=composed, check=True
+    )
+    done = run_here("diff", ":specs/whole.yaml", "HEAD:", folder=composed)
+    assert done.returncode == 2
+    assert ":specs/whole.yaml:4:10: include: cannot read :specs/parts/cell.yaml: " in done.stderr
+
+
+def test_a_circle_in_a_revision(composed: Path) -> None:
+    around = PARTS.format(kernel=1).replace("name: parts", "name: parts\ninclude: cell.yaml")
+    (composed / "specs" / "parts" / "cell.yaml").write_text(around, encoding="utf-8")
+    subprocess.run(["git", "add", "."], cwd=composed, check=True)
+    done = run_here("diff", ":specs/whole.yaml", "HEAD:", folder=composed)
+    assert "a spec is inside itself: whole.yaml → cell.yaml → cell.yaml" in done.stderr
+
+
 def test_equal_revisions_say_so(inside: Run) -> None:
     done = inside("HEAD:", "specs/net.yaml", "--max", "macs +0")
     assert done.returncode == 0

@@ -159,3 +159,33 @@ def test_whisper_and_t5() -> None:
         kept: Any = 2 * 2 * layers * 2 * width
         assert net.figures[0].work["cache"] == kept * (source + 8)
         assert net.figures[-1].work["cache_reads"] == kept * (4 * source + 8 + 9 + 10 + 11)
+
+
+POSITIONS = f"""
+archspec: 1
+name: net
+symbols: {{n: 1, s: {S}, t: 5}}
+input: {{source: [n, s, {D}], target: [n, t]}}
+layers:
+  - {{positional_embedding: {{max_length: s}}, from: source, name: encoded}}
+  - {{embedding: {{num_embeddings: {V}, embedding_dim: {D}}}, from: target}}
+  - positional_embedding: {{max_length: 9}}
+  - self_attention: {{heads: {HEADS}, causal: true}}
+  - {{cross_attention: {{heads: {HEADS}}}, from: [previous, encoded]}}
+"""
+
+
+def test_positions_of_a_source_do_not_grow() -> None:
+    """Learned positions of an encoder are as many as at first, whatever came before."""
+    steps = infer(POSITIONS, Plan(5, 4, 1)).figures
+    query, four, pair = D * D, 4 * D * D, 2 * D
+    made = 2 * S * query
+    assert steps[0].work["macs"] == 5 * (four + pair * 5 + 2 * query + pair * S) + made
+    assert steps[-1].work["macs"] == sum(
+        four + pair * n + 2 * query + pair * S for n in range(6, 10)
+    )
+    with pytest.raises(
+        SpecError, match="1 tokens after 9, but there are only 9 positions"
+    ) as error:
+        _ = infer(POSITIONS, Plan(5, 5, 1)).figures
+    assert "--prompt and --generate say how many" in str(error.value)

@@ -32,10 +32,6 @@ COUNTS = {"macs", "flops", "activations"}
 """What strides and resolution change; parameters alone would not fix them."""
 
 
-UNCOUNTED = {str(ROOT / "specs" / "raft.yaml")}
-"""Networks of which nobody publishes such a count: RAFT's weights come with none but parameters."""
-
-
 def zoo() -> Iterator[str]:
     """Every network that comes with the project: FILE, or FILE@VARIANT where there are variants."""
     for path in spec_files([str(ROOT / "specs")]):
@@ -50,7 +46,7 @@ def test_an_exact_count_of_every_network_is_published() -> None:
         for fact in load(spec).header.expect
         if fact.metric in COUNTS and fact.rounded is None
     }
-    without = [network for network in zoo() if network not in exact | UNCOUNTED]
+    without = [network for network in zoo() if network not in exact]
     assert not without, "networks without an exact fact on macs, flops or activations"
 
 

@@ -56,6 +56,41 @@ def test_bytes_and_time_of_attention() -> None:
     assert fused.value("memory_peak") == 4 * each
 
 
+ATTENTION: dict[str, object] = {"inputs": ["q", "k", "v"], "layers": CORE}
+
+
+def test_several_tensors_enter_a_fused_block() -> None:
+    """The core as a block of three inputs is the core with names from outside."""
+    called = {"fused": ["core"], "from": ["q", "k", "v"], "name": "core_of_it"}
+    layers = [*QKV, called, {"linear": {"out_features": 6}}]
+    given = {"archspec": 1, "name": "net", "input": [2, 5, 6], "layers": layers}
+    asked = scenario(optimizer="adam")
+    found = analyze({**given, "blocks": {"core": ATTENTION}}, convention="torch", scenario=asked)
+    plain = net([2, 5, 6], *QKV, {"fused": CORE}, {"linear": {"out_features": 6}})
+    for metric in ("macs", "bytes_moved", "memory_peak", "activations_kept", "training_macs"):
+        assert found.value(metric) == plain.value(metric)
+
+
+def test_several_tensors_leave_a_fused_block() -> None:
+    """Sum and product of two: both are read once, both are written."""
+    pair = {
+        "inputs": ["a", "b"],
+        "layers": [
+            {"matmul": None, "from": ["a", "b"], "name": "c"},
+            {"einsum": {"equation": "i j, i j -> i j"}, "from": ["a", "b"], "name": "d"},
+        ],
+        "outputs": ["c", "d"],
+    }
+    layers = [
+        {"fused": ["pair"], "from": ["x", "y"], "name": "two"},
+        {"add": None, "from": "two.*"},
+    ]
+    given = {"archspec": 1, "name": "net", "input": {"x": [4, 4], "y": [4, 4]}, "layers": layers}
+    found = analyze({**given, "blocks": {"pair": pair}})
+    assert found.value("macs") == 4**3
+    assert found.value("bytes_moved") == 4 * 16 * (4 + 1)
+
+
 CHAINS = {
     # a body over (4, 8), which `a` enters and after which a linear layer works → tensors of 4·8
     # that are read, that are written
@@ -165,6 +200,7 @@ BAD = {
         "write fused inside the moe, around its layers"
     ),
     "{fused: []}": "write at least one entry",
+    "{fused: [relu], from: [input, input]}": "'previous' could be any of the inputs 0, 1",
     "{fused: {body: [relu]}}": "unknown field 'body'",
 }
 

@@ -17,7 +17,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
-from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable
+from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable, resting
 from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
@@ -182,25 +182,31 @@ def unchecked(
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
     graph = build_graph(near, settings, assumed.derived)
-    if scenario.past is not None and not keeps_past(propagate(graph, assumed)):
-        raise no_token_before()
-    propagation = propagate(graph, assumed, scenario.past)
+    past, still = scenario.past, set[str]()
+    if past is not None:
+        alone = propagate(graph, assumed)
+        if not keeps_past(alone):
+            raise no_token_before()
+        still = resting(alone)
+    propagation = propagate(graph, assumed, past, resting=still)
     if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
-        propagation = propagate(graph, assumed, scenario.past, narrowed)
+        propagation = propagate(graph, assumed, past, narrowed, still)
     if scenario.past:
         require_decodable(propagation)
         propagation = only_new(propagation)
     return Analysis(graph, propagation, convention, architecture, assumed, scenario)
 
 
-def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
+def last_mixed(graph: Graph, propagation: Propagation) -> tuple[Tensor, int] | None:
     """Return the output of the last item in which tokens meet, if all after it reads only that.
+
+    With it the axis of its tokens.
 
     Each token by itself goes through what is left of the network then, as the one of a step does.
     None where something after it takes what was made before, or where there is nothing after it.
     """
     items = graph.items
-    met = meeting(propagation)
+    met, axes = meeting(propagation)
     meets = [any(node.path in met for node in nodes_of((item,))) for item in items]
     after = len(meets) - meets[::-1].index(True) if True in meets else len(items)
     rest = items[after:]
@@ -208,7 +214,7 @@ def last_mixed(graph: Graph, propagation: Propagation) -> Tensor | None:
         return None
     left, own = item_output(items[after - 1]), set(made_in(rest))
     taken = {tensor for tensor in read_in(rest) if tensor.producer not in own}
-    return left if taken == {left} else None
+    return (left, axes[left]) if taken == {left} and left in axes else None
 
 
 def no_token_before() -> SpecError:

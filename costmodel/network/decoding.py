@@ -115,11 +115,34 @@ def _resting(parts: Iterable[Part], still: Container[str]) -> Iterator[Part]:
             yield part
 
 
-def meeting(propagation: Propagation) -> set[str]:
-    """Return the paths of the layers in which a token meets others: with a cache, or after one."""
+def resting(propagation: Propagation) -> set[str]:
+    """Return the paths of the layers that hang on inputs without tokens alone: an encoder's."""
+    if len(propagation.inputs) < 2:
+        return set()
     walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
     walk.parts(propagation.parts)
-    return walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
+    return walk.still
+
+
+class Meeting(NamedTuple):
+    """The layers in which a token meets others, and the tensors that have tokens.
+
+    Attributes:
+        paths: of the layers with a cache, and of those after one.
+        axes: tensor → the axis of the tokens, where they alone are on it.
+    """
+
+    paths: set[str]
+    axes: Mapping[Tensor, int]
+
+
+def meeting(propagation: Propagation) -> Meeting:
+    """Return the layers in which a token meets others, and the tensors that have tokens."""
+    walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
+    walk.parts(propagation.parts)
+    paths = walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
+    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, Tokens))
+    return Meeting(paths, {tensor: t.axis for tensor, t in held if t == Tokens(t.axis)})
 
 
 def require_decodable(

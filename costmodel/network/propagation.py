@@ -1,6 +1,6 @@
 """Shapes and costs through a graph: each node's rules are applied where its inputs are known."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -244,15 +244,12 @@ def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
             yield from counted_in(part.parts, often.within(part))
 
 
-TOKENS = 1
-"""The axis of tokens, after that of sequences."""
-
-
 def propagate(
     graph: Graph,
     assumed: Assumptions = NO_ASSUMPTIONS,
     past: Rational | str | None = None,
-    narrowed: Tensor | None = None,
+    narrowed: tuple[Tensor, int] | None = None,
+    resting: Container[str] = (),
 ) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
 
@@ -263,7 +260,8 @@ def propagate(
         past: how many tokens came before those that enter, or the symbol that says it; None where
             no cache is kept.
         narrowed: what leaves one of the graph's own items, of which those after it take the last
-            token alone; None where they take all.
+            token alone, and the axis of its tokens; None where they take all.
+        resting: paths of the layers that meet no token, whatever came before.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are. Where several are that have nothing to
@@ -272,6 +270,7 @@ def propagate(
     gathered = Gathered()
     with gathered.together():
         walk = _ShapeWalk(graph, assumed, past, gathered)
+        walk.resting = resting
         inputs: dict[str, Shape] = {}
         for given in graph.inputs:
             with gathered.gathering():
@@ -280,9 +279,9 @@ def propagate(
         narrows = False
         for item in graph.items:
             parts += walk.parts((item,))
-            if narrowed is not None and item_output(item) == narrowed:
+            if narrowed is not None and item_output(item) == narrowed[0]:
                 with gathered.gathering():
-                    narrows = walk.narrow(narrowed, graph.inputs)
+                    narrows = walk.narrow(*narrowed, graph.inputs)
     return Propagation(inputs, parts, tuple(walk.requirements), walk.last_indices, narrows)
 
 
@@ -330,6 +329,7 @@ class _ShapeWalk:
         self, graph: Graph, assumed: Assumptions, past: Rational | str | None, gathered: Gathered
     ) -> None:
         self.gathered = gathered
+        self.resting: Container[str] = ()
         gathered.excuse(_UNKNOWN)
         self.in_repeats = 0  # how many repeats are around, whose bodies end at the first error
         self.shapes = _Shapes(gathered)
@@ -374,13 +374,13 @@ class _ShapeWalk:
         self.shapes[Tensor(given.name)] = shape
         return shape
 
-    def narrow(self, tensor: Tensor, inputs: Iterable[Input]) -> bool:
-        """Leave one token of a tensor, if it has the tokens of an input: ``(n, t, d)``."""
+    def narrow(self, tensor: Tensor, axis: int, inputs: Iterable[Input]) -> bool:
+        """Leave one token of a tensor on an axis, if those of an input are on it."""
         shape = self.shapes[tensor]
         given = (self.shapes[Tensor(each.name)][:2] for each in inputs)
-        if len(shape) != 3 or shape[:2] not in given:
+        if (shape[0], shape[axis]) not in given:
             return False
-        self.shapes[tensor] = replaced(shape, TOKENS, S.One)
+        self.shapes[tensor] = replaced(shape, axis, S.One)
         return True
 
     def parts(self, items: Iterable[Item]) -> tuple[Part, ...]:
@@ -445,7 +445,8 @@ class _ShapeWalk:
         node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
-        site = Site(shown, inputs, self.translate, self.least, self.past)
+        past = S.Zero if self.past is not None and node.path in self.resting else self.past
+        site = Site(shown, inputs, self.translate, self.least, past)
         kind = type(node.layer)
         try:
             site.require_axes()

@@ -16,7 +16,7 @@ from archspec.layers.attention import (
 )
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
-from costmodel.algebra.functions import Maximum, Minimum, floor_div
+from costmodel.algebra.functions import Maximum, Minimum, ceil_div, floor_div
 from costmodel.algebra.places import Reads
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
 from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
@@ -319,8 +319,9 @@ def learned_scores(layer: Scored, site: Site, heads: Expr) -> Iterator[Parameter
     """
     if layer.softcap is not None:
         cap = site.value("softcap", layer.softcap)
-        if cap.is_number and cap <= 0:
-            raise site.node.error(f"softcap ({cap}) must be more than 0", field="softcap")
+        if not cap.is_positive:  # what rounds up to 1 is more than 0
+            positive = AtLeast(ceil_div(cap, 1), 1)
+            site.require(positive, "softcap ({cap}) must be more than 0", {"cap": cap}, "softcap")
     if layer.relative_positions is not None:
         shape = (site.size("relative_positions", layer.relative_positions), heads)
         size, rule = elements(shape), "relative_positions·H"

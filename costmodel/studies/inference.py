@@ -33,7 +33,7 @@ from costmodel.metrics.macs import count_least_macs, count_macs
 from costmodel.metrics.registry import Metric, PerLayer, Unit
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.context import Context
-from costmodel.network.decoding import keeps_past, require_decodable, token_axes
+from costmodel.network.decoding import keeps_past, require_decodable, resting, token_axes
 from costmodel.network.propagation import (
     GroupCost,
     LayerCost,
@@ -49,6 +49,9 @@ from costmodel.scenario.settings import Number, to_rational
 
 STEPS = "generate"
 """The symbol of the number of steps, in laws."""
+
+SAY = "--prompt and --generate say how many tokens there are"
+"""The hint where a network takes fewer of them."""
 
 
 class Plan(NamedTuple):
@@ -353,7 +356,9 @@ class Inference:
         except SpecError as error:
             valid = " and ".join(map(condition_text, analysis.conditions))
             use = "decode" if analysis is self.decode else "prefill"
-            raise on_the_way(error, f"{use} is valid when {valid}" if valid else "") from None
+            raise on_the_way(
+                error, f"{use} is valid when {valid}; {SAY}" if valid else SAY
+            ) from None
         return values
 
     def _over_steps(self, form: Expr) -> Rational:
@@ -487,7 +492,11 @@ def infer(
 
     prompt = {} if plan is None else {axes.tokens: plan.prompt}
     _require_decodable(architecture, axes, {**numbers, **given}, assume)
-    return Inference(use(0, **prompt), use(PAST, **{axes.tokens: 1}), plan, axes)
+    try:
+        prefill = use(0, **prompt)
+    except SpecError as error:
+        raise on_the_way(error, "" if plan is None else SAY) from None
+    return Inference(prefill, use(PAST, **{axes.tokens: 1}), plan, axes)
 
 
 def _used(
@@ -564,7 +573,7 @@ def _require_decodable(
     assumed = read_assumptions(assume, architecture.header.symbols, fixed)
     graph = build_graph(architecture, fixed, assumed.derived)
     declared = architecture.header.symbols[axes.tokens]
-    propagation = propagate(graph, assumed, past=1)
+    propagation = propagate(graph, assumed, 1, resting=resting(propagate(graph, assumed)))
     require_decodable(propagation, {axes.input: 1}, symbol(axes.tokens, declared.domain))
 
 

@@ -6,6 +6,7 @@ Git is only read, by ``git cat-file blob`` without a shell; nothing is checked o
 import os
 import subprocess
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,7 +133,14 @@ def _document(source: SpecSource) -> YamlDocument:
     if not source.path:
         cause = f"'{source.revision}:' names no file"
         raise SpecError(cause, hint="write REVISION:PATH, as main:specs/net.yaml")
-    return parse_document(decode(_blob(source), source.name), source.name)
+    document = parse_document(decode(_blob(source), source.name), source.name)
+    return document._replace(beside=partial(_beside, source))
+
+
+def _beside(source: SpecSource, path: str) -> tuple[str, Callable[[], YamlDocument]]:
+    """Return the name of a file of the same revision, below a spec's folder, and what reads it."""
+    other = source._replace(path=source.path[: source.path.rfind("/") + 1] + path)
+    return other.name, partial(_document, other)
 
 
 def _blob(source: SpecSource) -> bytes:
