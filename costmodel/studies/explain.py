@@ -1,21 +1,26 @@
 """Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from sympy import S
+from sympy import Add, Expr, S
+from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, did_you_mean
+from archspec.layers.base import Layer
 from archspec.precision import TYPES
+from costmodel.algebra.functions import Quantity
+from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_model_size
-from costmodel.metrics.registry import METRICS
+from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
@@ -42,8 +47,15 @@ class Explanation(NamedTuple):
     steps: tuple[ExplanationStep, ...]
 
 
-def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
-    """Return the explanations of all layers and the totals, of one layer, or of a kind's.
+def explain(
+    analysis: Analysis, name: str | None = None, *, symbolic: bool = False
+) -> tuple[Explanation, ...]:
+    """Return the explanations of all layers, of a group's, both with their totals, or of a kind's.
+
+    Args:
+        analysis: the network.
+        name: a layer, a group or a kind; None for all.
+        symbolic: whether values are closed forms, into which no numbers are put.
 
     Raises:
         SpecError: there is no such layer.
@@ -52,41 +64,89 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
     if not chosen:
         paths = [layer.node.path for layer in analysis.layers]
         raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
-    layers = tuple(_Explainer(analysis, counted).explanation() for counted in chosen)
-    return layers if name else (*layers, _totals(analysis))
+    layers = tuple(_Explainer(analysis, one, symbolic=symbolic).explanation() for one in chosen)
+    if name and not all(_is_within(counted.layer, name) for counted in chosen):
+        return layers
+    return (*layers, _Totals(analysis, chosen, symbolic=symbolic).explanation(name))
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
     """Return whether a name is a layer's path, name or kind, or a group that it is in."""
+    known = (None, *_paths(layer), layer.node.name, layer.node.kind)
+    return name in known or (name is not None and _is_within(layer, name))
+
+
+def _is_within(layer: LayerCost, name: str) -> bool:
+    """Return whether a layer is in a group."""
+    return any(path.startswith(f"{name}/") for path in _paths(layer))
+
+
+def _paths(layer: LayerCost) -> tuple[str, str]:
+    """Return a layer's path, and that by which errors call it, whichever the iteration."""
     path = layer.node.path
-    shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
-    within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
-    return within or name in (None, path, shown, layer.node.name, layer.node.kind)
+    return path, re.sub(r"/turn_\d+(_on)?(?=/)", "", path)
 
 
-def _totals(analysis: Analysis) -> Explanation:
-    """Return the sums of the layers' counts, and the layer that is the peak."""
-    evaluate = analysis.evaluator
-    steps = []
-    for metric in (METRICS[name] for name in ("params", "macs", "activations")):
-        parts = [
-            analysis.beside_layers(metric),
-            *metric.parts(analysis.counted, analysis.context),
-        ]
-        terms = [show_number(value) for value in map(evaluate, parts) if value]
-        total = show_number(analysis.value(metric.name))
-        steps.append(ExplanationStep(metric.title, "", " + ".join(terms), total))
-    return Explanation(analysis.graph.title, "in total", (*steps, _peak(analysis)))
+class _Shown:
+    """The values of an explanation: numbers, or closed forms.
+
+    Attributes:
+        analysis: the network.
+        symbolic: whether they are closed forms.
+        evaluate: an expression → its number.
+    """
+
+    def __init__(self, analysis: Analysis, *, symbolic: bool) -> None:
+        self.analysis = analysis
+        self.symbolic = symbolic
+        self.evaluate = analysis.evaluator
+
+    def show(self, expression: Expr, unit: str = "") -> str:
+        """Return the value of a count, or of a quantity in a unit."""
+        if self.symbolic:
+            form = self.analysis.decided(expression)
+            if unit:
+                return f"{text(Quantity(form, Str(unit)))} {unit}"
+            return text(self.analysis.read(self.analysis.closed_form(form)))
+        value = self.evaluate(expression)
+        return show_quantity(value, unit) if unit else show_number(value)
+
+    def step(self, name: str, rule: str, numbers: str, value: str) -> ExplanationStep:
+        """Return a step, into which numbers are put unless it is of closed forms."""
+        return ExplanationStep(name, rule, "" if self.symbolic else numbers, value)
 
 
-def _peak(analysis: Analysis) -> ExplanationStep:
-    layer, step = analysis.peak
-    parts = map(analysis.evaluator, (step.reads, step.writes))
-    rule = f"input + output of {layer.node.path}"
-    total = show_number(analysis.value("activations_peak"))
-    return ExplanationStep(
-        METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total
-    )
+class _Totals(_Shown):
+    """The sums of some layers' counts."""
+
+    def __init__(self, analysis: Analysis, chosen: Sequence[Counted], *, symbolic: bool) -> None:
+        super().__init__(analysis, symbolic=symbolic)
+        self.chosen = chosen
+
+    def explanation(self, group: str | None) -> Explanation:
+        """Return the sums; without a group those of the network, and the layer of its peak."""
+        names = ("params", "macs", "activations")
+        steps = [self._sum(METRICS[name], is_whole=group is None) for name in names]
+        if group is None:
+            steps.append(self._peak())
+        return Explanation(group or self.analysis.graph.title, "in total", tuple(steps))
+
+    def _sum(self, metric: Metric, *, is_whole: bool) -> ExplanationStep:
+        parts = list(metric.parts(self.chosen, self.analysis.context))
+        if is_whole:
+            parts.insert(0, self.analysis.beside_layers(metric))
+        terms = [self.show(part) for part in parts if self.symbolic or self.evaluate(part)]
+        total = self.analysis.total(metric.name) if is_whole else Add(*parts)
+        return self.step(metric.title, "", " + ".join(terms), self.show(total))
+
+    def _peak(self) -> ExplanationStep:
+        layer, step = self.analysis.peak
+        parts = map(self.evaluate, (step.reads, step.writes))
+        total = self.show(self.analysis.total("activations_peak"))
+        rule = "the largest input + output" if self.symbolic else ""
+        rule = rule or f"input + output of {layer.node.path}"
+        title = METRICS["activations_peak"].title
+        return self.step(title, rule, " + ".join(map(show_number, parts)), total)
 
 
 PARTS = {
@@ -99,19 +159,39 @@ PARTS = {
 """Part of the bytes a layer moves → its name for a reader."""
 
 
-class _Explainer:
-    def __init__(self, analysis: Analysis, counted: Counted) -> None:
-        self.analysis = analysis
+_FORMULA = re.compile(r"((?:``[^`→]+``)[^`]*?(?:``[^`→]+``[^`]*?)*?)(?:\. Source|\.$|$|: )")
+"""The formula that the docstring of an activation function begins with."""
+
+
+def formula_of(kind: type[Layer]) -> str:
+    """Return the function of an element that a kind of layer is, or ''."""
+    first = (kind.__doc__ or "").partition("\n")[0]
+    found = None if kind.formula or " = " in first else _FORMULA.match(first)
+    return kind.formula or (found[1].replace("``", "") if found else "")
+
+
+class _Explainer(_Shown):
+    """The steps of one layer."""
+
+    def __init__(self, analysis: Analysis, counted: Counted, *, symbolic: bool) -> None:
+        super().__init__(analysis, symbolic=symbolic)
+        self.counted = counted
         self.layer = counted.layer
         self.often = counted.often
-        self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
         """Return the steps of the layer, those of its shape first."""
-        inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
-        outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
+        inputs = " + ".join(self._form(shape) for shape in self.layer.inputs)
+        outputs = " + ".join(self._form(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
-        steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
+        steps = [
+            *self._function(),
+            *self._sizes(),
+            *self._field(),
+            *self._params(),
+            *self._macs(),
+            *self._activations(),
+        ]
         if self.analysis.scenario != NOWHERE:
             steps += self._movement()
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
@@ -125,14 +205,36 @@ class _Explainer:
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
+    def _form(self, shape: Iterable[Expr]) -> str:
+        """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
+        sizes = [self.show(size).replace(",", "") for size in shape]
+        return f"[{', '.join(sizes)}]" if self.symbolic else "×".join(sizes)
+
+    def _function(self) -> Iterator[ExplanationStep]:
+        """Yield the function of an element, of an activation or a normalisation."""
+        if formula := formula_of(type(self.layer.node.layer)):
+            yield ExplanationStep("y", formula, "", "")
+
+    def _field(self) -> Iterator[ExplanationStep]:
+        """Yield what a window sees of the input, where windows slide."""
+        if not self.layer.cost.slides:
+            return
+        with suppress(NoCountError):
+            size, stride = (
+                self.analysis.of_all_runs(METRICS[name], self.counted)
+                for name in ("receptive_field", "effective_stride")
+            )
+            rule = "1 + Σ (k − 1)·stride before"
+            value = f"{self.show(size)} (stride {self.show(stride)})"
+            yield ExplanationStep("receptive field", rule, "", value)
+
     def _sizes(self) -> Iterator[ExplanationStep]:
         """Yield the sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
         derived = [loop.derivation for loop in loops if loop.derivation]
         for formula in (*derived, *self.layer.cost.sizes):
-            numbers = formula.numbers(self.evaluate)
-            value = show_number(self.evaluate(formula.value))
-            yield ExplanationStep(formula.name, formula.rule, numbers, value)
+            numbers = "" if self.symbolic else formula.numbers(self.evaluate)
+            yield self.step(formula.name, formula.rule, numbers, self.show(formula.value))
 
     def _params(self) -> Iterator[ExplanationStep]:
         counted = [
@@ -143,7 +245,7 @@ class _Explainer:
         for parameter in counted:
             rule, numbers = self._of_parameter(parameter)
             name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
-            yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(parameter.total)))
+            yield self.step(name, rule, numbers, self.show(parameter.total))
 
     def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
         for nest in self.layer.cost.nests:
@@ -164,25 +266,25 @@ class _Explainer:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.factors, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
-                yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(nest.macs)))
+                yield self.step(name, rule, numbers, self.show(nest.macs))
         biased = [nest for nest in self.layer.cost.nests if nest.biased]
         if biased and self.analysis.convention.counts_bias:
-            value = self.evaluate(self.layer.cost.biased)
+            value = self.show(self.layer.cost.biased)
             terms = (show_number(self.evaluate(nest.copies * nest.writes)) for nest in biased)
             rule = "one per output element"
-            yield ExplanationStep("MACs (bias)", rule, " + ".join(terms), show_number(value))
+            yield self.step("MACs (bias)", rule, " + ".join(terms), value)
 
     def _activations(self) -> Iterator[ExplanationStep]:
-        size = self.evaluate(self.analysis.of_layer("activations", self.layer))
-        if not size:
+        size = self.analysis.of_layer("activations", self.layer)
+        if size == 0:
             how = self.layer.cost.output.value
             yield ExplanationStep("#activations", f"no new feature map ({how})", "", "0")
             return
         if self.layer.cost.inner:
-            yield self._inner_activations(show_number(size))
+            yield self._inner_activations(self.show(size))
             return
         shape = self._shape(self.layer.output).replace("×", " × ")
-        yield ExplanationStep("#activations", "elements of the output", shape, show_number(size))
+        yield self.step("#activations", "elements of the output", shape, self.show(size))
 
     def _inner_activations(self, total: str) -> ExplanationStep:
         """Return the step that adds the feature maps inside the layer to its output."""
@@ -192,9 +294,8 @@ class _Explainer:
         maps.append(("output", self.layer.output_elements))
         sizes = [(name, self.evaluate(size)) for name, size in maps]
         rule = " + ".join(name for name, size in sizes if size)
-        return ExplanationStep(
-            "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
-        )
+        numbers = " + ".join(show_number(s) for _, s in sizes if s)
+        return self.step("#activations", rule, numbers, total)
 
     def _movement(self) -> Iterator[ExplanationStep]:
         """Yield the bytes that it stores and moves; on a device, the least time that this takes."""
@@ -204,8 +305,8 @@ class _Explainer:
         there = {name: show_number(size) for name, size in sizes if size}
         if there:
             rule, numbers = " + ".join(there), " + ".join(there.values())
-            total = show_number(self.evaluate(moved.total))
-            yield ExplanationStep("bytes moved", rule, numbers, f"{total} bytes")
+            total = self.show(moved.total)
+            yield self.step("bytes moved", rule, numbers, f"{total} bytes")
         if self.analysis.scenario.device is not None:
             yield from self._times(moved)
 
@@ -220,56 +321,60 @@ class _Explainer:
             numbers = " + ".join(
                 term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms
             )
-            total = show_number(evaluate(count_model_size(self.layer, context)))
-            yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
+            total = self.show(count_model_size(self.layer, context))
+            yield self.step("model size", "#params·bits/8", numbers, f"{total} bytes")
 
     def _times(self, moved: DataMovement) -> Iterator[ExplanationStep]:
         layer, context, evaluate = self.layer, self.analysis.context, self.evaluate
         macs = context.least_macs(layer)
         if macs != count_macs(layer, context):
-            at_least, number = METRICS["macs_least"].title, show_number(evaluate(macs))
+            at_least, number = METRICS["macs_least"].title, self.show(macs)
             yield ExplanationStep(at_least, "MACs that the mask leaves", "", number)
         computing = computation_time(2 * macs, layer, context)
         profile = context.device.profile
         is_alone = no_bandwidth(profile) is not None
         moving = S.Zero if is_alone else memory_time(layer, context)
         seconds = {
-            name: show_quantity(evaluate(time), "s")
+            name: self.show(time, "s")
             for name, time in (("computation", computing), ("memory", moving))
         }
         if computing != 0:
             peak = operations_per_second(profile, context.types_of(layer).operations)
             numbers = f"2 × {show_number(evaluate(macs))}/({_rate(peak, 'op/s', context)})"
-            yield ExplanationStep("T computation", "2·MACs/peak", numbers, seconds["computation"])
+            yield self.step("T computation", "2·MACs/peak", numbers, seconds["computation"])
         if moving != 0:
             rate = _rate(bandwidth(profile), "B/s", context)
             numbers = f"{show_number(evaluate(moved.total))}/({rate})"
-            yield ExplanationStep("T memory", "bytes/bandwidth", numbers, seconds["memory"])
+            yield self.step("T memory", "bytes/bandwidth", numbers, seconds["memory"])
         if computing != 0 and is_alone:
             alone = seconds["computation"]
             yield ExplanationStep("latency ≥", "T computation alone", "", alone)
         if computing != 0 and moving != 0:
             both = f"max({', '.join(seconds.values())})"
-            longer = show_quantity(evaluate(larger(computing, moving)), "s")
-            yield ExplanationStep("latency ≥", "max(T computation, T memory)", both, longer)
+            longer = self.show(larger(computing, moving), "s")
+            yield self.step("latency ≥", "max(T computation, T memory)", both, longer)
 
 
 @question(name="explain", group="Look at a network")
-def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
+def document(
+    analysis: Analysis, layer: str | None = None, /, *, symbolic: bool = False
+) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
         analysis: the network.
-        layer: A layer, or all of a kind.
+        layer: A layer, a group, or all of a kind.
+        symbolic: whether values are closed forms.
 
     Examples:
         archcost explain alexnet conv2d_1
         archcost explain resnet50 linear --hardware a100-80gb
+        archcost explain alexnet conv2d_2 --symbolic
 
     Raises:
         SpecError: there is no such layer.
     """
-    explanations = tuple(explain(analysis, layer))
+    explanations = tuple(explain(analysis, layer, symbolic=symbolic))
 
     def blocks() -> Iterator[doc.Block]:
         for each in explanations:
@@ -293,7 +398,12 @@ def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return doc.Document(analysis.graph.title, blocks, data)
+    def rows() -> doc.Table:
+        columns = (doc.Column(name, name) for name in ("of", "count", "rule", "numbers", "value"))
+        steps = ((each.name, *step) for each in explanations for step in each.steps)
+        return doc.table_of(columns, steps)
+
+    return doc.Document(analysis.graph.title, blocks, data, rows=rows)
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:
