@@ -57,6 +57,20 @@ class Code(str):
     __slots__ = ()
 
 
+class Link(str):
+    """A text that leads to an address, where a format has links."""
+
+    __slots__ = ("address",)
+
+    address: str
+
+    def __new__(cls, text: str, address: str) -> "Link":
+        """Return a text with its address."""
+        made = super().__new__(cls, text)
+        made.address = address
+        return made
+
+
 class Shapes(NamedTuple):
     """The shapes of tensors: of integers, or of closed forms."""
 
@@ -258,6 +272,35 @@ class Table(NamedTuple):
         pairs = zip(self.rows, self.are_leaves, strict=True)
         inside = sum(is_leaf and row.level > 1 for row, is_leaf in pairs)
         return self._replace(rows=tuple(row for row in self.rows if row.level <= 1)), inside
+
+
+def transposed(table: Table, *, plain: bool = False) -> Table:
+    """Return a table with its rows as columns; the first column gives their heads.
+
+    Args:
+        table: a table without groups.
+        plain: whether numbers are those of files.
+    """
+    first, *others = table.columns if plain else table.shown
+    rows = (*table.rows, *([table.total] if table.total else []))
+    names = [str(i) for i in range(len(rows))]
+    heads = [str(row.cells.get(first.name, "")) for row in rows]
+    columns = (first, *(Column(*each, FIGURE) for each in zip(names, heads, strict=True)))
+    if plain:
+        columns = (first, *(Column(head, head) for head in heads))
+        names = heads
+
+    def shown(row: Row, column: Column) -> Cell:
+        cell = row.cells.get(column.name, "")
+        if not isinstance(cell, int | Fraction):
+            return cell
+        return (column.kind.plain if plain else column.kind.show)(cell)
+
+    def line(column: Column) -> Row:
+        head: dict[str, Cell] = {first.name: column.name if plain else column.title}
+        return Row(head | {n: shown(row, column) for n, row in zip(names, rows, strict=True)})
+
+    return Table(columns, tuple(map(line, others)))
 
 
 class LabelledValue(NamedTuple):
