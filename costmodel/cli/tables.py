@@ -25,7 +25,8 @@ class Layout:
     """The looks of a table of networks.
 
     Attributes:
-        columns: What stands before the metrics: name, variant, spec, source, input, a symbol.
+        columns: What stands before the metrics: name, variant, spec, source, input, a symbol;
+            of one network layer, description, kind, path, shape.
         unit: Show a metric in a unit, as macs=M memory_peak=MiB.
         digits: Digits after the point of numbers with a unit and of expressions, or those of a
             column, as macs=1; else 2.
@@ -76,7 +77,7 @@ def require_one(layout: Layout) -> None:
         SpecError: one is.
     """
     for name, value in vars(layout).items():
-        if value != getattr(PLAIN, name):
+        if name != "columns" and value != getattr(PLAIN, name):
             raise SpecError(
                 f"--{name} is of a table of networks, and this is one network",
                 hint="archcost table SPEC has a row for it",

@@ -1,15 +1,16 @@
 """Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from sympy import Add, Expr, S
 from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, did_you_mean, find_named
 from archspec.layers.base import Layer
 from archspec.precision import TYPES
 from costmodel.algebra.functions import Quantity
@@ -29,6 +30,7 @@ from costmodel.rules.nests import BATCH, Body, product_formula, repeated
 from costmodel.scenario.devices import bandwidth, no_bandwidth, operations_per_second
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
+from costmodel.studies.description import describe
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 
@@ -170,6 +172,14 @@ def formula_of(kind: type[Layer]) -> str:
     return kind.formula or (found[1].replace("``", "") if found else "")
 
 
+STEPS: dict[str, Callable[["_Explainer"], Iterator[ExplanationStep]]] = {
+    "params": lambda layer: layer.params(),
+    "macs": lambda layer: layer.macs(),
+    "activations": lambda layer: layer.activations(),
+}
+"""The counts that are made of steps."""
+
+
 class _Explainer(_Shown):
     """The steps of one layer."""
 
@@ -188,13 +198,37 @@ class _Explainer(_Shown):
             *self._function(),
             *self._sizes(),
             *self._field(),
-            *self._params(),
-            *self._macs(),
-            *self._activations(),
+            *self.params(),
+            *self.macs(),
+            *self.activations(),
         ]
         if self.analysis.scenario != NOWHERE:
             steps += self._movement()
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
+
+    def line(self, metrics: Iterable[str]) -> dict[str, doc.Cell]:
+        """Return a line of a table: the layer, its output, and its counts with their numbers."""
+        outputs = " + ".join(self._form(shape) for shape in self.layer.outputs)
+        cells: dict[str, doc.Cell] = {
+            "description": describe(self.layer, self.evaluate),
+            "shape": outputs,
+        }
+        for metric in metrics:
+            total = self.analysis.of_all_runs(METRICS[metric], self.counted)
+            is_none = total == 0
+            numbers = [] if is_none else [s.numbers or s.value for s in STEPS[metric](self)]
+            runs = self._runs if len(numbers) > 0 and not self.symbolic else ""
+            terms = " + ".join(numbers)
+            joined = f"{runs}({terms})" if runs and len(numbers) > 1 else f"{runs}{terms}"
+            cells[f"{metric}_numbers"] = "" if self.symbolic else joined
+            cells[metric] = None if is_none else self.show(total)
+        return cells
+
+    @property
+    def _runs(self) -> str:
+        """Return how often the layer runs, as a factor; of one run nothing."""
+        count = self.evaluate(self.often.works)
+        return "" if count == 1 else f"{show_number(count)} × "
 
     def _which(self) -> str:
         """Return which of several runs is explained: any, or the last where they differ."""
@@ -236,7 +270,8 @@ class _Explainer(_Shown):
             numbers = "" if self.symbolic else formula.numbers(self.evaluate)
             yield self.step(formula.name, formula.rule, numbers, self.show(formula.value))
 
-    def _params(self) -> Iterator[ExplanationStep]:
+    def params(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its params."""
         counted = [
             parameter
             for parameter in self.layer.cost.parameters
@@ -261,7 +296,8 @@ class _Explainer(_Shown):
             return rule, numbers
         return f"layers·{rule}", f"{self.evaluate(parameter.copies)} × {numbers}"
 
-    def _macs(self) -> Iterator[ExplanationStep]:
+    def macs(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its macs."""
         for nest in self.layer.cost.nests:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.factors, self.evaluate)
@@ -274,7 +310,8 @@ class _Explainer(_Shown):
             rule = "one per output element"
             yield self.step("MACs (bias)", rule, " + ".join(terms), value)
 
-    def _activations(self) -> Iterator[ExplanationStep]:
+    def activations(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its activations."""
         size = self.analysis.of_layer("activations", self.layer)
         if size == 0:
             how = self.layer.cost.output.value
@@ -357,7 +394,14 @@ class _Explainer(_Shown):
 
 @question(name="explain", group="Look at a network")
 def document(
-    analysis: Analysis, layer: str | None = None, /, *, symbolic: bool = False
+    analysis: Analysis,
+    layer: str | None = None,
+    /,
+    *,
+    symbolic: bool = False,
+    as_table: bool = False,
+    metric: tuple[str, ...] = ("params", "macs", "activations"),
+    hide: tuple[str, ...] = (),
 ) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
@@ -365,15 +409,21 @@ def document(
         analysis: the network.
         layer: A layer, a group, or all of a kind.
         symbolic: whether values are closed forms.
+        as_table: Show a row for each layer with the numbers put in, as the slides of a lecture.
+        metric: of a table: params, macs, activations.
+        hide: Of a table: leave out layers by kind, name or pattern, as relu.
 
     Examples:
         archcost explain alexnet conv2d_1
         archcost explain resnet50 linear --hardware a100-80gb
         archcost explain alexnet conv2d_2 --symbolic
+        archcost explain alexnet --as-table --metric params --hide relu flatten maxpool2d
 
     Raises:
         SpecError: there is no such layer.
     """
+    if as_table:
+        return _slide(analysis, layer, metric, hide, symbolic=symbolic)
     explanations = tuple(explain(analysis, layer, symbolic=symbolic))
 
     def blocks() -> Iterator[doc.Block]:
@@ -404,6 +454,51 @@ def document(
         return doc.table_of(columns, steps)
 
     return doc.Document(analysis.graph.title, blocks, data, rows=rows)
+
+
+def _slide(
+    analysis: Analysis,
+    name: str | None,
+    metrics: tuple[str, ...],
+    hide: tuple[str, ...],
+    *,
+    symbolic: bool,
+) -> doc.Document:
+    """Return layers with what their counts are made of, as a slide has them."""
+    for metric in metrics:
+        find_named("count", metric, STEPS)
+    kept = [
+        counted
+        for counted in analysis.counted
+        if _is_meant(counted.layer, name)
+        and not any(fnmatchcase(n, p) for n in _names(counted.layer) for p in hide)
+    ]
+    rows = [_Explainer(analysis, each, symbolic=symbolic).line(metrics) for each in kept]
+    columns = [doc.Column("description", "layer"), doc.Column("shape", "output shape")]
+    for metric in metrics:
+        columns.append(doc.Column(f"{metric}_numbers", f"{METRICS[metric].title}: numbers put in"))
+        columns.append(doc.Column(metric, METRICS[metric].title, doc.FIGURE))
+    total: dict[str, doc.Cell] = {"description": "total"}
+    for metric in metrics:
+        form = doc.ClosedForm(analysis.total(metric), read=analysis.read)
+        total[metric] = form if symbolic else show_number(analysis.value(metric))
+    table = doc.Table(tuple(columns), tuple(map(doc.Row, rows)), doc.Row(total))
+
+    def blocks() -> Iterator[doc.Block]:
+        yield table
+        left = len(analysis.counted) - len(kept)
+        hidden = [("hidden", f"{left:,} layers, which the total counts")] if left else []
+        yield doc.entries((*hidden, *Report(analysis).standing))
+
+    def data() -> dict[str, Any]:
+        cells = [{n: c if isinstance(c, str) else None for n, c in row.items()} for row in rows]
+        return {**head(Report(analysis)), "layers": cells}
+
+    return doc.Document(analysis.graph.title, blocks, data, rows=lambda: table)
+
+
+def _names(layer: LayerCost) -> tuple[str, ...]:
+    return (layer.node.kind, layer.node.name, *_paths(layer))
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:
