@@ -113,6 +113,11 @@ class _Shown:
         value = self.evaluate(expression)
         return show_quantity(value, unit) if unit else show_number(value)
 
+    def form(self, shape: Iterable[Expr]) -> str:
+        """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
+        sizes = [self.show(size).replace(",", "") for size in shape]
+        return f"[{', '.join(sizes)}]" if self.symbolic else "×".join(sizes)
+
     def step(self, name: str, rule: str, numbers: str, value: str) -> ExplanationStep:
         """Return a step, into which numbers are put unless it is of closed forms."""
         return ExplanationStep(name, rule, "" if self.symbolic else numbers, value)
@@ -148,6 +153,8 @@ class _Totals(_Shown):
         rule = "the largest input + output" if self.symbolic else ""
         rule = rule or f"input + output of {layer.node.path}"
         title = METRICS["activations_peak"].title
+        if total == "0":
+            return ExplanationStep(title, "no new feature map", "", total)
         return self.step(title, rule, " + ".join(map(show_number, parts)), total)
 
 
@@ -191,8 +198,8 @@ class _Explainer(_Shown):
 
     def explanation(self) -> Explanation:
         """Return the steps of the layer, those of its shape first."""
-        inputs = " + ".join(self._form(shape) for shape in self.layer.inputs)
-        outputs = " + ".join(self._form(shape) for shape in self.layer.outputs)
+        inputs = " + ".join(self.form(shape) for shape in self.layer.inputs)
+        outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
         steps = [
             *self._function(),
@@ -208,7 +215,7 @@ class _Explainer(_Shown):
 
     def line(self, metrics: Iterable[str]) -> dict[str, doc.Cell]:
         """Return a line of a table: the layer, its output, and its counts with their numbers."""
-        outputs = " + ".join(self._form(shape) for shape in self.layer.outputs)
+        outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
         cells: dict[str, doc.Cell] = {
             "description": describe(self.layer, self.evaluate),
             "shape": outputs,
@@ -238,11 +245,6 @@ class _Explainer(_Shown):
 
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)
-
-    def _form(self, shape: Iterable[Expr]) -> str:
-        """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
-        sizes = [self.show(size).replace(",", "") for size in shape]
-        return f"[{', '.join(sizes)}]" if self.symbolic else "×".join(sizes)
 
     def _function(self) -> Iterator[ExplanationStep]:
         """Yield the function of an element, of an activation or a normalisation."""
@@ -381,8 +383,12 @@ class _Explainer(_Shown):
             yield self.step("T computation", "2·MACs/peak", numbers, seconds["computation"])
         if moving != 0:
             rate = _rate(bandwidth(profile), "B/s", context)
-            numbers = f"{show_number(evaluate(moved.total))}/({rate})"
-            yield self.step("T memory", "bytes/bandwidth", numbers, seconds["memory"])
+            parts = {"weights": moved.weights, "activations": moved.activations}
+            parts["cache"] = moved.cache
+            bytes_of = {name: evaluate(size) for name, size in parts.items() if evaluate(size)}
+            rule = " + ".join(f"{name}/bandwidth" for name in bytes_of)
+            numbers = " + ".join(f"{show_number(size)}/({rate})" for size in bytes_of.values())
+            yield self.step("T memory", rule, numbers, seconds["memory"])
         if computing != 0 and is_alone:
             alone = seconds["computation"]
             yield ExplanationStep("latency ≥", "T computation alone", "", alone)
@@ -474,6 +480,8 @@ def _slide(
         and not any(fnmatchcase(n, p) for n in _names(counted.layer) for p in hide)
     ]
     rows = [_Explainer(analysis, each, symbolic=symbolic).line(metrics) for each in kept]
+    if name is None:
+        rows = [*_inputs(analysis, metrics, symbolic=symbolic), *rows]
     columns = [doc.Column("description", "layer"), doc.Column("shape", "output shape")]
     for metric in metrics:
         columns.append(doc.Column(f"{metric}_numbers", f"{METRICS[metric].title}: numbers put in"))
@@ -495,6 +503,21 @@ def _slide(
         return {**head(Report(analysis)), "layers": cells}
 
     return doc.Document(analysis.graph.title, blocks, data, rows=lambda: table)
+
+
+def _inputs(
+    analysis: Analysis, metrics: tuple[str, ...], *, symbolic: bool
+) -> Iterator[dict[str, doc.Cell]]:
+    """Yield a line of a slide for each input that a count holds."""
+    shown = _Shown(analysis, symbolic=symbolic)
+    for name, shape in analysis.propagation.inputs.items():
+        besides = {each: METRICS[each].beside(analysis.context).get(name) for each in metrics}
+        if any(besides.values()):
+            cells: dict[str, doc.Cell] = {"description": name, "shape": shown.form(shape)}
+            for metric, size in besides.items():
+                numbers = shown.form(shape).replace("×", " × ") if size and not symbolic else ""
+                cells |= {f"{metric}_numbers": numbers, metric: shown.show(size) if size else None}
+            yield cells
 
 
 def _names(layer: LayerCost) -> tuple[str, ...]:
