@@ -158,6 +158,37 @@ def _blob(source: SpecSource) -> bytes:
     return raw
 
 
+def files_at(revision: str) -> list[str]:
+    """Return the files of a revision below this folder, as paths from it; "" is what is staged.
+
+    Raises:
+        SpecError: there is no such revision.
+    """
+    listing = ["ls-tree", "-r", "-z", "--name-only", revision] if revision else ["ls-files", "-z"]
+    done = _git(listing)
+    if done.returncode:
+        raise _refused(SpecSource("", revision), done.stderr.decode("utf-8", "replace"))
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+def is_at(source: SpecSource) -> bool:
+    """Return whether a revision has a file."""
+    return not _git(
+        ["cat-file", "-e", f"{source.revision}:{source.path}"], source.folder
+    ).returncode
+
+
+def _git(words: list[str], folder: str = ".") -> "subprocess.CompletedProcess[bytes]":
+    settings = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", folder, *words]
+    try:
+        return subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, env=settings, check=False
+        )
+    except OSError as error:
+        raise SpecError(f"cannot run git: {error.strerror}") from None
+
+
 def _is_shallow(folder: str) -> bool:
     """Return whether git has only a part of the history there."""
     command = ["git", "-C", folder, "rev-parse", "--is-shallow-repository"]
@@ -175,7 +206,9 @@ def _refused(source: SpecSource, complaint: str) -> SpecError:
     hint = " ".join(hints)
     if "does not exist" in first:
         hint = hint or "a path behind a revision begins at the repository's root"
-    elif "invalid object name" in first and _is_shallow(source.folder):
+    elif any(
+        words in first for words in ("invalid object name", "Not a valid object")
+    ) and _is_shallow(source.folder):
         hint = (
             "this clone has not all revisions; in a workflow give actions/checkout "
             "fetch-depth: 0, elsewhere run git fetch --unshallow"
