@@ -376,6 +376,20 @@ STANDING = frozenset(
 """The labels of the notes on what numbers depend on, beside conditions and convention."""
 
 
+class Fault(NamedTuple):
+    """A finding that fails, with its place.
+
+    Attributes:
+        file: where it is.
+        line: the number of the line, from 1; 0 where none is known.
+        text: what it is.
+    """
+
+    file: str
+    line: int
+    text: str
+
+
 class Frame(NamedTuple):
     """The form that is asked of an answer on a page.
 
@@ -426,6 +440,7 @@ class Document(Tabular):
         holds: whether what was asked holds; where it does not, the command's exit status is 1.
         errors: what of the question could not be answered; the command's exit status is 2.
         messages: what is told beside the answer, on stderr.
+        faults: what does not hold, where it stands: what a workflow marks in a file.
         study: what a plot of it shows, where there is one.
         frame: what is asked of its form on a page.
     """
@@ -439,6 +454,7 @@ class Document(Tabular):
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     study: Any = None
     frame: Frame = UNFRAMED
 

@@ -74,8 +74,14 @@ def two(
         partial(_data, found),
         rows=partial(_rows, found),
         holds=not broken,
+        faults=tuple(fault_of(diff, each) for diff, each in found.broken),
         messages=(*warnings_of(diff.new for diff in found.diffs), *broken),
     )
+
+
+def fault_of(diff: Diff, balance: Balance) -> doc.Fault:
+    """Return a broken budget with the spec that breaks it."""
+    return doc.Fault(diff.new.architecture.document.file, 0, show_balance(balance))
 
 
 def one_of(diff: Diff, *, symbolic: bool) -> Iterator[doc.Block]:

@@ -14,7 +14,14 @@ from costmodel.scenario.patterns import is_pattern
 from costmodel.studies import question
 from costmodel.studies.budgets import read_budget
 from costmodel.studies.diff import Diff, MetricChange
-from costmodel.studies.diff_document import budget_fields, fields_of, one_of, show_balance, two
+from costmodel.studies.diff_document import (
+    budget_fields,
+    fault_of,
+    fields_of,
+    one_of,
+    show_balance,
+    two,
+)
 from costmodel.studies.diff_files import FileDifferences, Whole, file_differences
 from costmodel.studies.revisions import read_source
 
@@ -66,6 +73,12 @@ def document(
         partial(_data, found, metrics),
         rows=partial(_rows, found, metrics),
         holds=not broken,
+        faults=tuple(
+            fault_of(diff, balance)
+            for _, diff in found.diffs
+            for balance in diff.balances
+            if not balance.is_kept
+        ),
         messages=(
             *warnings_of(diff.new for _, diff in found.diffs),
             *(f"{name}: {show_balance(balance)}" for name, balance in broken),

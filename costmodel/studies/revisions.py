@@ -43,6 +43,8 @@ class SpecSource(NamedTuple):
         """``main:specs/net.yaml``: the file as errors and titles show it."""
         if self.revision is None:
             return shown_path(self.path)
+        if not self.path:
+            return f"revision {self.revision}"
         folder = Path(self.folder)
         if folder == Path():
             return f"{self.revision}:{self.path}"
@@ -196,6 +198,10 @@ def _is_shallow(folder: str) -> bool:
     return done.stdout.strip() == b"true"
 
 
+_UNKNOWN = ("invalid object name", "Not a valid object name", "not a tree object")
+"""The words of git for a revision that is not there."""
+
+
 def _refused(source: SpecSource, complaint: str) -> SpecError:
     """Return git's complaint as an error of one line, with its hint."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
@@ -206,9 +212,7 @@ def _refused(source: SpecSource, complaint: str) -> SpecError:
     hint = " ".join(hints)
     if "does not exist" in first:
         hint = hint or "a path behind a revision begins at the repository's root"
-    elif any(
-        words in first for words in ("invalid object name", "Not a valid object")
-    ) and _is_shallow(source.folder):
+    elif any(words in first for words in _UNKNOWN) and _is_shallow(source.folder):
         hint = (
             "this clone has not all revisions; in a workflow give actions/checkout "
             "fetch-depth: 0, elsewhere run git fetch --unshallow"
