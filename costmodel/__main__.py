@@ -87,10 +87,13 @@ def run_words(arguments: list[str]) -> int:
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
     from costmodel.cli.app import run
+    from costmodel.cli.tell import mark
 
     try:
         status = run(arguments)
     except SpecError as error:
+        if error.origin is not None:
+            mark(error.origin.file, error.origin.line, error.cause)
         return _fail(*error.messages)
     except ExpressionError as error:
         return _fail(str(error))

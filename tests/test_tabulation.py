@@ -177,3 +177,103 @@ def test_patterns_are_expanded_by_every_command_of_several(
     missing = archcost(words[0], "specs/nothing*.yaml", *words[2:])
     assert missing.returncode == 2
     assert "no spec matches 'specs/nothing*.yaml'" in missing.stderr
+
+
+TWO = ("resnet18", "mobilenet_v2")
+
+
+def test_expressions_of_metrics_are_columns(archcost: Run) -> None:
+    """ResNet-18: 1,814,073,344 MACs of 11,689,512 parameters (torchvision's own counts)."""
+    found = rows(archcost, "table", *TWO, "--metric", "macs", "params", "macs/params")
+    ratio = Fraction(1_814_073_344, 11_689_512)
+    assert found[0]["macs/params"] == f"{float(ratio):.2f}"
+    shown = archcost("table", *TWO, "--metric", "macs/params", "--digits", "macs/params=3").stdout
+    assert f"{float(ratio):.3f}" in shown
+    done = archcost("table", "mlp", "--metric", "macs/(params - params)", "--format", "json")
+    assert json.loads(done.stdout)["networks"][0]["macs/(params - params)"] is None
+
+
+def test_expressions_have_closed_forms(archcost: Run) -> None:
+    done = archcost("table", "mlp", "--metric", "params", "macs/params", "--symbolic")
+    assert "d*n*(c*h*w + classes + d)/(c*d*h*w + classes*d + classes + 2*d + d**2)" in done.stdout
+
+
+def test_a_last_row_has_sums_or_means(archcost: Run) -> None:
+    """An expression's is that of the sums; what is a largest has no sum."""
+    words = ("table", *TWO, "--metric", "params", "macs", "macs/params", "memory_peak")
+    data = json.loads(archcost(*words, "--total", "--format", "json").stdout)
+    networks = data["networks"]
+    params, macs = (sum(each[name] for each in networks) for name in ("params", "macs"))
+    assert (data["total"]["params"], data["total"]["macs"]) == (params, macs)
+    assert Fraction(data["total"]["macs/params"]) == Fraction(macs, params)
+    assert "memory_peak" not in data["total"]
+    means = json.loads(archcost(*words, "--mean", "--format", "json").stdout)["mean"]
+    assert means["params"] == params / 2
+    assert means["memory_peak"] == sum(each["memory_peak"] for each in networks) / 2
+
+
+def test_networks_as_columns(archcost: Run) -> None:
+    words = ("table", *TWO, "--metric", "params", "macs", "--transpose")
+    found = list(csv.reader(StringIO(archcost(*words, "--format", "csv").stdout)))
+    straight = list(csv.reader(StringIO(archcost(*words[:-1], "--format", "csv").stdout)))
+    assert found == [list(column) for column in zip(*straight, strict=True)]
+    shown = archcost(*words).stdout.splitlines()
+    assert shown[0].split() == ["network", "ResNet", "MobileNetV2"]
+    assert ["#params", "11,689,512", "3,504,872"] in [line.split() for line in shown]
+
+
+def test_a_symbol_of_one_network(archcost: Run) -> None:
+    words = ("table", *TWO, "--metric", "params", "--set", "mobilenet_v2:width=0.5")
+    alone = rows(archcost, "table", "mobilenet_v2", "--metric", "params", "--set", "width=0.5")
+    found = rows(archcost, *words)
+    assert [row["params"] for row in found] == ["11689512", alone[0]["params"]]
+
+
+def test_inputs_are_shown_where_they_differ(archcost: Run) -> None:
+    shown = archcost("table", "alexnet", "mlp", "--metric", "params").stdout
+    assert shown.splitlines()[0].split() == ["network", "input", "#params"]
+    assert "1×1×28×28" in shown
+    shown = archcost("table", "alexnet", "vgg16", "--metric", "params").stdout
+    assert "1×3×224×224" not in shown
+
+
+@pytest.mark.parametrize(
+    ("shape", "link"),
+    [
+        ("markdown", "[AlexNet](docs/AlexNet%20a.md)"),
+        ("latex", r"\href{docs/AlexNet\%20a.md}{AlexNet}"),
+        ("rst", "`AlexNet <docs/AlexNet%20a.md>`__"),
+        ("html", '<a href="docs/AlexNet%20a.md">AlexNet</a>'),
+        ("table", " AlexNet "),
+    ],
+)
+def test_names_lead_somewhere(shape: str, link: str, archcost: Run) -> None:
+    done = archcost("table", "alexnet", "--links", "docs/{name} a.md", "--format", shape)
+    assert link in done.stdout
+
+
+def test_columns_by_pattern(archcost: Run) -> None:
+    found = rows(archcost, "table", *TWO, "--columns", "[nv]a*", "[hw]", "--metric", "params")
+    assert list(found[0]) == ["name", "variant", "h", "w", "params", "convention"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--metric", "macs/(params"), "--metric macs/(params: expected ')' at the end"),
+        (("--metric", "macs/parms"), "unknown metric 'parms'"),
+        (("--metric", "1 + 1"), "--metric 1 + 1 is of no metric"),
+        (("--metric", "macs > params"), "macs > params is no number"),
+        (("--digits", "macs=3"), "--digits macs: counts are shown whole"),
+        (("--digits", "3", "4"), "--digits 3 4: one is of all columns"),
+        (("--digits", "macs=x"), "--digits takes a number, or column=number"),
+        (("--total", "--mean"), "--total and --mean are two last rows"),
+        (("--total", "--symbolic"), "--total is of numbers"),
+        (("--links", "{x}"), "--links {x} is no address"),
+        (("--set", "vgg17:h=3"), "there is no network 'vgg17' here"),
+    ],
+)
+def test_what_is_no_table(words: tuple[str, ...], said: str, archcost: Run) -> None:
+    done = archcost("table", "alexnet", "vgg16", *words)
+    assert done.returncode == 2, done.stdout
+    assert said in done.stderr

@@ -38,6 +38,7 @@ class Layer(BaseModel):
         aliases: another name of a field, as PyTorch has it, with the same meaning → the field.
         elsewhere: what other libraries call a field, for hints only → the field here.
         advice: a name that is no field → the hint that tells what to write.
+        formula: the function of an element where the docstring does not begin with it.
     """
 
     model_config = ConfigDict(
@@ -52,6 +53,7 @@ class Layer(BaseModel):
     either: ClassVar[tuple[str, ...]] = ()
     aliases: ClassVar[Mapping[str, str]] = {}
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    formula: ClassVar[str] = ""
     advice: ClassVar[Mapping[str, str]] = {
         **{name: f"{name} is worked out from what enters; leave it out" for name in _ENTERING},
         "inplace": "leave inplace out; which layers work in place is said by the convention",

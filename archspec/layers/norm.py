@@ -24,6 +24,8 @@ class BatchNorm(Layer):
     Source: Ioffe and Szegedy, ICML 2015; ``torch.nn.BatchNorm2d``.
     """
 
+    formula: ClassVar[str] = "(x − mean_c)/√(var_c + eps)·weight_c + bias_c"
+
     affine: Flag = optional(True, "whether scale and shift are learnable")
     eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
     momentum: Real = optional(0.1, "of the running statistics; no cost depends on it")
@@ -36,6 +38,8 @@ class RMSNorm(Layer):
     Source: Zhang and Sennrich, NeurIPS 2019; ``torch.nn.RMSNorm``.
     """
 
+    formula: ClassVar[str] = "x/√(mean(x²) + eps)·weight"
+
     elementwise_affine: Flag = optional(True, "whether the scale is learnable")
     eps: Real = optional(1e-6, "added to the mean square; no cost depends on it")
 
@@ -47,6 +51,7 @@ class LayerNorm(Layer):
     Source: Ba, Kiros and Hinton, 2016; ``torch.nn.LayerNorm``.
     """
 
+    formula: ClassVar[str] = "(x − mean)/√(var + eps)·weight + bias"
     example: ClassVar[dict[str, object]] = {"axes": 1}
     advice: ClassVar[Mapping[str, str]] = {
         "normalized_shape": "normalized_shape is worked out from what enters; leave it out, and "
@@ -66,6 +71,7 @@ class GroupNorm(Layer):
     Source: Wu and He, ECCV 2018; ``torch.nn.GroupNorm``.
     """
 
+    formula: ClassVar[str] = "(x − mean_g)/√(var_g + eps)·weight_c + bias_c"
     example: ClassVar[dict[str, object]] = {"num_groups": 2}
     elsewhere: ClassVar[Mapping[str, str]] = {"groups": "num_groups"}
 
@@ -89,6 +95,8 @@ class InstanceNorm(Layer):
     Source: Ulyanov, Vedaldi and Lempitsky, 2016; ``torch.nn.InstanceNorm2d``.
     """
 
+    formula: ClassVar[str] = "(x − mean_nc)/√(var_nc + eps)·weight_c + bias_c"
+
     affine: Flag = optional(False, "whether there are 2·c learnable parameters")
     eps: Real = optional(1e-5, "added to the variance; no cost depends on it")
 
@@ -100,6 +108,7 @@ class LocalResponseNorm(Layer):
     Source: Krizhevsky et al., NeurIPS 2012; ``torch.nn.LocalResponseNorm``.
     """
 
+    formula: ClassVar[str] = "x/(k + alpha·mean(x² of size channels))^beta"
     example: ClassVar[dict[str, object]] = {"size": 5}
 
     size: Size = required("channels that are looked at; no cost depends on it")

@@ -58,6 +58,20 @@ class Code(str):
     __slots__ = ()
 
 
+class Link(str):
+    """A text that leads to an address, where a format has links."""
+
+    __slots__ = ("address",)
+
+    address: str
+
+    def __new__(cls, text: str, address: str) -> "Link":
+        """Return a text with its address."""
+        made = super().__new__(cls, text)
+        made.address = address
+        return made
+
+
 class Shapes(NamedTuple):
     """The shapes of tensors: of integers, or of closed forms."""
 
@@ -261,6 +275,35 @@ class Table(NamedTuple):
         return self._replace(rows=tuple(row for row in self.rows if row.level <= 1)), inside
 
 
+def transposed(table: Table, *, plain: bool = False) -> Table:
+    """Return a table with its rows as columns; the first column gives their heads.
+
+    Args:
+        table: a table without groups.
+        plain: whether numbers are those of files.
+    """
+    first, *others = table.columns if plain else table.shown
+    rows = (*table.rows, *([table.total] if table.total else []))
+    names = [str(i) for i in range(len(rows))]
+    heads = [str(row.cells.get(first.name, "")) for row in rows]
+    columns = (first, *(Column(*each, FIGURE) for each in zip(names, heads, strict=True)))
+    if plain:
+        columns = (first, *(Column(head, head) for head in heads))
+        names = heads
+
+    def shown(row: Row, column: Column) -> Cell:
+        cell = row.cells.get(column.name, "")
+        if not isinstance(cell, int | Fraction):
+            return cell
+        return (column.kind.plain if plain else column.kind.show)(cell)
+
+    def line(column: Column) -> Row:
+        head: dict[str, Cell] = {first.name: column.name if plain else column.title}
+        return Row(head | {n: shown(row, column) for n, row in zip(names, rows, strict=True)})
+
+    return Table(columns, tuple(map(line, others)))
+
+
 class LabelledValue(NamedTuple):
     """A label and what it stands for; without a label it belongs to the entry before it."""
 
@@ -334,6 +377,20 @@ STANDING = frozenset(
 """The labels of the notes on what numbers depend on, beside conditions and convention."""
 
 
+class Fault(NamedTuple):
+    """A finding that fails, with its place.
+
+    Attributes:
+        file: where it is.
+        line: the number of the line, from 1; 0 where none is known.
+        text: what it is.
+    """
+
+    file: str
+    line: int
+    text: str
+
+
 class Frame(NamedTuple):
     """The form that is asked of an answer on a page.
 
@@ -405,6 +462,7 @@ class Document(Tabular):
         holds: whether what was asked holds; where it does not, the command's exit status is 1.
         errors: what of the question could not be answered; the command's exit status is 2.
         messages: what is told beside the answer, on stderr.
+        faults: what does not hold, where it stands: what a workflow marks in a file.
         study: what a plot of it shows, where there is one.
         frame: what is asked of its form on a page.
         gaps: what is missing in the networks that it is about; blocks, data and program say it.
@@ -419,6 +477,7 @@ class Document(Tabular):
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     study: Any = None
     frame: Frame = UNFRAMED
     gaps: tuple[Gap, ...] = ()

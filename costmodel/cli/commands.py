@@ -27,7 +27,7 @@ from costmodel.cli.options import (
     require_values,
     unwrapped,
 )
-from costmodel.cli.tell import tell_all
+from costmodel.cli.tell import mark, tell_all
 from costmodel.studies import Question
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ def _printed(document: "Document", shown: str, drawing: "Drawing | None") -> "in
     """Print an answer, tell what stands beside it; return the exit status, or what is drawn."""
     print(shown, end="")
     tell_all((*document.messages, *(t for error in document.errors[:-1] for t in error.messages)))
+    for fault in document.faults:
+        mark(*fault)
+    for error in document.errors[:-1]:
+        if error.origin is not None:
+            mark(error.origin.file, error.origin.line, error.cause)
     if document.errors:
         raise document.errors[-1]
     return int(not document.holds) if drawing is None else drawing

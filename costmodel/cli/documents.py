@@ -9,7 +9,7 @@ from cyclopts import CycloptsError, Parameter
 
 from archspec.errors import SpecError, visible
 from costmodel.cli.misuse import misuse
-from costmodel.cli.tell import tell
+from costmodel.cli.tell import mark, tell
 
 if TYPE_CHECKING:
     from costmodel.docs.commands import Place
@@ -51,6 +51,8 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
         tell(f"warning: {place}: this looks like a marker, and is left as it is; {LEFT_OVER}")
     if check:
         for change in stale:
+            for place in change.stale:
+                mark(place.file, place.line, "this is stale: archcost docs refreshes it")
             print(visible(change.diff(), keep="\n\t"), end="")
     else:
         write(changes)

@@ -21,6 +21,7 @@ from costmodel.cli.options import (
     chosen,
     options,
     require_depth,
+    require_values,
 )
 from costmodel.cli.tables import PLAIN, Layout, require_one, table
 
@@ -36,12 +37,18 @@ class TopLayers:
     Attributes:
         top: Show so many layers, those that have most of --by, and all others in one line.
         by: The metric of which they have most: macs, if nothing is said.
+        hide: Leave out layers by kind, name or pattern, as relu 'batchnorm*'; totals keep them.
+        only: Show these alone, by kind, name or pattern, as 'conv*' linear.
     """
 
     top: Annotated[int | None, WHOLE] = None
     by: str | None = None
+    hide: list[str] | None = None
+    only: list[str] | None = None
 
     def __post_init__(self) -> None:
+        require_values("--hide", self.hide)
+        require_values("--only", self.only)
         if self.top is None and self.by is not None:
             raise SpecError(f"--by {self.by} ranks layers", hint=f"as in --top 5 --by {self.by}")
         if self.top is not None and self.top < 1:
@@ -73,17 +80,21 @@ def report(
     require_files(spec)
     if not names_several(spec):
         require_one(layout)
+        before = tuple(layout.columns or ("layer", "shape"))
         require_depth(depth)
 
         def shown(analysis: Analysis) -> "Report":
             from costmodel.studies.report import Report
 
             by = ranking.by or "macs"
-            return Report(analysis, chosen(metric), symbolic, depth, ranking.top, by)
+            patterns = tuple(ranking.hide or ()), tuple(ranking.only or ())
+            choice = chosen(metric), symbolic, depth, ranking.top, by
+            return Report(analysis, *choice, *patterns, before)
 
         _print_report(spec[0], shown, given, format, framing, symbolic=symbolic)
-    elif depth is not None or ranking.top is not None:
-        option = "depth" if ranking.top is None else "top"
+    elif depth is not None or ranking != UNRANKED:
+        given_ = (name for name, value in vars(ranking).items() if value is not None)
+        option = next(given_, "depth")
         raise SpecError(f"--{option} is of one network, and these are several")
     else:
         table(

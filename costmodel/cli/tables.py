@@ -1,13 +1,11 @@
 """The command that shows networks one below the other, and the options of its table."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     UNFRAMED,
-    WHOLE,
     Format,
     Framing,
     Given,
@@ -18,6 +16,7 @@ from costmodel.cli.options import (
     options,
     require_values,
 )
+from costmodel.scenario.settings import to_rational
 
 
 @options
@@ -26,16 +25,45 @@ class Layout:
     """The looks of a table of networks.
 
     Attributes:
-        columns: What stands before the metrics: name, variant, spec, source, input, a symbol.
+        columns: What stands before the metrics: name, variant, spec, source, input, a symbol;
+            of one network layer, description, kind, path, shape.
         unit: Show a metric in a unit, as macs=M memory_peak=MiB.
-        digits: Digits after the point of numbers with a unit; else 2.
+        digits: Digits after the point of numbers with a unit and of expressions, or those of a
+            column, as macs=1; else 2.
         sort: Columns to sort by, as macs, or macs:desc; else as they come.
+        total: A last row with the sums.
+        mean: A last row with the means.
+        transpose: Networks as columns.
+        links: The address that names lead to, as 'specs/{name}.md'; also {variant}, {spec}.
     """
 
     columns: list[str] | None = None
     unit: list[str] | None = None
-    digits: Annotated[int | None, WHOLE] = None
+    digits: list[str] | None = None
     sort: list[str] | None = None
+    total: bool = False
+    mean: bool = False
+    transpose: bool = False
+    links: str = ""
+
+    @property
+    def last(self) -> str:
+        """The last row: total, mean or none."""
+        if self.total and self.mean:
+            raise SpecError("--total and --mean are two last rows", hint="leave one out")
+        return "total" if self.total else "mean" if self.mean else ""
+
+    @property
+    def all_digits(self) -> tuple[int | None, tuple[str, ...]]:
+        """The digits of all columns, and those of single ones."""
+        require_values("--digits", self.digits)
+        of_all = [text for text in self.digits or () if "=" not in text]
+        if len(of_all) > 1:
+            raise SpecError(f"--digits {' '.join(of_all)}: one is of all columns")
+        number = to_rational("--digits", of_all[0]) if of_all else None
+        if not (number is None or isinstance(number, int)):
+            raise SpecError(f"--digits {of_all[0]} is no number of digits", hint="0 to 30")
+        return number, tuple(text for text in self.digits or () if "=" in text)
 
 
 PLAIN = Layout()
@@ -49,7 +77,7 @@ def require_one(layout: Layout) -> None:
         SpecError: one is.
     """
     for name, value in vars(layout).items():
-        if value != getattr(PLAIN, name):
+        if name != "columns" and value != getattr(PLAIN, name):
             raise SpecError(
                 f"--{name} is of a table of networks, and this is one network",
                 hint="archcost table SPEC has a row for it",
@@ -82,6 +110,10 @@ def table(
     columns, units, sort = (
         tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
     )
-    choice = TableOptions(chosen(metric), columns, units, sort, layout.digits, framing.caption)
+    digits, digits_of = layout.all_digits
+    choice = TableOptions(
+        *(chosen(metric), columns, units, sort, digits, framing.caption),
+        *(digits_of, layout.last, layout.transpose, layout.links),
+    )
     made = tabulate(specs, choice, given.setup, symbolic=symbolic).document
     print(render(framing.around(made, format)), end="")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import ClassVar
+from urllib.parse import quote
 
 from sympy import Expr, Pow, Rational, S
 
@@ -10,7 +11,7 @@ from archspec.errors import visible
 from costmodel.algebra.functions import LargestOfIterations, Log2, Maximum, Minimum, RoundTo
 from costmodel.algebra.printing import ATOM, POWER, PRODUCT, SUM, Latex, Shown
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Row, Table
-from costmodel.render.markup import Markup, Shape, labelled
+from costmodel.render.markup import ADDRESS, Markup, Shape, labelled
 
 
 def render(document: Document) -> str:
@@ -163,4 +164,8 @@ def _shape(shape: Shape) -> str:
     return f"<math>{'<mo>×</mo>'.join(factors)}</math>"
 
 
-MARKUP = Markup(escaped, code, _closed_form, _shape)
+def _link(shown: str, address: str) -> str:
+    return f'<a href="{escaped(quote(address, safe=ADDRESS))}">{shown}</a>'
+
+
+MARKUP = Markup(escaped, code, _closed_form, _shape, link=_link)

@@ -1,8 +1,10 @@
 """A document as a LaTeX table (booktabs) with its notes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from re import findall
 from typing import ClassVar, NamedTuple
+from urllib.parse import quote
 
 from sympy import Expr
 
@@ -20,7 +22,7 @@ from costmodel.analysis.document import (
     Row,
     Table,
 )
-from costmodel.render.markup import Markup, Shape
+from costmodel.render.markup import ADDRESS, Markup, Shape
 
 _NAMED = """
 α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu
@@ -277,4 +279,9 @@ def in_ascii(text: str) -> str:
     return text.translate(_IN_ASCII)
 
 
-MARKUP = Markup(escaped, escaped, _closed_form, _shape)
+def _link(shown: str, address: str) -> str:
+    inside = re.sub(r"([%#&])", r"\\\1", quote(address, safe=ADDRESS))
+    return rf"\href{{{inside}}}{{{shown}}}"
+
+
+MARKUP = Markup(escaped, escaped, _closed_form, _shape, link=_link)

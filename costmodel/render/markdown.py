@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote
 
 from rich.cells import cell_len
 
 from archspec.errors import visible
 from costmodel.analysis.document import Block, ClosedForm, Document, Entries, Line, Note, Table
-from costmodel.render.markup import Markup, Shape, in_plain, is_symbolic, labelled
+from costmodel.render.markup import ADDRESS, Markup, Shape, in_plain, is_symbolic, labelled
 
 
 def render(document: Document) -> str:
@@ -140,4 +141,9 @@ LEAST_WIDTH = 4
 MOST_WIDTH = 40
 """The places to which cells are filled up at most, so that a file can be read as it stands."""
 
-MARKUP = Markup(escaped, code, _closed_form, _shape)
+
+def _link(shown: str, address: str) -> str:
+    return f"[{shown}]({quote(address, safe=ADDRESS)})"
+
+
+MARKUP = Markup(escaped, code, _closed_form, _shape, link=_link)

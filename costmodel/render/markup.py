@@ -13,11 +13,15 @@ from costmodel.analysis.document import (
     ClosedForm,
     Code,
     Column,
+    Link,
     Row,
     Shapes,
     Table,
 )
 from costmodel.rules.base import show_shape
+
+ADDRESS = "/:?=&#%+@,;~!"
+"""The signs that stand in an address as they are, beside letters, digits and ``-._``."""
 
 Shape = tuple[Expr | Rational, ...]
 
@@ -31,6 +35,7 @@ class Markup(NamedTuple):
         closed_form: a closed form with its names.
         shape: the shape of a tensor.
         between: what stands between two shapes.
+        link: a text and the address that it leads to, where the format has links.
     """
 
     text: Callable[[str], str]
@@ -38,6 +43,7 @@ class Markup(NamedTuple):
     closed_form: Callable[[ClosedForm], str]
     shape: Callable[[Shape], str]
     between: str = ", "
+    link: Callable[[str, str], str] | None = None
 
     def cell(self, cell: Cell, column: Column | None = None) -> str:
         """Return what is written for a value of a column, or beside a label."""
@@ -49,6 +55,8 @@ class Markup(NamedTuple):
                 return self.between.join(map(self.shape, shapes))
             case ClosedForm():
                 return self.closed_form(cell)
+            case Link() if self.link is not None:
+                return self.link(self.text(cell), cell.address)
             case Code():
                 return self.code(cell)
             case str():

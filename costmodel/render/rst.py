@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from unicodedata import combining, east_asian_width
+from urllib.parse import quote
 
 from archspec.errors import visible
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Table
-from costmodel.render.markup import Markup, Shape, in_plain, is_symbolic, labelled
+from costmodel.render.markup import ADDRESS, Markup, Shape, in_plain, is_symbolic, labelled
 
 
 def render(document: Document) -> str:
@@ -113,4 +114,8 @@ def escaped(shown: str) -> str:
     return nothing + _OWN_OF_RST.sub(r"\\\g<0>", text)
 
 
-MARKUP = Markup(escaped, _code, _closed_form, _shape)
+def _link(shown: str, address: str) -> str:
+    return f"`{shown.replace('<', chr(92) + '<')} <{quote(address, safe=ADDRESS)}>`__"
+
+
+MARKUP = Markup(escaped, _code, _closed_form, _shape, link=_link)

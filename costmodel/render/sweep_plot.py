@@ -79,9 +79,9 @@ def draw(figure: SweepFigure, path: str) -> Drawing:
 
 
 def _sheet(axes: "Axes") -> "Sheet":
-    sheet = axes.get_figure(root=True)
+    sheet = axes.get_figure()  # with root=True only since matplotlib 3.10
     assert sheet is not None
-    return sheet
+    return sheet.figure  # of a panel within another one as of one by itself
 
 
 def _split(axes: "Axes", rows: int, columns: int, **shared: Any) -> tuple["Sheet", list["Axes"]]:

@@ -1,5 +1,6 @@
 """Patterns of paths, as a shell expands them where there is one: ``specs/*.yaml``, ``docs/**``."""
 
+import re
 from glob import glob, has_magic
 from os.path import exists
 from pathlib import Path
@@ -12,6 +13,17 @@ from archspec.zoo import networks_like
 def is_pattern(path: str) -> bool:
     """Return whether a path is a pattern; the name of an existing file or a factory is none."""
     return has_magic(path) and not exists(path) and not path.startswith(TORCH)
+
+
+def matches_in(path: str, pattern: str) -> bool:
+    """Return whether a path, which need not be on the disk, is like a pattern."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^]]+\])", pattern)
+    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    sets = (part.replace("[!", "[^", 1) if part.startswith("[") else None for part in parts)
+    regex = "".join(
+        one or signs.get(part, re.escape(part)) for one, part in zip(sets, parts, strict=True)
+    )
+    return re.fullmatch(regex, path) is not None
 
 
 def matches(path: str, what: str) -> list[str]:

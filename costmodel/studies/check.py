@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError, load
 from archspec.arithmetic import Rational, tidy
+from archspec.errors import Origin
 from archspec.header import Fact, Rounding
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
@@ -32,6 +33,7 @@ class Finding(NamedTuple):
         convention: what counts, by name.
         value: our number.
         shown: our number, rounded as the source rounds.
+        place: where the fact stands.
     """
 
     spec: str
@@ -39,6 +41,7 @@ class Finding(NamedTuple):
     convention: str
     value: Rational
     shown: Rational
+    place: Origin | None = None
 
     @property
     def passes(self) -> bool:
@@ -114,7 +117,9 @@ def check_facts(spec: str) -> Iterator[Finding]:
             value = analysis.value(find_metric(fact.metric).name)
         except SpecError as error:
             raise error.placed(architecture.document.origin(("expect", i)), f"expect.{i}") from None
-        yield Finding(name, fact, analysis.convention.name, value, rounded(value, fact.rounded))
+        place = architecture.document.origin(("expect", i))
+        shown = rounded(value, fact.rounded)
+        yield Finding(name, fact, analysis.convention.name, value, shown, place)
 
 
 def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
@@ -153,7 +158,14 @@ def document(findings: Sequence[Finding]) -> doc.Document:
     def data() -> dict[str, Any]:
         return {"archcost": doc.VERSION, "facts": list(map(_data, findings))}
 
-    return doc.Document("", blocks, data, holds=not failed)
+    faults = tuple(map(_fault, filter(lambda finding: not finding.passes, findings)))
+    return doc.Document("", blocks, data, holds=not failed, faults=faults)
+
+
+def _fault(finding: Finding) -> doc.Fault:
+    numbers = (finding.fact.metric, show_number(finding.shown), show_number(finding.fact.value))
+    file, line = (finding.spec, 0) if finding.place is None else finding.place[:2]
+    return doc.Fault(file, line, "{} is {}, and {} is published".format(*numbers))
 
 
 def _data(finding: Finding) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from costmodel.analysis.number_format import plain_amount, show_amount, show_gai
 from costmodel.analysis.standing import marked, scenario_fields, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
-from costmodel.studies import question
-from costmodel.studies.budgets import Balance, read_budget
+from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.diff import (
     COUNTS,
     ComparedLayer,
@@ -48,35 +47,25 @@ MAX_FORM = 120
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
 
 
-@question(name="diff", group="Compare")
-def document(
+def two(
     old: str,
     new: str,
-    /,
+    setup: Setup,
+    metric: tuple[str, ...],
+    budgets: tuple[Budget, ...],
     *,
-    metric: tuple[str, ...] = (),
-    max_: tuple[str, ...] = (),
-    symbolic: bool = False,
-    setup: Setup = Setup(),  # noqa: B008 - a frozen value
+    symbolic: bool,
 ) -> doc.Document:
-    """Show what a change of a spec does to every metric; 1 where it goes beyond a budget.
+    """Return the document of two versions of a spec.
 
     Args:
-        old: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
-        new: PATH or REVISION:PATH; REVISION: alone of the other's file; @VARIANT or @*.
-        metric: the metrics.
-        max_: What metrics may gain, as 'macs +2%' 'params +0'; exit status 1 beyond it.
-        symbolic: closed forms, however long they are.
+        old: where the one before stands.
+        new: where the one after stands.
         setup: the options beside the specs.
-
-    Examples:
-        archcost diff resnet50 resnet101 --max 'macs +100%'
-        archcost diff HEAD: specs/resnet.yaml
-
-    Raises:
-        SpecError: a spec or an option breaks a rule.
+        metric: the metrics.
+        budgets: what may be gained.
+        symbolic: whether closed forms are shown however long they are.
     """
-    budgets = tuple(map(read_budget, max_))
     found = differences(read_sources(old, new), setup, metric, budgets)
     broken = tuple(f"{_name(diff)}: {show_balance(each)}" for diff, each in found.broken)
     made = doc.Document(
@@ -85,13 +74,35 @@ def document(
         partial(_data, found),
         rows=partial(_rows, found),
         holds=not broken,
+        faults=tuple(fault_of(diff, each) for diff, each in found.broken),
         messages=(*warnings_of(diff.new for diff in found.diffs), *broken),
     )
     return marked(made, (each for diff in found.diffs for each in (diff.old, diff.new) if each))
 
 
+def fault_of(diff: Diff, balance: Balance) -> doc.Fault:
+    """Return a broken budget with the spec that breaks it."""
+    return doc.Fault(diff.new.architecture.document.file, 0, show_balance(balance))
+
+
+def one_of(diff: Diff, *, symbolic: bool) -> Iterator[doc.Block]:
+    """Yield what differs of one network among several, with the values that it is compared at."""
+    return _one(diff, _settings(diff), symbolic=symbolic)
+
+
+def _verdict(found: Differences) -> Iterator[doc.Block]:
+    """Yield whether all budgets are kept, where there are some."""
+    count = sum(len(diff.balances) for diff in found.diffs)
+    broken = len(list(found.broken))
+    if broken:
+        yield doc.Line(f"FAIL: {broken:,} of {count:,} budgets broken", "bold")
+    elif count:
+        yield doc.Line(f"PASS: all {count:,} budgets kept", "bold")
+
+
 def _blocks(found: Differences, *, symbolic: bool) -> Iterator[doc.Block]:
     several = len(found.diffs) > 1
+    yield from _verdict(found)
     for diff in found.diffs:
         if several and not (diff.is_empty and not diff.budgets):
             yield doc.Line(_name(diff), "bold")
@@ -104,11 +115,13 @@ def _blocks(found: Differences, *, symbolic: bool) -> Iterator[doc.Block]:
 
 def _one(diff: Diff, at: Iterable[doc.Note], *, symbolic: bool) -> Iterator[doc.Block]:
     """Yield the metrics of one network, then its budgets, declarations, layers, closed forms."""
+    if diff.balances:
+        yield doc.entries(_budgets(diff))
     yield doc.Table(COLUMNS, tuple(_row(change) for change in diff.changes))
     counts = ((name, len(getattr(diff.layers, name))) for name in Layers._fields)
     summary = f"layers: {', '.join(f'{count:,} {name}' for name, count in counts if count)}"
     parts = (
-        doc.entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
+        doc.entries((*_none(diff), *_declarations(diff), *at)),
         doc.entries(_layers(diff))._replace(folded=summary),
         doc.Entries(tuple(_closed_forms(diff, symbolic=symbolic)), folded="laws"),
     )
@@ -322,7 +335,7 @@ def _data(found: Differences) -> dict[str, Any]:
         "old": _source_fields(found.old),
         "new": _source_fields(found.new),
         "equal": found.is_empty,
-        "networks": [_document(diff) for diff in found.diffs],
+        "networks": [fields_of(diff) for diff in found.diffs],
         "variants_added": list(found.added),
         "variants_removed": list(found.removed),
     }
@@ -332,7 +345,8 @@ def _source_fields(source: SpecSource) -> dict[str, Any]:
     return {"file": source.name, "revision": source.revision, "variant": source.variant}
 
 
-def _document(diff: Diff) -> dict[str, Any]:
+def fields_of(diff: Diff) -> dict[str, Any]:
+    """Return all that differs of a network as plain data."""
     added, dropped = diff.conditions
     return {
         "name": diff.new.graph.name,
@@ -343,7 +357,7 @@ def _document(diff: Diff) -> dict[str, Any]:
         "old": _side(diff.old, diff),
         "new": _side(diff.new, diff),
         "metrics": {change.metric.name: _metric_fields(change) for change in diff.changes},
-        "budgets": [_budget_fields(balance) for balance in diff.balances],
+        "budgets": [budget_fields(balance) for balance in diff.balances],
         "conditions": {"added": list(added), "dropped": list(dropped)},
         "symbols": [_symbol_fields(change) for change in diff.symbols],
         "types": [each._asdict() for each in diff.types],
@@ -368,7 +382,8 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     return fields
 
 
-def _budget_fields(balance: Balance) -> dict[str, Any]:
+def budget_fields(balance: Balance) -> dict[str, Any]:
+    """Return a budget as plain data."""
     metric = balance.budget.metric
     return {
         "budget": balance.budget.text,

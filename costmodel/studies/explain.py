@@ -1,14 +1,20 @@
 """Every count of every layer as the slides show it: the rule, the numbers put in, the value."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from sympy import S
+from sympy import Add, Expr, S
+from sympy.core.symbol import Str
 
 from archspec.arithmetic import Rational
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, did_you_mean, find_named
+from archspec.layers.base import Layer
 from archspec.precision import TYPES
+from costmodel.algebra.functions import Quantity
+from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.standing import marked
@@ -16,7 +22,7 @@ from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_model_size
-from costmodel.metrics.registry import METRICS
+from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.context import Context
 from costmodel.network.propagation import Counted, LayerCost
 from costmodel.rules.cost import Parameter
@@ -25,6 +31,7 @@ from costmodel.rules.nests import BATCH, Body, product_formula, repeated
 from costmodel.scenario.devices import bandwidth, no_bandwidth, operations_per_second
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
+from costmodel.studies.description import describe
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 
@@ -43,8 +50,15 @@ class Explanation(NamedTuple):
     steps: tuple[ExplanationStep, ...]
 
 
-def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, ...]:
-    """Return the explanations of all layers and the totals, of one layer, or of a kind's.
+def explain(
+    analysis: Analysis, name: str | None = None, *, symbolic: bool = False
+) -> tuple[Explanation, ...]:
+    """Return the explanations of all layers, of a group's, both with their totals, or of a kind's.
+
+    Args:
+        analysis: the network.
+        name: a layer, a group or a kind; None for all.
+        symbolic: whether values are closed forms, into which no numbers are put.
 
     Raises:
         SpecError: there is no such layer.
@@ -53,41 +67,96 @@ def explain(analysis: Analysis, name: str | None = None) -> tuple[Explanation, .
     if not chosen:
         paths = [layer.node.path for layer in analysis.layers]
         raise SpecError(f"there is no layer '{name}'", hint=did_you_mean(str(name), paths))
-    layers = tuple(_Explainer(analysis, counted).explanation() for counted in chosen)
-    return layers if name else (*layers, _totals(analysis))
+    layers = tuple(_Explainer(analysis, one, symbolic=symbolic).explanation() for one in chosen)
+    if name and not all(_is_within(counted.layer, name) for counted in chosen):
+        return layers
+    return (*layers, _Totals(analysis, chosen, symbolic=symbolic).explanation(name))
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
     """Return whether a name is a layer's path, name or kind, or a group that it is in."""
+    known = (None, *_paths(layer), layer.node.name, layer.node.kind)
+    return name in known or (name is not None and _is_within(layer, name))
+
+
+def _is_within(layer: LayerCost, name: str) -> bool:
+    """Return whether a layer is in a group."""
+    return any(path.startswith(f"{name}/") for path in _paths(layer))
+
+
+def _paths(layer: LayerCost) -> tuple[str, str]:
+    """Return a layer's path, and that by which errors call it, whichever the iteration."""
     path = layer.node.path
-    shown = re.sub(r"/turn_\d+(_on)?(?=/)", "", path)  # as errors call it, whichever the turn
-    within = name is not None and any(p.startswith(f"{name}/") for p in (path, shown))
-    return within or name in (None, path, shown, layer.node.name, layer.node.kind)
+    return path, re.sub(r"/turn_\d+(_on)?(?=/)", "", path)
 
 
-def _totals(analysis: Analysis) -> Explanation:
-    """Return the sums of the layers' counts, and the layer that is the peak."""
-    evaluate = analysis.evaluator
-    steps = []
-    for metric in (METRICS[name] for name in ("params", "macs", "activations")):
-        parts = [
-            analysis.beside_layers(metric),
-            *metric.parts(analysis.counted, analysis.context),
-        ]
-        terms = [show_number(value) for value in map(evaluate, parts) if value]
-        total = show_number(analysis.value(metric.name))
-        steps.append(ExplanationStep(metric.title, "", " + ".join(terms), total))
-    return Explanation(analysis.graph.title, "in total", (*steps, _peak(analysis)))
+class _Shown:
+    """The values of an explanation: numbers, or closed forms.
+
+    Attributes:
+        analysis: the network.
+        symbolic: whether they are closed forms.
+        evaluate: an expression → its number.
+    """
+
+    def __init__(self, analysis: Analysis, *, symbolic: bool) -> None:
+        self.analysis = analysis
+        self.symbolic = symbolic
+        self.evaluate = analysis.evaluator
+
+    def show(self, expression: Expr, unit: str = "") -> str:
+        """Return the value of a count, or of a quantity in a unit."""
+        if self.symbolic:
+            form = self.analysis.decided(expression)
+            if unit:
+                return f"{text(Quantity(form, Str(unit)))} {unit}"
+            return text(self.analysis.read(self.analysis.closed_form(form)))
+        value = self.evaluate(expression)
+        return show_quantity(value, unit) if unit else show_number(value)
+
+    def form(self, shape: Iterable[Expr]) -> str:
+        """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
+        sizes = [self.show(size).replace(",", "") for size in shape]
+        return f"[{', '.join(sizes)}]" if self.symbolic else "×".join(sizes)
+
+    def step(self, name: str, rule: str, numbers: str, value: str) -> ExplanationStep:
+        """Return a step, into which numbers are put unless it is of closed forms."""
+        return ExplanationStep(name, rule, "" if self.symbolic else numbers, value)
 
 
-def _peak(analysis: Analysis) -> ExplanationStep:
-    layer, step = analysis.peak
-    parts = map(analysis.evaluator, (step.reads, step.writes))
-    rule = f"input + output of {layer.node.path}"
-    total = show_number(analysis.value("activations_peak"))
-    return ExplanationStep(
-        METRICS["activations_peak"].title, rule, " + ".join(map(show_number, parts)), total
-    )
+class _Totals(_Shown):
+    """The sums of some layers' counts."""
+
+    def __init__(self, analysis: Analysis, chosen: Sequence[Counted], *, symbolic: bool) -> None:
+        super().__init__(analysis, symbolic=symbolic)
+        self.chosen = chosen
+
+    def explanation(self, group: str | None) -> Explanation:
+        """Return the sums; without a group those of the network, and the layer of its peak."""
+        names = ("params", "macs", "activations")
+        steps = [self._sum(METRICS[name], is_whole=group is None) for name in names]
+        if group is None:
+            steps.append(self._peak())
+        return Explanation(group or self.analysis.graph.title, "in total", tuple(steps))
+
+    def _sum(self, metric: Metric, *, is_whole: bool) -> ExplanationStep:
+        parts = list(metric.parts(self.chosen, self.analysis.context))
+        if is_whole:
+            parts.insert(0, self.analysis.beside_layers(metric))
+        terms = [self.show(part) for part in parts if self.symbolic or self.evaluate(part)]
+        total = self.analysis.total(metric.name) if is_whole else Add(*parts)
+        return self.step(metric.title, "", " + ".join(terms), self.show(total))
+
+    def _peak(self) -> ExplanationStep:
+        layer, step = self.analysis.peak
+        parts = map(self.evaluate, (step.reads, step.writes))
+        total = self.show(self.analysis.total("activations_peak"))
+        rule = "the largest input + output" if self.symbolic else ""
+        rule = rule or f"input + output of {layer.node.path}"
+        title = METRICS["activations_peak"].title
+        if total == "0":
+            return ExplanationStep(title, "no new feature map", "", total)
+        return self.step(title, rule, " + ".join(map(show_number, parts)), total)
 
 
 PARTS = {
@@ -100,22 +169,74 @@ PARTS = {
 """Part of the bytes a layer moves → its name for a reader."""
 
 
-class _Explainer:
-    def __init__(self, analysis: Analysis, counted: Counted) -> None:
-        self.analysis = analysis
+_FORMULA = re.compile(r"((?:``[^`→]+``)[^`]*?(?:``[^`→]+``[^`]*?)*?)(?:\. Source|\.$|$|: )")
+"""The formula that the docstring of an activation function begins with."""
+
+
+def formula_of(kind: type[Layer]) -> str:
+    """Return the function of an element that a kind of layer is, or ''."""
+    first = (kind.__doc__ or "").partition("\n")[0]
+    found = None if kind.formula or " = " in first else _FORMULA.match(first)
+    return kind.formula or (found[1].replace("``", "") if found else "")
+
+
+STEPS: dict[str, Callable[["_Explainer"], Iterator[ExplanationStep]]] = {
+    "params": lambda layer: layer.params(),
+    "macs": lambda layer: layer.macs(),
+    "activations": lambda layer: layer.activations(),
+}
+"""The counts that are made of steps."""
+
+
+class _Explainer(_Shown):
+    """The steps of one layer."""
+
+    def __init__(self, analysis: Analysis, counted: Counted, *, symbolic: bool) -> None:
+        super().__init__(analysis, symbolic=symbolic)
+        self.counted = counted
         self.layer = counted.layer
         self.often = counted.often
-        self.evaluate = analysis.evaluator
 
     def explanation(self) -> Explanation:
         """Return the steps of the layer, those of its shape first."""
-        inputs = " + ".join(self._shape(shape) for shape in self.layer.inputs)
-        outputs = " + ".join(self._shape(shape) for shape in self.layer.outputs)
+        inputs = " + ".join(self.form(shape) for shape in self.layer.inputs)
+        outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
         shapes = f"{inputs} → {outputs}"
-        steps = [*self._sizes(), *self._params(), *self._macs(), *self._activations()]
+        steps = [
+            *self._function(),
+            *self._sizes(),
+            *self._field(),
+            *self.params(),
+            *self.macs(),
+            *self.activations(),
+        ]
         if self.analysis.scenario != NOWHERE:
             steps += self._movement()
         return Explanation(f"{self.layer.node.path}{self._which()}", shapes, tuple(steps))
+
+    def line(self, metrics: Iterable[str]) -> dict[str, doc.Cell]:
+        """Return a line of a table: the layer, its output, and its counts with their numbers."""
+        outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
+        cells: dict[str, doc.Cell] = {
+            "description": describe(self.layer, self.evaluate),
+            "shape": outputs,
+        }
+        for metric in metrics:
+            total = self.analysis.of_all_runs(METRICS[metric], self.counted)
+            is_none = total == 0
+            numbers = [] if is_none else [s.numbers or s.value for s in STEPS[metric](self)]
+            runs = self._runs if len(numbers) > 0 and not self.symbolic else ""
+            terms = " + ".join(numbers)
+            joined = f"{runs}({terms})" if runs and len(numbers) > 1 else f"{runs}{terms}"
+            cells[f"{metric}_numbers"] = "" if self.symbolic else joined
+            cells[metric] = None if is_none else self.show(total)
+        return cells
+
+    @property
+    def _runs(self) -> str:
+        """Return how often the layer runs, as a factor; of one run nothing."""
+        count = self.evaluate(self.often.works)
+        return "" if count == 1 else f"{show_number(count)} × "
 
     def _which(self) -> str:
         """Return which of several runs is explained: any, or the last where they differ."""
@@ -126,16 +247,34 @@ class _Explainer:
     def _shape(self, shape: Iterable[object]) -> str:
         return "×".join(str(self.evaluate(size)) for size in shape)
 
+    def _function(self) -> Iterator[ExplanationStep]:
+        """Yield the function of an element, of an activation or a normalisation."""
+        if formula := formula_of(type(self.layer.node.layer)):
+            yield ExplanationStep("y", formula, "", "")
+
+    def _field(self) -> Iterator[ExplanationStep]:
+        """Yield what a window sees of the input, where windows slide."""
+        if not self.layer.cost.slides:
+            return
+        with suppress(NoCountError):
+            size, stride = (
+                self.analysis.of_all_runs(METRICS[name], self.counted)
+                for name in ("receptive_field", "effective_stride")
+            )
+            rule = "1 + Σ (k − 1)·stride before"
+            value = f"{self.show(size)} (stride {self.show(stride)})"
+            yield ExplanationStep("receptive field", rule, "", value)
+
     def _sizes(self) -> Iterator[ExplanationStep]:
         """Yield the sizes that a formula gives."""
         loops = [loop for nest in self.layer.cost.nests for loop in nest.loops]
         derived = [loop.derivation for loop in loops if loop.derivation]
         for formula in (*derived, *self.layer.cost.sizes):
-            numbers = formula.numbers(self.evaluate)
-            value = show_number(self.evaluate(formula.value))
-            yield ExplanationStep(formula.name, formula.rule, numbers, value)
+            numbers = "" if self.symbolic else formula.numbers(self.evaluate)
+            yield self.step(formula.name, formula.rule, numbers, self.show(formula.value))
 
-    def _params(self) -> Iterator[ExplanationStep]:
+    def params(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its params."""
         counted = [
             parameter
             for parameter in self.layer.cost.parameters
@@ -144,7 +283,7 @@ class _Explainer:
         for parameter in counted:
             rule, numbers = self._of_parameter(parameter)
             name = "#params" if len(counted) == 1 else f"#params ({parameter.name})"
-            yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(parameter.total)))
+            yield self.step(name, rule, numbers, self.show(parameter.total))
 
     def _of_parameter(self, parameter: Parameter) -> tuple[str, str]:
         for nest in self.layer.cost.nests:
@@ -160,30 +299,32 @@ class _Explainer:
             return rule, numbers
         return f"layers·{rule}", f"{self.evaluate(parameter.copies)} × {numbers}"
 
-    def _macs(self) -> Iterator[ExplanationStep]:
+    def macs(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its macs."""
         for nest in self.layer.cost.nests:
             if nest.body is Body.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.factors, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
-                yield ExplanationStep(name, rule, numbers, show_number(self.evaluate(nest.macs)))
+                yield self.step(name, rule, numbers, self.show(nest.macs))
         biased = [nest for nest in self.layer.cost.nests if nest.biased]
         if biased and self.analysis.convention.counts_bias:
-            value = self.evaluate(self.layer.cost.biased)
+            value = self.show(self.layer.cost.biased)
             terms = (show_number(self.evaluate(nest.copies * nest.writes)) for nest in biased)
             rule = "one per output element"
-            yield ExplanationStep("MACs (bias)", rule, " + ".join(terms), show_number(value))
+            yield self.step("MACs (bias)", rule, " + ".join(terms), value)
 
-    def _activations(self) -> Iterator[ExplanationStep]:
-        size = self.evaluate(self.analysis.of_layer("activations", self.layer))
-        if not size:
+    def activations(self) -> Iterator[ExplanationStep]:
+        """Yield the steps of its activations."""
+        size = self.analysis.of_layer("activations", self.layer)
+        if size == 0:
             how = self.layer.cost.output.value
             yield ExplanationStep("#activations", f"no new feature map ({how})", "", "0")
             return
         if self.layer.cost.inner:
-            yield self._inner_activations(show_number(size))
+            yield self._inner_activations(self.show(size))
             return
         shape = self._shape(self.layer.output).replace("×", " × ")
-        yield ExplanationStep("#activations", "elements of the output", shape, show_number(size))
+        yield self.step("#activations", "elements of the output", shape, self.show(size))
 
     def _inner_activations(self, total: str) -> ExplanationStep:
         """Return the step that adds the feature maps inside the layer to its output."""
@@ -193,9 +334,8 @@ class _Explainer:
         maps.append(("output", self.layer.output_elements))
         sizes = [(name, self.evaluate(size)) for name, size in maps]
         rule = " + ".join(name for name, size in sizes if size)
-        return ExplanationStep(
-            "#activations", rule, " + ".join(show_number(s) for _, s in sizes if s), total
-        )
+        numbers = " + ".join(show_number(s) for _, s in sizes if s)
+        return self.step("#activations", rule, numbers, total)
 
     def _movement(self) -> Iterator[ExplanationStep]:
         """Yield the bytes that it stores and moves; on a device, the least time that this takes."""
@@ -205,8 +345,8 @@ class _Explainer:
         there = {name: show_number(size) for name, size in sizes if size}
         if there:
             rule, numbers = " + ".join(there), " + ".join(there.values())
-            total = show_number(self.evaluate(moved.total))
-            yield ExplanationStep("bytes moved", rule, numbers, f"{total} bytes")
+            total = self.show(moved.total)
+            yield self.step("bytes moved", rule, numbers, f"{total} bytes")
         if self.analysis.scenario.device is not None:
             yield from self._times(moved)
 
@@ -221,56 +361,77 @@ class _Explainer:
             numbers = " + ".join(
                 term if n == 1 else f"{show_number(n)}·{term}" for n, term in terms
             )
-            total = show_number(evaluate(count_model_size(self.layer, context)))
-            yield ExplanationStep("model size", "#params·bits/8", numbers, f"{total} bytes")
+            total = self.show(count_model_size(self.layer, context))
+            yield self.step("model size", "#params·bits/8", numbers, f"{total} bytes")
 
     def _times(self, moved: DataMovement) -> Iterator[ExplanationStep]:
         layer, context, evaluate = self.layer, self.analysis.context, self.evaluate
         macs = context.least_macs(layer)
         if macs != count_macs(layer, context):
-            at_least, number = METRICS["macs_least"].title, show_number(evaluate(macs))
+            at_least, number = METRICS["macs_least"].title, self.show(macs)
             yield ExplanationStep(at_least, "MACs that the mask leaves", "", number)
         computing = computation_time(2 * macs, layer, context)
         profile = context.device.profile
         is_alone = no_bandwidth(profile) is not None
         moving = S.Zero if is_alone else memory_time(layer, context)
         seconds = {
-            name: show_quantity(evaluate(time), "s")
+            name: self.show(time, "s")
             for name, time in (("computation", computing), ("memory", moving))
         }
         if computing != 0:
             peak = operations_per_second(profile, context.types_of(layer).operations)
             numbers = f"2 × {show_number(evaluate(macs))}/({_rate(peak, 'op/s', context)})"
-            yield ExplanationStep("T computation", "2·MACs/peak", numbers, seconds["computation"])
+            yield self.step("T computation", "2·MACs/peak", numbers, seconds["computation"])
         if moving != 0:
             rate = _rate(bandwidth(profile), "B/s", context)
-            numbers = f"{show_number(evaluate(moved.total))}/({rate})"
-            yield ExplanationStep("T memory", "bytes/bandwidth", numbers, seconds["memory"])
+            parts = {"weights": moved.weights, "activations": moved.activations}
+            parts["cache"] = moved.cache
+            bytes_of = {name: evaluate(size) for name, size in parts.items() if evaluate(size)}
+            rule = " + ".join(f"{name}/bandwidth" for name in bytes_of)
+            numbers = " + ".join(f"{show_number(size)}/({rate})" for size in bytes_of.values())
+            yield self.step("T memory", rule, numbers, seconds["memory"])
         if computing != 0 and is_alone:
             alone = seconds["computation"]
             yield ExplanationStep("latency ≥", "T computation alone", "", alone)
         if computing != 0 and moving != 0:
             both = f"max({', '.join(seconds.values())})"
-            longer = show_quantity(evaluate(larger(computing, moving)), "s")
-            yield ExplanationStep("latency ≥", "max(T computation, T memory)", both, longer)
+            longer = self.show(larger(computing, moving), "s")
+            yield self.step("latency ≥", "max(T computation, T memory)", both, longer)
 
 
 @question(name="explain", group="Look at a network")
-def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
+def document(
+    analysis: Analysis,
+    layer: str | None = None,
+    /,
+    *,
+    symbolic: bool = False,
+    as_table: bool = False,
+    metric: tuple[str, ...] = ("params", "macs", "activations"),
+    hide: tuple[str, ...] = (),
+) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
 
     Args:
         analysis: the network.
-        layer: A layer, or all of a kind.
+        layer: A layer, a group, or all of a kind.
+        symbolic: whether values are closed forms.
+        as_table: Show a row for each layer with the numbers put in, as the slides of a lecture.
+        metric: of a table: params, macs, activations.
+        hide: Of a table: leave out layers by kind, name or pattern, as relu.
 
     Examples:
         archcost explain alexnet conv2d_1
         archcost explain resnet50 linear --hardware a100-80gb
+        archcost explain alexnet conv2d_2 --symbolic
+        archcost explain alexnet --as-table --metric params --hide relu flatten maxpool2d
 
     Raises:
         SpecError: there is no such layer.
     """
-    explanations = tuple(explain(analysis, layer))
+    if as_table:
+        return _slide(analysis, layer, metric, hide, symbolic=symbolic)
+    explanations = tuple(explain(analysis, layer, symbolic=symbolic))
 
     def blocks() -> Iterator[doc.Block]:
         for each in explanations:
@@ -294,7 +455,74 @@ def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return marked(doc.Document(analysis.graph.title, blocks, data), [analysis])
+    def rows() -> doc.Table:
+        columns = (doc.Column(name, name) for name in ("of", "count", "rule", "numbers", "value"))
+        steps = ((each.name, *step) for each in explanations for step in each.steps)
+        return doc.table_of(columns, steps)
+
+    return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
+
+
+def _slide(
+    analysis: Analysis,
+    name: str | None,
+    metrics: tuple[str, ...],
+    hide: tuple[str, ...],
+    *,
+    symbolic: bool,
+) -> doc.Document:
+    """Return layers with what their counts are made of, as a slide has them."""
+    for metric in metrics:
+        find_named("count", metric, STEPS)
+    kept = [
+        counted
+        for counted in analysis.counted
+        if _is_meant(counted.layer, name)
+        and not any(fnmatchcase(n, p) for n in _names(counted.layer) for p in hide)
+    ]
+    rows = [_Explainer(analysis, each, symbolic=symbolic).line(metrics) for each in kept]
+    if name is None:
+        rows = [*_inputs(analysis, metrics, symbolic=symbolic), *rows]
+    columns = [doc.Column("description", "layer"), doc.Column("shape", "output shape")]
+    for metric in metrics:
+        columns.append(doc.Column(f"{metric}_numbers", f"{METRICS[metric].title}: numbers put in"))
+        columns.append(doc.Column(metric, METRICS[metric].title, doc.FIGURE))
+    total: dict[str, doc.Cell] = {"description": "total"}
+    for metric in metrics:
+        form = doc.ClosedForm(analysis.total(metric), read=analysis.read)
+        total[metric] = form if symbolic else show_number(analysis.value(metric))
+    table = doc.Table(tuple(columns), tuple(map(doc.Row, rows)), doc.Row(total))
+
+    def blocks() -> Iterator[doc.Block]:
+        yield table
+        left = len(analysis.counted) - len(kept)
+        hidden = [("hidden", f"{left:,} layers, which the total counts")] if left else []
+        yield doc.entries((*hidden, *Report(analysis).standing))
+
+    def data() -> dict[str, Any]:
+        cells = [{n: c if isinstance(c, str) else None for n, c in row.items()} for row in rows]
+        return {**head(Report(analysis)), "layers": cells}
+
+    return marked(doc.Document(analysis.graph.title, blocks, data, rows=lambda: table), [analysis])
+
+
+def _inputs(
+    analysis: Analysis, metrics: tuple[str, ...], *, symbolic: bool
+) -> Iterator[dict[str, doc.Cell]]:
+    """Yield a line of a slide for each input that a count holds."""
+    shown = _Shown(analysis, symbolic=symbolic)
+    for name, shape in analysis.propagation.inputs.items():
+        besides = {each: METRICS[each].beside(analysis.context).get(name) for each in metrics}
+        if any(besides.values()):
+            cells: dict[str, doc.Cell] = {"description": name, "shape": shown.form(shape)}
+            for metric, size in besides.items():
+                numbers = shown.form(shape).replace("×", " × ") if size and not symbolic else ""
+                cells |= {f"{metric}_numbers": numbers, metric: shown.show(size) if size else None}
+            yield cells
+
+
+def _names(layer: LayerCost) -> tuple[str, ...]:
+    return (layer.node.kind, layer.node.name, *_paths(layer))
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sympy import Add, Expr, Integer, S
 
 from archspec.arithmetic import Rational, tidy
-from archspec.errors import SpecError
+from archspec.errors import SpecError, did_you_mean, find_named
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, amount_of
 from costmodel.algebra.once import once
@@ -60,6 +61,15 @@ class ReportRow(NamedTuple):
     is_group: bool = False
 
 
+BEFORE = {
+    "layer": "layer",
+    "description": "description",
+    "kind": "kind",
+    "path": "path",
+    "shape": "output shape",
+}
+"""Column that can stand before the metrics → its head."""
+
 OTHERS = "others"
 """The kind of the line that stands for all layers but the largest."""
 
@@ -79,6 +89,9 @@ class Report:
         top: how many layers are shown, those with most first and the others in one line; None shows
             all in their order.
         by: the metric of which they have most, which is shown with the others.
+        hide: patterns of the kinds, names and paths of layers that are not shown.
+        only: patterns of those that alone are shown, without their groups.
+        before: what stands before the metrics (see `BEFORE`).
     """
 
     analysis: Analysis
@@ -87,10 +100,15 @@ class Report:
     depth: int | None = None
     top: int | None = None
     by: str = "macs"
+    hide: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    before: tuple[str, ...] = ("layer", "shape")
 
     def __post_init__(self) -> None:
         for name in (*self.metrics, self.by):
             find_metric(name)
+        for name in self.before:
+            find_named("column", name, BEFORE)
 
     @property
     def columns(self) -> tuple[Metric, ...]:
@@ -175,11 +193,66 @@ class Report:
     @cached_property
     def rows(self) -> tuple[ReportRow, ...]:
         """The inputs, then the tree of groups and layers as far as it is opened, or the largest."""
-        return self._opened if self.top is None else tuple(self._largest(self.top))
+        return self._visible if self.top is None else tuple(self._largest(self.top))
+
+    @cached_property
+    def _visible(self) -> tuple[ReportRow, ...]:
+        """The lines that are not hidden; of groups those that hold one of these."""
+        if not (self.hide or self.only):
+            return self._opened
+        leaves = [row for row in _leaves(self._opened) if self._is_visible(row)]
+        if self.only:
+            return tuple(row._replace(name=row.path, level=0) for row in leaves)
+        held = {row.path for row in leaves}
+        return tuple(
+            row
+            for row in self._opened
+            if row.path in held
+            or (row.is_group and any(path.startswith(f"{row.path}/") for path in held))
+        )
+
+    def _is_visible(self, row: ReportRow) -> bool:
+        hidden, shown = (
+            {p for each in of for p in self._like(each)} for of in (self.hide, self.only)
+        )
+        return row.path not in hidden and (not self.only or row.path in shown)
+
+    @once
+    def _like(self, pattern: str) -> frozenset[str]:
+        """Return the paths of the lines that a pattern is the kind of, else the name or the path.
+
+        Raises:
+            SpecError: there are none.
+        """
+        rows = self._opened
+        found = {row.path for row in rows if fnmatchcase(row.kind, pattern)} or {
+            row.path
+            for row in rows
+            if fnmatchcase(row.name, pattern) or fnmatchcase(row.path, pattern)
+        }
+        if not found:
+            kinds = sorted({row.kind for row in rows})
+            hint = did_you_mean(pattern, kinds) or f"kinds are {', '.join(kinds)}"
+            raise SpecError(f"no layer is like '{pattern}'", hint=hint)
+        return frozenset(found)
+
+    @property
+    def hidden(self) -> str:
+        """How many layers are not shown, and what they count of the sums that are shown; or ''."""
+        hidden = [row for row in _leaves(self._opened) if not self._is_visible(row)]
+        kinds = ", ".join(dict.fromkeys(row.kind for row in hidden))
+        sums = {
+            metric.title: sum(self.number(row.counts.get(metric.name, S.Zero)) for row in hidden)
+            for metric in self.columns
+            if metric.combine == "sum"
+        }
+        parts = (f"{show_number(tidy(value))} {title}" for title, value in sums.items() if value)
+        with_ = f" with {', '.join(parts)}" if any(sums.values()) else ""
+        return f"{len(hidden):,} lines ({kinds}){with_}" if hidden else ""
 
     def _largest(self, count: int) -> Iterator[ReportRow]:
         """Yield the layers that have most of a metric, then one line of all others together."""
-        layers = _leaves(self._opened)
+        layers = _leaves(self._visible)
         sizes = [self.number(row.counts.get(self.by, S.Zero)) for row in layers]
         ranked = sorted(range(len(layers)), key=lambda i: (-sizes[i], i))
         yield from (layers[i]._replace(name=layers[i].path, level=0) for i in ranked[:count])

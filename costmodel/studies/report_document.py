@@ -18,7 +18,8 @@ from costmodel.analysis.standing import document_of, scenario_fields, standing_n
 from costmodel.metrics.memory_peak import Order, memory
 from costmodel.metrics.registry import Metric
 from costmodel.rules.formula import show_bytes
-from costmodel.studies.report import OTHERS, Report
+from costmodel.studies.description import describe
+from costmodel.studies.report import BEFORE, OTHERS, Report
 from costmodel.studies.report import ReportRow as Layer
 
 if TYPE_CHECKING:
@@ -57,19 +58,33 @@ def columns_of(report: Report) -> list[doc.Column]:
     ]
 
 
-BEGINNING = (doc.Column("layer", "layer"), doc.Column("shape", "output shape", keep=-1))
+def beginning(report: Report) -> tuple[doc.Column, ...]:
+    """Return the columns before the metrics, of which the first stays."""
+    return tuple(
+        doc.Column(name, BEFORE[name], keep=-int(name == "shape")) for name in report.before
+    )
+
+
+def _described(report: Report) -> dict[str, str]:
+    """Return path → the words for a layer, where they are shown."""
+    if "description" not in report.before:
+        return {}
+    evaluate = report.analysis.evaluator
+    return {layer.node.path: describe(layer, evaluate) for layer in report.analysis.layers}
 
 
 def number_table(report: Report) -> doc.Table:
     """Return a table of numbers, with each line's part of the whole where counts add up."""
     columns, shares = columns_of(report), report.has_shares
-    total: dict[str, doc.Cell] = {"layer": "total"}
+    described = _described(report)
+    total: dict[str, doc.Cell] = {report.before[0]: "total"}
     total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
     if shares:
         columns.append(doc.Column("share", f"% {report.shared.short_title}", doc.SHARE, keep=2))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
 
     def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
+        yield "description", described.get(row.path, row.kind)
         yield "shape", doc.Shapes(tuple(tuple(map(report.number, shape)) for shape in row.shapes))
         for metric in report.columns:
             count = row.counts.get(metric.name)
@@ -79,22 +94,25 @@ def number_table(report: Report) -> doc.Table:
 
     rows = (row_of(report, row, dict(cells(row))) for row in report.rows)
     return doc.Table(
-        (*BEGINNING, *columns), tuple(rows), doc.Row(total), folds=report.depth is None
+        (*beginning(report), *columns), tuple(rows), doc.Row(total), folds=report.depth is None
     )
 
 
 def row_of(report: Report, row: Layer, cells: dict[str, doc.Cell]) -> doc.Row:
     """Return a line with its label, in the style of its kind."""
     style: doc.Style = "dim" if row.sharing else "bold" if row.is_group else ""
-    return doc.Row({"layer": report.label(row)} | cells, row.level, style, row.sharing)
+    names: dict[str, doc.Cell] = {"layer": report.label(row), "kind": row.kind, "path": row.path}
+    return doc.Row(names | cells, row.level, style, row.sharing)
 
 
 def symbolic_table(report: Report) -> doc.Table:
     """Return the lines with their counts as closed forms, which share names, and all totals."""
     naming = report.naming(report.totals)
     shared, own = doc.Names(naming.names), doc.Names(naming.own)
+    described = _described(report)
 
     def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
+        yield "description", described.get(row.path, row.kind)
         yield "shape", doc.Shapes(row.shapes)
         names = shared if row.is_group else own
         for metric in report.columns:
@@ -102,10 +120,13 @@ def symbolic_table(report: Report) -> doc.Table:
             form = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
             yield metric.name, form
 
-    columns = (*BEGINNING, *(doc.Column(metric.name, metric.head) for metric in report.columns))
+    columns = (
+        *beginning(report),
+        *(doc.Column(metric.name, metric.head) for metric in report.columns),
+    )
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
     totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
-    total = doc.Row({"layer": "total", **totals})
+    total = doc.Row({report.before[0]: "total", **totals})
     where, folds = tuple(_where(naming)), report.depth is None
     return doc.Table(columns, rows, total, listed=True, where=where, folds=folds)
 
@@ -166,8 +187,9 @@ def plain_table(report: Report) -> doc.Table:
 def notes(report: Report) -> list[doc.Note]:
     """Return what stands below a report: totals that are no columns, then what it stands on."""
     facts = _of_forms(report) if report.symbolic else _of_totals(report)
+    hidden = [("hidden", report.hidden)] if report.hidden else []
     missing = ((f"no {name}", why) for name, why in report.missing.items())
-    return [*facts, *missing, *report.standing]
+    return [*hidden, *facts, *missing, *report.standing]
 
 
 def _of_forms(report: Report) -> Iterator[doc.Note]:

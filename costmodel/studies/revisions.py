@@ -44,6 +44,8 @@ class SpecSource(NamedTuple):
         """``main:specs/net.yaml``: the file as errors and titles show it."""
         if self.revision is None:
             return shown_path(self.path)
+        if not self.path:
+            return f"revision {self.revision}"
         folder = Path(self.folder)
         if folder == Path():
             return f"{self.revision}:{self.path}"
@@ -166,11 +168,46 @@ def _blob(source: SpecSource) -> bytes:
     return raw
 
 
+def files_at(revision: str) -> list[str]:
+    """Return the files of a revision below this folder, as paths from it; "" is what is staged.
+
+    Raises:
+        SpecError: there is no such revision.
+    """
+    listing = ["ls-tree", "-r", "-z", "--name-only", revision] if revision else ["ls-files", "-z"]
+    done = _git(listing)
+    if done.returncode:
+        raise _refused(SpecSource("", revision), done.stderr.decode("utf-8", "replace"))
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+def is_at(source: SpecSource) -> bool:
+    """Return whether a revision has a file."""
+    return not _git(
+        ["cat-file", "-e", f"{source.revision}:{source.path}"], source.folder
+    ).returncode
+
+
+def _git(words: list[str], folder: str = ".") -> "subprocess.CompletedProcess[bytes]":
+    settings = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-C", folder, *words]
+    try:
+        return subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, env=settings, check=False
+        )
+    except OSError as error:
+        raise SpecError(f"cannot run git: {error.strerror}") from None
+
+
 def _is_shallow(folder: str) -> bool:
     """Return whether git has only a part of the history there."""
     command = ["git", "-C", folder, "rev-parse", "--is-shallow-repository"]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     return done.stdout.strip() == b"true"
+
+
+_UNKNOWN = ("invalid object name", "Not a valid object name", "not a tree object")
+"""The words of git for a revision that is not there."""
 
 
 def _refused(source: SpecSource, complaint: str) -> SpecError:
@@ -183,7 +220,7 @@ def _refused(source: SpecSource, complaint: str) -> SpecError:
     hint = " ".join(hints)
     if "does not exist" in first:
         hint = hint or "a path behind a revision begins at the repository's root"
-    elif "invalid object name" in first and _is_shallow(source.folder):
+    elif any(words in first for words in _UNKNOWN) and _is_shallow(source.folder):
         hint = (
             "this clone has not all revisions; in a workflow give actions/checkout "
             "fetch-depth: 0, elsewhere run git fetch --unshallow"

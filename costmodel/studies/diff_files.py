@@ -1,0 +1,148 @@
+"""The effect of a change on several specs: which are new, deleted or changed, and by how much."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from os.path import exists, normpath
+from typing import NamedTuple
+
+from archspec import Architecture
+from archspec.arithmetic import Rational, tidy
+from archspec.errors import SpecError
+from archspec.zoo import find_spec
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.loading import Setup
+from costmodel.metrics.registry import Metric
+from costmodel.scenario.patterns import is_pattern, matches, matches_in
+from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.diff import Diff, Differences, differences
+from costmodel.studies.revisions import SpecSource, analyser, files_at, is_at, load_source
+
+
+class Whole(NamedTuple):
+    """A network that is on one side only."""
+
+    name: str
+    analysis: Analysis
+
+
+class FileDifferences(NamedTuple):
+    """Several specs at a revision and now.
+
+    Attributes:
+        revision: the revision.
+        files: of every spec on both sides.
+        added: the networks of new specs.
+        removed: the networks of deleted ones.
+    """
+
+    revision: str
+    files: tuple[Differences, ...]
+    added: tuple[Whole, ...]
+    removed: tuple[Whole, ...]
+
+    @property
+    def diffs(self) -> Iterator[tuple[str, Diff]]:
+        """Yield every network that is on both sides, with its spec."""
+        for file in self.files:
+            for diff in file.diffs:
+                variant = diff.new.graph.variant
+                yield f"{file.new.name}@{variant}" if variant else file.new.name, diff
+
+    @property
+    def changed(self) -> tuple[tuple[str, Diff], ...]:
+        """The networks that differ."""
+        return tuple((name, diff) for name, diff in self.diffs if not diff.is_empty)
+
+    @property
+    def balances(self) -> tuple[tuple[str, Balance], ...]:
+        """Every budget at every network, the broken ones first."""
+        every = [(name, balance) for name, diff in self.diffs for balance in diff.balances]
+        return tuple(sorted(every, key=lambda pair: pair[1].is_kept))
+
+    @property
+    def is_empty(self) -> bool:
+        """Return True where nothing that is compared differs."""
+        return not (self.added or self.removed) and all(file.is_empty for file in self.files)
+
+    def total(self, metric: Metric) -> tuple[Rational, Rational] | None:
+        """Return the sums over all networks before and after; None where there is none."""
+        if metric.combine != "sum":
+            return None
+        diffs = [diff for _, diff in self.diffs]
+        sides = (
+            [*(diff.old for diff in diffs), *(each.analysis for each in self.removed)],
+            [*(diff.new for diff in diffs), *(each.analysis for each in self.added)],
+        )
+        before, after = ([side.value_if_any(metric.name) for side in each] for each in sides)
+        if None in before or None in after:
+            return None
+        return _sum(before), _sum(after)
+
+
+def _sum(values: Iterable[Rational | None]) -> Rational:
+    return tidy(sum((Fraction(value or 0) for value in values), Fraction()))
+
+
+def file_differences(
+    revision: SpecSource,
+    words: Iterable[str],
+    setup: Setup,
+    requested: tuple[str, ...] = (),
+    budgets: tuple[Budget, ...] = (),
+) -> FileDifferences:
+    """Return the differences of the specs that some words stand for, now and at a revision.
+
+    Args:
+        revision: the revision, without a file.
+        words: paths and patterns, each with a variant or ``@*``; a pattern matches on both sides.
+        setup: what is said beside the specs.
+        requested: the metrics that were asked for.
+        budgets: what may be gained.
+
+    Raises:
+        SpecError: a spec breaks a rule, or there is no such file or revision.
+    """
+    assert revision.revision is not None
+    there = files_at(revision.revision)
+    files: list[Differences] = []
+    added: list[Whole] = []
+    removed: list[Whole] = []
+    for new in dict.fromkeys(source for word in words for source in _sources(word, there)):
+        old = revision.beside(new)
+        is_here = exists(new.path)
+        if is_here and is_at(old):
+            files.append(differences((old, new), setup, requested, budgets))
+        elif is_here:
+            added += _wholes(new, new, setup)
+        else:
+            removed += _wholes(old, new, setup)
+    return FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+
+
+def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
+    """Yield the specs that a word stands for on either side.
+
+    Raises:
+        SpecError: there are none.
+    """
+    path, variant = find_spec(word)
+    if not is_pattern(path):
+        yield SpecSource(path, None, variant)
+        return
+    gone = [each for each in there if matches_in(each, normpath(path))]
+    try:
+        here = matches(path, "spec")
+    except SpecError:
+        if not gone:
+            raise
+        here = []
+    for each in sorted({*map(normpath, here), *gone}):
+        yield SpecSource(each, None, variant)
+
+
+def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[Whole]:
+    """Yield the networks of a spec that is on one side only."""
+    specs: tuple[Architecture, ...] = load_source(at)
+    analyse = analyser(setup, specs)
+    for spec in specs:
+        yield Whole(f"{named.name}@{spec.variant}" if spec.variant else named.name, analyse(spec))

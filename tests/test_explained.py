@@ -1,0 +1,107 @@
+"""Explanations: closed forms in place of numbers, sums of groups, functions of elements."""
+
+import json
+from fractions import Fraction
+from math import ceil, floor
+
+import pytest
+
+from tests.commands import run_here
+
+Steps = dict[str, dict[str, str]]
+
+
+def explained(*words: str) -> tuple[dict[str, Fraction], dict[str, Steps]]:
+    """Return the symbols' values, and explanation → step → its fields."""
+    done = run_here("explain", *words, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    found = {
+        each["name"]: {step["name"]: step for step in each["steps"]}
+        for each in data["explanations"]
+    }
+    return data["symbols"], found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("alexnet",),
+        ("alexnet", "--convention", "pycls"),
+        ("gpt2",),
+        ("mobilenet_v2", "--set", "width=1/2"),
+        ("alexnet", "--dtype", "int8", "--hardware", "t4"),
+    ],
+    ids=" ".join,
+)
+def test_closed_forms_give_the_numbers(words: tuple[str, ...]) -> None:
+    values, numbers = explained(*words)
+    _, forms = explained(*words, "--symbolic")
+    assert list(forms) == list(numbers)
+    known = {"floor": floor, "ceil": ceil, "max": max, "min": min}
+    compared = 0
+    for name, steps in numbers.items():
+        assert list(forms[name]) == list(steps)
+        for label, step in steps.items():
+            form = forms[name][label]
+            assert form["rule"] == step["rule"] or label == "peak activations"
+            assert not form["numbers"]
+            if label in ("y", "latency ≥") or label.startswith("T "):
+                continue
+            number, form_text = step["value"], form["value"]
+            number = number.removesuffix(" bytes").partition(" (")[0].replace(",", "")
+            form_text = form_text.removesuffix(" bytes").partition(" (stride")[0]
+            found = eval(form_text, {"__builtins__": {}}, {**known, **values})
+            assert found == int(number), (name, label)
+            compared += 1
+    assert compared > 40
+
+
+def test_a_group_has_its_sums() -> None:
+    """Row 2 of MLP's foreach: 512·512 + 512 parameters, 512·512 MACs."""
+    _, found = explained("mlp", "foreach_1/row_2")
+    *layers, total = found
+    assert layers == [f"foreach_1/row_2/{name}_1" for name in ("linear", "relu", "dropout")]
+    assert total == "foreach_1/row_2"
+    assert found[total]["#params"]["value"] == "262,656"
+    assert found[total]["MACs"]["value"] == "262,144"
+    assert "peak activations" not in found[total]
+
+
+def test_a_repeated_group_counts_every_run() -> None:
+    """GPT-2's twelve blocks: 12·(12·768² + 13·768) parameters."""
+    _, found = explained("gpt2", "repeat_1")
+    assert found["repeat_1"]["#params"]["value"] == f"{12 * (12 * 768**2 + 13 * 768):,}"
+    _, found = explained("gpt2", "repeat_1", "--symbolic")
+    assert found["repeat_1"]["#params"]["value"] == "13*L*d + 12*L*d**2"
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "formula"),
+    [
+        ("mobilenet_v2", "relu6", "min(max(x, 0), 6)"),
+        ("resnet18", "batchnorm", "(x − mean_c)/√(var_c + eps)·weight_c + bias_c"),
+        ("gpt2", "layernorm", "(x − mean)/√(var + eps)·weight + bias"),
+        ("llama3-8b", "rmsnorm", "x/√(mean(x²) + eps)·weight"),
+        ("gpt2", "gelu", "x·Φ(x), Φ the normal distribution"),
+    ],
+)
+def test_the_function_of_an_element(network: str, layer: str, formula: str) -> None:
+    _, found = explained(network, layer)
+    assert all(steps["y"]["rule"] == formula for steps in found.values() if "y" in steps)
+    assert any("y" in steps for steps in found.values())
+
+
+def test_the_receptive_field_grows() -> None:
+    """Araujo, Norris and Sim, Distill 2019: AlexNet's last map sees 195 pixels at stride 32."""
+    _, found = explained("alexnet")
+    fields = [s["receptive field"]["value"] for s in found.values() if "receptive field" in s]
+    assert fields[0] == "11 (stride 4)"
+    assert fields[-1] == "195 (stride 32)"
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "rst", "html", "csv", "json"])
+def test_every_format(form: str) -> None:
+    done = run_here("explain", "alexnet", "conv2d_1", "--symbolic", "--format", form)
+    assert done.returncode == 0, done.stderr
+    assert "11616" in done.stdout
