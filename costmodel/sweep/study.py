@@ -116,7 +116,7 @@ class SweptNetwork:
         """Return what evaluates the metrics that it has; it keeps the structures it has met."""
         metrics = [name for name in self.metrics if not self.none_of(name)]
         symbols = self.architecture.header.symbols
-        return Engine(self.analysis, metrics, symbols, self.space.links)
+        return Engine(self.analysis, metrics, symbols, self.space.links, self.space.size)
 
     def _evaluated(self, numbers: range) -> Iterator[Evaluated]:
         """Yield points by their numbers, evaluated chunk by chunk."""
