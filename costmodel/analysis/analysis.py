@@ -180,6 +180,13 @@ class Analysis(MetricForms):
         """The conditions under which the closed forms hold, and the assumptions."""
         return (*self.conditions, *self.assumed.conditions)
 
+    @property
+    def required(self) -> tuple[Condition, ...]:
+        """What each layer requires, as it says it, and the assumptions."""
+        stated = (each.condition for each in self.propagation.requirements)
+        shown = dict.fromkeys(condition.mapped(self.assumed.shown) for condition in stated)
+        return (*shown, *self.assumed.conditions)
+
     @cached_property
     def _least(self) -> Least:
         return self.assumed.raised(least_values(self.graph))
@@ -313,6 +320,13 @@ class Analysis(MetricForms):
     def beside_layers(self, metric: Metric) -> Expr:
         """Return what is no layer's: the inputs' part, a sum of experts, and what is made again."""
         return Add(*metric.beside(self.context).values())
+
+    def unproved(self, metric: Metric) -> list[Expr]:
+        """Return what a metric is the sum or the maximum of, nothing of it proved or left out."""
+        parts = self.parts(metric)
+        if metric.combine == "sum":
+            parts = [*parts, self.beside_layers(metric)]
+        return [self.assumed.shown(self._in_last_iteration(p)) for p in parts] or [Integer(0)]
 
     @once
     def total(self, metric: str) -> Expr:

@@ -31,6 +31,16 @@ class ClosedForms(Network, Protocol):
     def parts(self, metric: Metric) -> list[Expr]:
         """Return what the network's metric is the sum or the maximum of, layer by layer."""
 
+    @property
+    def required(self) -> tuple[Condition, ...]:
+        """What each layer requires, as it says it, and the assumptions."""
+
+    def unproved(self, metric: Metric) -> list[Expr]:
+        """Return what a metric is the sum or the maximum of, nothing of it proved or left out."""
+
+    def total(self, metric: str) -> Expr:
+        """Return a metric of the whole network in closed form."""
+
     def closed_form_of(self, metric: Metric, expression: Expr) -> Expr:
         """Return some of a metric as it is printed."""
 

@@ -12,7 +12,7 @@ from costmodel.algebra.functions import Maximum, exact
 from costmodel.algebra.program import IntegerProgram, Ratio
 from costmodel.algebra.work import budget
 from costmodel.analysis.closed_forms import ClosedForms
-from costmodel.metrics.registry import find_metric
+from costmodel.metrics.registry import Metric, find_metric
 
 TOO_MANY = "ask for fewer columns, or give some symbols a number with --set"
 
@@ -49,6 +49,8 @@ def compiled(
     metrics: Iterable[str],
     denominators: Mapping[str, int],
     links: Mapping[str, Expr] = NO_LINKS,
+    *,
+    is_proved: bool = True,
 ) -> Compiled:
     """Compile metrics of a network.
 
@@ -58,6 +60,8 @@ def compiled(
         denominators: symbol → the denominator of the values it will take; a symbol that is
             neither here nor linked has its default.
         links: symbol → the expression of other symbols that decides it.
+        is_proved: whether what is proved of the network makes the program short, which pays where
+            it runs at many points; else it is that of all layers and of all that they require.
 
     Raises:
         NoCountError: the network has no number of a metric.
@@ -68,16 +72,25 @@ def compiled(
         values = _values(analysis, denominators, links)
         program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
         inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
-        forms = {
-            name: analysis.closed_form_of(find_metric(name), analysis.total(name))
-            for name in metrics
-        }
-        parts = {name: program.signed(program.lower(form)) for name, form in forms.items()}
+        value = _proved if is_proved else _of_layers
+        parts = {n: program.signed(value(program, analysis, find_metric(n))) for n in metrics}
         linked = {name: program.signed(program.lower(symbols[name])) for name in links}
-        conditions = tuple(map(program.condition, analysis.demands))
+        demands = analysis.demands if is_proved else analysis.required
+        conditions = tuple(map(program.condition, demands))
         rules = [node for n, part in linked.items() for node in _rules(program, part, declared[n])]
         valid = tuple(dict.fromkeys((*program.defined, *conditions, *rules)))
         return Compiled(program, inputs, parts, linked, conditions, valid)
+
+
+def _proved(program: IntegerProgram, analysis: ClosedForms, metric: Metric) -> Ratio:
+    """Return a metric in the closed form that is printed."""
+    return program.lower(analysis.closed_form_of(metric, analysis.total(metric.name)))
+
+
+def _of_layers(program: IntegerProgram, analysis: ClosedForms, metric: Metric) -> Ratio:
+    """Return a metric as the sum or the largest of its layers'."""
+    parts = [program.lower(part) for part in analysis.unproved(metric)]
+    return program.extremum("max", parts) if metric.combine == "max" else program.sum(parts)
 
 
 def _values(

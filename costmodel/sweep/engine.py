@@ -54,6 +54,9 @@ MAX_KEPT = 256
 """The number of structures whose analyses are kept."""
 
 
+MANY_POINTS = 2**18
+"""From so many points of one structure on it pays to prove what makes its program short."""
+
 Evaluated = tuple[int, Rows]
 """Some points: how many, and the rows of those that make a network."""
 
@@ -67,6 +70,7 @@ class Engine:
         symbols: the names that stay symbols where they have no value; others, as those of
             ``let``, then have one that is not among those that vary.
         links: what other symbols decide.
+        size: the number of points in all, of which few may be evaluated here.
 
     Attributes:
         refused: why the first point that makes no network does not.
@@ -78,7 +82,9 @@ class Engine:
         metrics: Sequence[str],
         symbols: Collection[str],
         links: Links,
+        size: int = 0,
     ) -> None:
+        self._size = size
         self._metrics = tuple(metrics)
         self._symbols = frozenset(symbols)
         self._links = links
@@ -90,11 +96,11 @@ class Engine:
         self._program = lru_cache(MAX_KEPT)(self._compiled)
 
     def _made(self, *settings: tuple[str, Any]) -> Analysis | SpecError:
-        """Return an analysis that has a closed form of every metric, or why there is none."""
+        """Return an analysis that has all metrics of all layers, or why there is none."""
         try:
             analysis = self._analysis(settled(dict(settings), self._links))
             for name in self._metrics:
-                analysis.closed_form_of(METRICS[name], analysis.total(name))
+                analysis.unproved(METRICS[name])
         except SpecError as error:
             return error
         return analysis
@@ -153,12 +159,20 @@ class Engine:
         return None
 
     def _needed(self, first: Settings) -> list[str]:
-        needed = list(first) if self._error({}) else []
-        for name in tuple(needed):
-            fewer = {each: first[each] for each in needed if each != name}
+        """Return names without whose values there is no network, by leaving out halves of them."""
+        if self._error({}) is None:
+            return []
+        needed = dict(first)
+        waiting = [list(first)]
+        while waiting:
+            names = waiting.pop()
+            fewer = {name: value for name, value in needed.items() if name not in names}
             if self._error(fewer) is None:
-                needed.remove(name)
-        return needed
+                needed = fewer
+            elif len(names) > 1:
+                half = len(names) // 2
+                waiting += [names[half:], names[:half]]
+        return list(needed)
 
     def grid(
         self, axes: Mapping[str, Sequence[Any]], start: int = 0, stop: int | None = None
@@ -179,7 +193,8 @@ class Engine:
             for slices in boxes(shape, start, stop):
                 box = dict(zip(axes, slices, strict=True))
                 for values in product(*(axes[name][box[name]] for name in structural)):
-                    yield from self._grid_at(dict(zip(structural, values, strict=True)), axes, box)
+                    at = dict(zip(structural, values, strict=True))
+                    yield from self._grid_at(at, axes, box, stop - start)
         else:
             yield from self._mixed_grid(axes, structural, range(start, stop))
 
@@ -190,19 +205,24 @@ class Engine:
         return self._deciding
 
     def _grid_at(
-        self, settings: Settings, axes: Mapping[str, Sequence[Any]], box: Mapping[str, slice]
+        self,
+        settings: Settings,
+        axes: Mapping[str, Sequence[Any]],
+        box: Mapping[str, slice],
+        total: int,
     ) -> Iterator[Evaluated]:
         """Yield the part of a box of a grid at some values of its first axes."""
         others = [name for name in axes if name not in settings]
         if self._is_open(settings, {name: axes[name][0] for name in others}):
             name = others[0]
             for value in axes[name][box[name]]:
-                yield from self._grid_at({**settings, name: value}, axes, box)
+                yield from self._grid_at({**settings, name: value}, axes, box, total)
         elif self._is_refused(settings):
             yield prod(len(axes[name][box[name]]) for name in others), NO_ROWS
         else:
             columns = {name: read_column(name, axes[name])[box[name]] for name in others}
-            found, _ = self._program_for(settings, columns)
+            part = prod(map(len, columns.values())) / total
+            found, _ = self._program_for(settings, columns, part)
             for block in Grid(found, columns).blocks():
                 yield self._evaluated(found, block, settings)
 
@@ -233,7 +253,7 @@ class Engine:
             return
         read = {n: read_column(n, v) for n, v in columns.items() if n not in structural}
         if not structural:
-            found, points = self._program_for({}, read)
+            found, points = self._program_for({}, read, 1)
             for block in points.blocks(read, total):
                 yield self._evaluated(found, block, {})
             return
@@ -251,11 +271,11 @@ class Engine:
         for values, index in _groups(zip(*settings.values(), strict=True)):
             own = dict(zip(settings, values, strict=True))
             inner = {name: column[index] for name, column in columns.items()}
-            parts += self._parts_at(own, inner, index)
+            parts += self._parts_at(own, inner, index, count)
         return count, _merged(parts)
 
     def _parts_at(
-        self, settings: Settings, columns: Mapping[str, SymbolColumn], index: Array
+        self, settings: Settings, columns: Mapping[str, SymbolColumn], index: Array, total: int
     ) -> Iterator[tuple[Array, Rows]]:
         """Yield the rows of points at some settings, with their numbers."""
         first = {name: _plain(column, slice(1))[0] for name, column in columns.items()}
@@ -263,29 +283,46 @@ class Engine:
             name, *others = columns
             for value, rows in _groups(_plain(columns[name], EVERY)):
                 inner = {other: columns[other][rows] for other in others}
-                yield from self._parts_at({**settings, name: value}, inner, index[rows])
+                yield from self._parts_at({**settings, name: value}, inner, index[rows], total)
         elif not self._is_refused(settings):
-            found, points = self._program_for(settings, columns)
+            found, points = self._program_for(settings, columns, len(index) / total)
             for block in points.blocks(columns, len(index)):
                 valid = block.at(_valid(found, block), EVERY)
                 yield index[valid], self._rows(found, block, settings).select(valid)
 
     def _program_for(
-        self, settings: Settings, columns: Mapping[str, SymbolColumn]
+        self, settings: Settings, columns: Mapping[str, SymbolColumn], part: float
     ) -> tuple[Compiled, Points]:
-        """Return the compiled network, kept for further points of the same kind."""
+        """Return the compiled network, kept for further points of the same kind.
+
+        Args:
+            settings: what decides the structure.
+            columns: what varies beside it.
+            part: of all points, those that have these settings.
+        """
         denominators = ((name, column.denominator) for name, column in columns.items())
-        return self._program(tuple(settings.items()), tuple(denominators))
+        is_proved = part * self._size >= MANY_POINTS
+        return self._program(tuple(settings.items()), tuple(denominators), is_proved)
 
     def _compiled(
-        self, settings: tuple[tuple[str, Any], ...], denominators: tuple[tuple[str, int], ...]
+        self,
+        settings: tuple[tuple[str, Any], ...],
+        denominators: tuple[tuple[str, int], ...],
+        is_proved: bool,
     ) -> tuple[Compiled, Points]:
         known = dict(settings)
         analysis = self._at(known)
         decided = settled(known, self._links).keys() & analysis.graph.fixed
         free = {name: link for name, link in self._links.items() if name not in decided}
         links = _link_expressions(free, analysis)
-        found = compiled(analysis, self._metrics, dict(denominators), links)
+        try:
+            found = compiled(
+                analysis, self._metrics, dict(denominators), links, is_proved=is_proved
+            )
+        except SpecError:
+            if not is_proved:
+                raise
+            return self._compiled(settings, denominators, False)  # what it takes is too much
         return found, Points(found)
 
     def _evaluated(self, found: Compiled, block: RowBlock, settings: Settings) -> Evaluated:

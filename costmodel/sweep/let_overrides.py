@@ -1,17 +1,18 @@
 """Values that ``let`` names take at each point, read from texts in the form of the spec's own."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from archspec.errors import SpecError
 from archspec.expansion import resolved_value
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import as_named, shortened
-from archspec.header import Header, read_value
+from archspec.header import Header, Symbol, read_value
 from archspec.scope import Scope
 from archspec.sorts import is_condition
 from archspec.trees import Items, Name
 from archspec.trees import Value as Resolved
-from costmodel.sweep.vary import Value, show_value, split
+from costmodel.sweep.vary import Value, Varied, show_value, split
 
 
 def override_of(value: Value) -> Any:
@@ -22,6 +23,35 @@ def override_of(value: Value) -> Any:
         ExpressionError: an item of a list is no expression.
     """
     return _read(value) if isinstance(value, str) else read_value(value)
+
+
+def opened(header: Header, varied: Iterable[Varied]) -> Header:
+    """Return a header whose lists have a symbol in place of every choice that varies.
+
+    Raises:
+        SpecError: such a symbol has the name of another, or a list has another form than its own.
+    """
+    asked = tuple(varied)
+    for one in asked:
+        if not one.pattern or one.name not in header.let:
+            continue
+        symbols = {each.name: _declared(each.values) for each in asked if each.of == one.name}
+        for name in symbols:
+            if name in header.symbols or name in header.let:
+                cause = f"--vary {one.name}: the spec has a '{name}', the name of a choice here"
+                raise SpecError(cause, hint="give that another name in the spec")
+        header = header.model_copy(update={"symbols": {**header.symbols, **symbols}})
+        check_override(one.name, one.pattern, header)
+        let = {**header.let, one.name: override_of(one.pattern)}
+        header = header.model_copy(update={"let": let})
+    return header
+
+
+def _declared(values: Iterable[Value]) -> Symbol:
+    """Return the symbol of some numbers, which it has the first of where nothing varies."""
+    numbers = [value for value in values if not isinstance(value, str)]
+    whole = all(number.denominator == 1 for number in numbers)
+    return Symbol(default=numbers[0], domain="integer" if whole else "real")
 
 
 def _read(text: str) -> Any:

@@ -24,7 +24,7 @@ from costmodel.scenario.scenario import Scenario, with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
-from costmodel.sweep.let_overrides import override_of
+from costmodel.sweep.let_overrides import opened, override_of
 from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query
 from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
@@ -116,7 +116,7 @@ class SweptNetwork:
         """Return what evaluates the metrics that it has; it keeps the structures it has met."""
         metrics = [name for name in self.metrics if not self.none_of(name)]
         symbols = self.architecture.header.symbols
-        return Engine(self.analysis, metrics, symbols, self.space.links)
+        return Engine(self.analysis, metrics, symbols, self.space.links, self.space.size)
 
     def _evaluated(self, numbers: range) -> Iterator[Evaluated]:
         """Yield points by their numbers, evaluated chunk by chunk."""
@@ -340,12 +340,14 @@ def planned(plan: Plan) -> Sweep:
         SpecError: an option breaks a rule, or names what is not there.
     """
     specs, vary, setup, join = plan.specs, plan.vary, plan.setup, plan.join
-    varied = read_varied(vary)
-    found = list(_networks(specs, setup.scenario))
+    asked = read_varied(vary)
+    varied = tuple(one for one in asked if not one.pattern)
+    given = list(_networks(specs, setup.scenario))
+    check_names((one for one in asked if not one.of), [each.header for _, each in given])
+    found = [(file, each._replace(header=opened(each.header, asked))) for file, each in given]
     setup = setup.agreed(each for _, each in found)
     if not varied and len(found) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
-    check_names(varied, [each.header for _, each in found])
     symbols, labels = _symbols(found), _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)

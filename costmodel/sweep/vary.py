@@ -2,13 +2,19 @@
 
     vary   := name '=' (values | link)
     values := part (',' part)*
-    part   := number | first ':' last [':' step] | list | 'true' | 'false'
-    list   := '[' item (',' item)* ']'         item := list | an expression; of a let name
+    part   := number | first ':' last [':' step] | list | 'true' | 'false' | choice
+    choice := 'choice(' values ')'
+    list   := '[' item (',' item)* ']' ['*' count]
+    item   := list | choice | an expression; of a let name
     step   := number | '*' factor | 'log'
     link   := an expression of other symbols
 
-Numbers are exact: ``0.35:1.4:0.05`` is the 22 rationals 7/20, 2/5, … 7/5.
+Numbers are exact: ``0.35:1.4:0.05`` is the 22 rationals 7/20, 2/5, … 7/5. Each choice inside a list
+varies by itself, under the list's name and its place: those of ``k=[choice(3,5),7]*2`` are ``k_0``
+and ``k_2``.
 """
+
+import re
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -53,6 +59,8 @@ class Varied(NamedTuple):
         interval: the numbers that samples are drawn from, where there is one.
         link: what decides its value, where it is linked.
         text: as it was given.
+        pattern: of a list with choices, it with their names in their places.
+        of: of a choice in a list, the list's name.
     """
 
     name: str
@@ -60,6 +68,8 @@ class Varied(NamedTuple):
     interval: SampledRange | None = None
     link: Tree | None = None
     text: str = ""
+    pattern: str = ""
+    of: str = ""
 
 
 def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
@@ -70,22 +80,70 @@ def read_varied(texts: Iterable[str]) -> tuple[Varied, ...]:
     """
     varied: dict[str, Varied] = {}
     for text in texts:
-        one = _read(text)
-        if one.name in varied:
-            raise SpecError(f"--vary {text}: '{one.name}' is varied twice")
-        varied[one.name] = one._replace(text=text)
+        for one in _read(text):
+            if one.name in varied:
+                raise SpecError(f"--vary {shortened(text)}: '{one.name}' is varied twice")
+            varied[one.name] = one._replace(text=text)
     return tuple(varied.values())
 
 
-def _read(text: str) -> Varied:
+def _read(text: str) -> Iterator[Varied]:
     name, equals, values = (part.strip() for part in text.partition("="))
     if not (equals and name and values):
         raise SpecError(f"--vary takes name=values, not '{text}'", hint=FORMS)
     try:
-        return _sorted_out(name, list(split(values, ",")))
+        parts = list(split(values, ","))
+        if len(parts) == 1 and parts[0].startswith("[") and _CHOICES.search(parts[0]):
+            yield from _list_of_choices(name, parts[0])
+        else:
+            yield _sorted_out(name, [each for part in parts for each in _chosen(part)])
     except (ExpressionError, SpecError) as error:
         cause = f"--vary {shortened(text)}: {error.cause}"
         raise SpecError(cause, hint=error.hint or FORMS) from None
+
+
+_CHOICES = re.compile(r"\bchoice\s*\(")
+_CHOICE = re.compile(r"choice\s*\((.*)\)", re.DOTALL)
+_REPEATED = re.compile(r"(\[.*\])\s*\*\s*(\d{1,4})", re.DOTALL)
+
+
+def _chosen(part: str) -> list[str]:
+    """Return the values of ``choice(3,5,7)``; any other part as it is."""
+    found = _CHOICE.fullmatch(part)
+    return list(split(found[1], ",")) if found else [part]
+
+
+def _list_of_choices(name: str, text: str) -> Iterator[Varied]:
+    """Yield a list with names in the places of its choices, and what each of them varies."""
+    found: list[Varied] = []
+
+    def pattern(name: str, text: str) -> str:
+        if text.startswith("["):
+            parts = (pattern(f"{name}_{i}", item) for i, item in enumerate(_items(text)))
+            return f"[{', '.join(parts)}]"
+        if not _CHOICES.search(text):
+            return text
+        if not _CHOICE.fullmatch(text):
+            hint = "write the numbers that it makes, as choice(6,12)"
+            raise SpecError(f"'{shortened(text)}': a choice in a list stands alone", hint=hint)
+        found.append(_sorted_out(name, _chosen(text)))
+        return name
+
+    yield Varied(name, pattern=pattern(name, text))
+    for one in found:
+        if not all(isinstance(value, Rational) for value in one.values) or not one.values:
+            hint = "a choice of lists is a list of them: depths=[2,2],[3,4]"
+            raise SpecError(f"a choice in a list is of numbers, not {one.name}", hint=hint)
+        yield one._replace(of=name)
+
+
+def _items(text: str) -> list[str]:
+    """Return the items of ``[a, b]``, several times of ``[a, b]*3``."""
+    repeated = _REPEATED.fullmatch(text)
+    inner, times = (repeated[1], int(repeated[2])) if repeated else (text, 1)
+    if not inner.endswith("]"):
+        raise SpecError(f"'{shortened(text)}' is not closed", hint="as in [choice(3,5,7)]*20")
+    return list(split(inner[1:-1], ",")) * times
 
 
 def _sorted_out(name: str, parts: list[str]) -> Varied:
