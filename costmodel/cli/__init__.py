@@ -23,6 +23,7 @@ GROUPS = (LOOK, "Ask", COMPARE, MANY, "Devices and conventions", DOCUMENTS)
 COMMANDS = {
     "table": Command("tables", COMPARE),
     "sweep": Command("sweeps", MANY),
+    "export": Command("exports", DOCUMENTS),
     "docs": Command("documents", DOCUMENTS),
     "schema": Command("documents", DOCUMENTS),
     "init": Command("first", DOCUMENTS),
