@@ -1,12 +1,21 @@
 """Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from archspec.errors import SpecError
+from archspec.importers.blocking import Blocker
 from archspec.importers.calls import Call, Network
-from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
+from archspec.importers.drafts import Body, Draft, Item, unnumbered
+from archspec.importers.forms import Uses, after, entering, made_in, names_of
+from archspec.importers.merging import merged
 from archspec.importers.naming import as_name, unused
+from archspec.importers.repeating import repeated
+from archspec.importers.sharing import Sharer
 from archspec.layers import Layer, find_kind
+
+CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "Module"))
+"""Classes that only hold others."""
 
 
 def fold(network: Network) -> Draft:
@@ -16,8 +25,13 @@ def fold(network: Network) -> Draft:
         network: the network.
     """
     calls, outputs = _renamed(network)
-    body = Body(tuple(_items(calls)), tuple(network.inputs), outputs[-1])
-    return Draft(body, {}, outputs)
+    uses = Uses.of(calls, outputs)
+    items = _Folder(uses).items(calls, 0)
+    sharer = Sharer(uses)
+    body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+    blocker = Blocker(uses, network.symbols, sharer.owners)
+    body = blocker.blocked(body)
+    return Draft(body, blocker.blocks, outputs)
 
 
 def _renamed(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
@@ -37,9 +51,7 @@ def _renamed(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
     return tuple(calls), tuple(_tensor(t, tensors, several, "outputs") for t in network.outputs)
 
 
-def _tensor(
-    given: str, tensors: Mapping[str, str], several: Mapping[str, bool], user: str
-) -> str:
+def _tensor(given: str, tensors: Mapping[str, str], several: Mapping[str, bool], user: str) -> str:
     """Return a tensor by its new name; of a call that has several outputs with its number."""
     if given in tensors:
         name = tensors[given]
@@ -51,21 +63,45 @@ def _tensor(
     return f"{name}.{int(number)}" if several.get(name) else name
 
 
-def _items(calls: tuple[Call, ...]) -> list[Item]:
-    """Return an entry for each call."""
-    used = {tensor for call in calls for tensor in call.inputs}
-    owners: dict[str, str] = {}
-    items = []
-    for call in calls:
-        parts = sorted((t for t in used if unnumbered(t) == call.name), key=len)
-        outputs = tuple(parts) or (call.name,)
-        owner = owners.setdefault(call.weights, outputs[0]) if call.weights else outputs[0]
-        items.append(_item(call, outputs, owner))
-    return items
+class _Folder:
+    """Folds calls module by module, the inner ones first."""
 
+    def __init__(self, uses: Uses) -> None:
+        self.uses = uses
+        used = {*uses.tensors, *uses.left}
+        self.parts: dict[str, list[str]] = {}
+        for tensor in used:
+            self.parts.setdefault(unnumbered(tensor), []).append(tensor)
 
-def _item(call: Call, outputs: tuple[str, ...], owner: str) -> Item:
-    """Return the entry of a call, which shares its weights where another owns them."""
-    if owner == outputs[0]:
+    def items(self, calls: Sequence[Call], depth: int) -> list[Item]:
+        """Return the entries of calls that share their first modules.
+
+        Args:
+            calls: the calls, in order.
+            depth: how many of their modules they share.
+        """
+        found: list[Item] = []
+        for module, group in groupby(calls, lambda call: call.modules[depth : depth + 1]):
+            inner = tuple(group)
+            if not module:
+                found += map(self._leaf, inner)
+                continue
+            found += self._module(module[0].name, self.items(inner, depth + 1))
+        return repeated(merged(found, self.uses), self.uses)
+
+    def _leaf(self, call: Call) -> Item:
+        outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))
         return Item(call.kind, call.inputs, outputs, call.fields, runs=((call,),))
-    return Item("share", call.inputs, outputs, {"of": Named(owner)}, runs=((call,),))
+
+    def _module(self, name: str, items: list[Item]) -> list[Item]:
+        """Return a module as one entry where one tensor enters and one leaves; else its entries."""
+        inputs = entering(items)
+        inside = names_of(items)
+        made = [tensor for item in items for tensor in made_in(item)]
+        left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
+        plain = name in CONTAINERS or len(items) < 2 or len(inputs) != 1
+        if plain or left != [after(items[-1])]:
+            return items
+        body = Body(tuple(items), inputs, left[0])
+        runs = tuple(run for item in items for run in item.runs)
+        return [Item("module", inputs, (left[0],), {}, {"layers": (body,)}, runs, name)]

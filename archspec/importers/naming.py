@@ -9,16 +9,13 @@ from archspec.errors import SpecError
 from archspec.expressions import FUNCTIONS, KEYWORDS, OF_NAMES
 from archspec.importers.calls import Network
 from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
+from archspec.importers.forms import COPIED, after
 from archspec.layers import ALIASES, KINDS
 from archspec.scope import RESERVED
 
 WORDS = frozenset({*RESERVED, *KEYWORDS, *FUNCTIONS, *OF_NAMES, *("add", "shortcut", "input")})
 WORDS |= {"null", "Null", "NULL", "True", "TRUE", "False", "FALSE", "router", "experts"}
 """What is no name, here or anywhere in the language."""
-
-COPIED = ("repeat", "foreach", "moe")
-"""Composites in whose bodies what enters is another tensor in every copy."""
-
 
 def as_name(text: str, otherwise: str = "x") -> str:
     """Return a name of the language that is like a text of anyone's.
@@ -79,15 +76,6 @@ class Frame(NamedTuple):
                 return None if frame.kind in COPIED else frame
             frame = frame.around
         return None
-
-
-def after(item: Item) -> str | None:
-    """Return the tensor that an entry leaves to the next, or None where it could be any of several.
-
-    Args:
-        item: the entry.
-    """
-    return item.outputs[0] if item.outputs == (unnumbered(item.outputs[0]),) else None
 
 
 class Labels:

@@ -10,8 +10,10 @@ from archspec.fields import shortened
 from archspec.importers.calls import Call, Network, Size
 from archspec.importers.drafts import Block, Body, Draft, Item, Named
 from archspec.importers.folding import fold
-from archspec.importers.naming import Frame, Labels, after
+from archspec.importers.forms import after
+from archspec.importers.naming import Frame, Labels
 from archspec.importers.yaml_text import Entries, Expression, line, lines
+from archspec.layers import KINDS, find_kind
 
 
 def write(network: Network) -> tuple[str, Mapping[str, str]]:
@@ -107,7 +109,7 @@ def _content(item: Item, frame: Frame, labels: Labels) -> object:
         (of,) = item.fields.values()
         assert isinstance(of, Named)
         return labels.reference(of.tensor, frame)
-    fields = {name: _field(value, frame, labels) for name, value in item.fields.items()}
+    fields = {name: _field(value, frame, labels) for name, value in _ordered(item)}
     written: dict[str, object] = {}
     for name, bodies in item.bodies.items():
         listed = [_entries(frame.inner(body, item.kind), labels) for body in bodies]
@@ -115,6 +117,13 @@ def _content(item: Item, frame: Frame, labels: Labels) -> object:
     if item.kind == "residual" and not written.get("shortcut"):
         return written["layers"]
     return fields | written
+
+
+def _ordered(item: Item) -> list[tuple[str, object]]:
+    """Return the fields of an entry in the order of the language's reference."""
+    order = [*find_kind(item.kind).model_fields] if item.kind in KINDS else [*item.fields]
+    known = {name: i for i, name in enumerate(order)}
+    return sorted(item.fields.items(), key=lambda field: known.get(field[0], len(known)))
 
 
 def _field(value: object, frame: Frame, labels: Labels) -> object:

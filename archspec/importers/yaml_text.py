@@ -9,8 +9,7 @@ from archspec.errors import Origin, SpecError
 
 WIDTH = 100
 
-_PLAIN = re.compile(r"[A-Za-z_(][\w ./+*()<>=%-]*", re.ASCII)
-_REFERENCE = re.compile(r"[A-Za-z_][\w.*-]*", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z_(0-9][\w ./+*()<>=%-]*", re.ASCII)
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff\u2028\u2029]")
 
 
@@ -155,8 +154,7 @@ def _entry_lines(value: Mapping[str, object], indent: int) -> Iterator[str]:
     if text is not None and "layers" not in value and _is_row(value) and indent + len(text) <= WIDTH:
         yield " " * indent + text
         return
-    for i, (key, each) in enumerate(value.items()):
-        yield from _valued(f"{' ' * indent}{scalar(key)}:", each, indent + (2 if i == 0 else 0))
+    yield from lines(value, indent)
 
 
 def _is_row(value: Mapping[str, object]) -> bool:
