@@ -99,7 +99,8 @@ class _Folder:
         inside = names_of(items)
         made = [tensor for item in items for tensor in made_in(item)]
         left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
-        plain = name in CONTAINERS or len(items) < 2 or len(inputs) != 1
+        is_single = len(items) == 1 and len(items[0].runs) < 2
+        plain = name in CONTAINERS or is_single or len(inputs) != 1
         if plain or left != [after(items[-1])]:
             return items
         body = Body(tuple(items), inputs, left[0])
