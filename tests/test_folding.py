@@ -46,7 +46,7 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
         inputs = [made.get(t) or hash((made[t.rpartition(".")[0]], t[-1])) for t in call.inputs]
         if call.kind in ("add", "mul"):
             inputs.sort()
-        trained = call.trainable or call.kind in ("add", "mul", "concat")
+        trained = call.trainable or not call.weights
         made[call.name] = hash((call.kind, plain(given), tuple(inputs), trained))
         layers[made[call.name]] += 1
         weights.setdefault(call.weights or call.name, []).append(made[call.name])

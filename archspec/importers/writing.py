@@ -82,28 +82,30 @@ def _block(block: Block, labels: Labels) -> dict[str, object]:
     return written | {"layers": _entries(labels.top.inner(block.body, "block"), labels)}
 
 
-def _entries(frame: Frame, labels: Labels) -> Entries:
-    """Return a list of entries as data."""
+def _entries(frame: Frame, labels: Labels, *, trained: bool = True) -> Entries:
+    """Return a list of entries as data; what is around them says whether they are trained."""
     found, latest = Entries(), frame.entering
     for item in frame.body.items:
-        found.append(_entry(item, frame, latest, labels))
+        found.append(_entry(item, frame, latest, labels, trained=trained))
         latest = after(item)
     return found
 
 
-def _entry(item: Item, frame: Frame, latest: str | None, labels: Labels) -> object:
+def _entry(
+    item: Item, frame: Frame, latest: str | None, labels: Labels, *, trained: bool
+) -> object:
     """Return an entry as data: a word, or a mapping."""
-    content = _content(item, frame, labels)
+    is_frozen = trained and item.kind not in labels.blocks and not item.trainable
+    content = _content(item, frame, labels, trained=trained and not is_frozen)
     beside: dict[str, object] = {}
     name, sources = labels.of(item, frame), labels.sources(item, frame, latest)
     beside |= {"name": name} if name else {}
     beside |= {"from": sources if len(sources) > 1 else sources[0]} if sources else {}
-    if not item.bodies and not all(call.trainable for call in item.calls):
-        beside["trainable"] = False
+    beside |= {"trainable": False} if is_frozen else {}
     return {item.kind: content or None} | beside if content or beside else item.kind
 
 
-def _content(item: Item, frame: Frame, labels: Labels) -> object:
+def _content(item: Item, frame: Frame, labels: Labels, *, trained: bool) -> object:
     """Return the fields of an entry as data, with the entries in it."""
     if item.kind == "share":
         (of,) = item.fields.values()
@@ -112,7 +114,8 @@ def _content(item: Item, frame: Frame, labels: Labels) -> object:
     fields = {name: _field(value, frame, labels) for name, value in _ordered(item)}
     written: dict[str, object] = {}
     for name, bodies in item.bodies.items():
-        listed = [_entries(frame.inner(body, item.kind), labels) for body in bodies]
+        frames = [frame.inner(body, item.kind) for body in bodies]
+        listed = [_entries(each, labels, trained=trained) for each in frames]
         written[name] = listed if name == "branches" else listed[0]
     if item.kind == "residual" and not written.get("shortcut"):
         return written["layers"]
