@@ -52,13 +52,13 @@ def generalized(bodies: Sequence[Body], taken: Iterable[str]) -> General:
         bodies: the lists.
         taken: names that have a meaning where it will stand.
     """
-    holes = [dict(_numbers(body)) for body in bodies]
+    holes = [dict(numbers_in(body)) for body in bodies]
     places = [place for place in holes[0] if len({_key(hole[place]) for hole in holes}) > 1]
     columns = {place: tuple(hole[place] for hole in holes) for place in places}
     names = _Names(taken)
     ends = {_field(place): place for place in holes[0]}
     texts = names.texts(columns, ends.values())
-    return General(_filled(bodies[0], texts, ()), names.columns, names.defaults)
+    return General(filled(bodies[0], texts), names.columns, names.defaults)
 
 
 def _key(value: object) -> tuple[str, object]:
@@ -66,8 +66,13 @@ def _key(value: object) -> tuple[str, object]:
     return type(value).__name__, value
 
 
-def _numbers(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
-    """Yield every number that may have a name, those that are not written included."""
+def numbers_in(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
+    """Yield every number that may have a name, those that are not written included.
+
+    Args:
+        body: the list of entries.
+        place: the way to it.
+    """
     for i, item in enumerate(body.items):
         for name, default in defaults_of(item.kind).items():
             if name not in item.fields:
@@ -76,7 +81,7 @@ def _numbers(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
             yield from _in_value(value, (*place, i, name))
         for name, inner in item.bodies.items():
             for k, each in enumerate(inner):
-                yield from _numbers(each, (*place, i, name, k))
+                yield from numbers_in(each, (*place, i, name, k))
 
 
 def _in_value(value: object, place: Place) -> Iterable[tuple[Place, Field]]:
@@ -87,8 +92,14 @@ def _in_value(value: object, place: Place) -> Iterable[tuple[Place, Field]]:
         yield place, value  # type: ignore[misc]
 
 
-def _filled(body: Body, texts: Mapping[Place, Size], place: Place) -> Body:
-    """Return a list of entries with names for numbers."""
+def filled(body: Body, texts: Mapping[Place, Size], place: Place = ()) -> Body:
+    """Return a list of entries with names for numbers.
+
+    Args:
+        body: the list.
+        texts: place → what stands for the number there.
+        place: the way to it.
+    """
     items = tuple(_with(item, texts, (*place, i)) for i, item in enumerate(body.items))
     return body._replace(items=items)
 
@@ -98,7 +109,7 @@ def _with(item: Item, texts: Mapping[Place, Size], place: Place) -> Item:
     absent = (name for name in defaults_of(item.kind) if name not in item.fields)
     fields |= {name: texts[*place, name] for name in absent if (*place, name) in texts}
     bodies = {
-        name: tuple(_filled(body, texts, (*place, name, k)) for k, body in enumerate(inner))
+        name: tuple(filled(body, texts, (*place, name, k)) for k, body in enumerate(inner))
         for name, inner in item.bodies.items()
     }
     return item._replace(fields=fields, bodies=bodies)
