@@ -14,9 +14,14 @@ from archspec.importers.drafts import unnumbered
 from archspec.importers.naming import as_name, unused
 from archspec.layers import Layer, find_kind
 
+STEPWISE = (
+    "a list of tensors that grows is joined step by step, as an implementation with one buffer does"
+    " it: memory_peak is that of such a one"
+)
 
-def arranged(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
-    """Return the calls of a network as folding takes them, and what leaves it.
+
+def arranged(network: Network) -> Network:
+    """Return a network with its calls as folding takes them.
 
     Args:
         network: the network.
@@ -27,7 +32,9 @@ def arranged(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
     calls, outputs = _renamed(network)
     if not calls or not outputs:
         raise SpecError("the network has no layer" if not calls else "nothing leaves the network")
-    return tuple(_stepwise(_settled(calls))), outputs
+    steps = _stepwise(settled := _settled(calls))
+    notes = () if steps == settled else (STEPWISE,)
+    return network._replace(calls=tuple(steps), outputs=outputs, notes=notes)
 
 
 def _renamed(network: Network) -> tuple[list[Call], tuple[str, ...]]:

@@ -34,12 +34,14 @@ class Folded(NamedTuple):
         uses: who uses what in it.
         outputs: the tensors that leave it.
         pinned: the tensors that leave entries whose weights others have.
+        notes: what differs from the source, though it computes the same.
     """
 
     body: Body
     uses: Uses
     outputs: tuple[str, ...]
     pinned: frozenset[str]
+    notes: tuple[str, ...]
 
 
 def folded(network: Network) -> Folded:
@@ -48,12 +50,12 @@ def folded(network: Network) -> Folded:
     Args:
         network: the network.
     """
-    calls, outputs = arranged(network)
+    calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
     items = _Folder(uses).items(calls, 0)
     sharer = Sharer(uses)
     body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
-    return Folded(body, uses, outputs, frozenset(sharer.owners))
+    return Folded(body, uses, outputs, frozenset(sharer.owners), found.notes)
 
 
 def drafted(found: Folded, network: Network) -> Draft:
@@ -65,7 +67,7 @@ def drafted(found: Folded, network: Network) -> Draft:
     """
     blocker = Blocker(found.uses, network.symbols, found.pinned)
     body = blocker.blocked(found.body)
-    return Draft(body, blocker.blocks, found.outputs)
+    return Draft(body, blocker.blocks, found.outputs, found.notes)
 
 
 def leaf(call: Call) -> Item:

@@ -14,7 +14,10 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Number, Truth
 
 CHANNELS = frozenset(
-    ("out_channels", "out_features", "groups", "embedding_dim", "hidden_size", "num_groups")
+    (
+        *("out_channels", "out_features", "groups", "embedding_dim", "hidden_size", "num_groups"),
+        *("channels", "features", "shape", "size", "num_heads"),
+    )
 )
 """Fields whose numbers are of one sort: a name for one may stand in another, as may multiples."""
 
@@ -181,13 +184,16 @@ class _Names:
     ) -> dict[tuple[str, Column], str]:
         """Return a name for each column."""
         named: dict[tuple[str, Column], str] = {}
-        first = {key: min((order.index(p), p) for p, _ in places) for key, places in bases.items()}
-        for key in sorted(bases, key=lambda k: first[k]):
-            field = _field(first[key][1])
+        first = {
+            key: min((_field(p) == "shape", order.index(p), p) for p, k in places if k == 1)
+            for key, places in bases.items()
+        }
+        for key in sorted(bases, key=lambda k: first[k][1:]):
+            field = _field(first[key][2])
             last = {place for place in ends if (place, 1) in bases[key]}
             if field in CHANNELS and last:
                 field = _field(max(last, key=order.index))
-            stem = field if last else _PLAINER.get(field, field)
+            stem = field if last and field != "shape" else _PLAINER.get(field, field)
             name = unused(as_name(stem), self.taken)
             self.taken.add(name)
             named[key] = name
