@@ -194,7 +194,7 @@ class _Names:
             if field in CHANNELS and last:
                 field = _field(max(last, key=order.index))
             stem = field if last and field != "shape" else _PLAINER.get(field, field)
-            name = unused(as_name(stem), self.taken)
+            name = unused(as_name(stem.rstrip("0123456789")), self.taken)
             self.taken.add(name)
             named[key] = name
             self.columns[name] = key[1]
@@ -241,6 +241,14 @@ def _times(factor: int, name: str) -> str:
     return name if factor == 1 else f"{factor}*{name}"
 
 
+_PRODUCT = re.compile(r"(?<![\w.*/%])(\d+)\*\((\d+)\*(\w+(?:\([^()]*\))?)\)")
+
+
+def _multiplied(match: re.Match[str]) -> str:
+    """Return ``6*x`` for ``2*(3*x)``."""
+    return f"{int(match[1]) * int(match[2])}*{match[3]}"
+
+
 def substituted(value: object, arguments: Mapping[str, object]) -> object:
     """Return a field's value in which names stand for what is given.
 
@@ -266,7 +274,7 @@ def _substituted(text: str, arguments: Mapping[str, object]) -> object:
         written = given.text if isinstance(given, Size) else str(given)
         return written if re.fullmatch(r"\w+", written) else f"({written})"
 
-    new = re.sub(r"[A-Za-z_]\w*", put, text)
+    new = _PRODUCT.sub(_multiplied, re.sub(r"[A-Za-z_]\w*", put, text))
     try:
         value = resolve(parse(new), Scope({}))
     except ExpressionError:
