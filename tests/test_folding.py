@@ -1,5 +1,6 @@
 """Networks of plain calls are written as specs that do exactly the same, and that one can read."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
@@ -15,6 +16,7 @@ from archspec.layers import find_kind
 from costmodel import analyze
 from tests.conftest import ROOT, thinned
 from tests.flattened import NotFlatError, flattened
+from tests.random_calls import random_calls
 
 ZOO = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
 NOT_FLAT = {"deepseek_v3", "gpt_oss", "mixtral", "retinanet"}
@@ -70,6 +72,27 @@ def test_a_network_of_the_zoo_comes_back(name: str) -> None:
         assert after.value(metric) == before.value(metric), metric
     assert {*names} == {node.path for node in build_graph(load(text)).nodes}
     assert all(names.values())
+
+
+@pytest.mark.parametrize("seed", thinned(range(40), 4))
+def test_random_calls_come_back(seed: int) -> None:
+    network = random_calls(seed)
+    text, names = write(network)
+    assert trace(flattened(text)) == trace(network)
+    assert {*names} == {node.path for node in build_graph(load(text)).nodes}
+
+
+@pytest.mark.parametrize("seed", thinned(range(40), 4))
+def test_random_networks_of_all_kinds_come_back(seed: int) -> None:
+    networks = pytest.importorskip("tests.networks", reason="PyTorch draws them")
+    try:
+        network = flattened(json.dumps(networks.draw_network(seed)) + "\n")
+    except NotFlatError:
+        pytest.skip("no list of calls")
+    if any(call.kind == "concat" and len(call.inputs) == 1 for call in network.calls):
+        pytest.skip("a joint of one branch, which is no call")
+    text, _ = write(network)
+    assert trace(flattened(text)) == trace(network)
 
 
 def test_networks_that_are_no_list_of_calls() -> None:

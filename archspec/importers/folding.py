@@ -1,13 +1,13 @@
 """Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from archspec.importers.arranging import arranged
 from archspec.importers.blocking import Blocker
 from archspec.importers.calls import Call, Network
-from archspec.importers.drafts import Body, Draft, Item, unnumbered
+from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import Uses, after, entering, made_in, names_of
 from archspec.importers.merging import merged
 from archspec.importers.repeating import repeated
@@ -52,9 +52,14 @@ def folded(network: Network) -> Folded:
     """
     calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
-    items = _Folder(uses).items(calls, 0)
-    sharer = Sharer(uses)
-    body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+    while True:
+        items = _Folder(uses).items(calls, 0)
+        sharer = Sharer(uses)
+        body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+        hidden = frozenset(_hidden(body, {})) | uses.exposed
+        if hidden == uses.exposed:
+            break
+        uses = uses._replace(exposed=hidden)
     return Folded(body, uses, outputs, frozenset(sharer.owners), found.notes)
 
 
@@ -68,6 +73,20 @@ def drafted(found: Folded, network: Network) -> Draft:
     blocker = Blocker(found.uses, network.symbols, found.pinned)
     body = blocker.blocked(found.body)
     return Draft(body, blocker.blocks, found.outputs, found.notes)
+
+
+def _hidden(body: Body, around: Mapping[str, Item]) -> Iterator[str]:
+    """Yield the calls of entries that share weights with one that has no name where they stand."""
+    seen = {**around, **{tensor: item for item in body.items for tensor in item.outputs}}
+    for item in body.items:
+        named = [value.tensor for value in item.fields.values() if isinstance(value, Named)]
+        for tensor in named:
+            owner = seen.get(tensor)
+            if owner is None or len(owner.runs) != len(item.runs):
+                yield unnumbered(tensor)
+                yield from names_of([item])
+        for inner in item.parts:
+            yield from _hidden(inner, {} if item.module else seen)
 
 
 def leaf(call: Call) -> Item:
@@ -117,6 +136,7 @@ class _Folder:
         left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
         is_single = len(items) == 1 and len(items[0].runs) < 2
         plain = name in CONTAINERS or is_single or len(inputs) != 1
+        plain |= not self.uses.exposed.isdisjoint(inside)
         if plain or left != [after(items[-1])]:
             return items
         body = Body(tuple(items), inputs, left[0])
