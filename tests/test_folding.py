@@ -35,7 +35,8 @@ def plain(value: Any) -> Any:
 def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], list[int]]:
     """All layers, the sets of those that share weights, and what leaves: without any name.
 
-    Two networks of equal traces run the same layers on the same tensors.
+    Two networks of equal traces run the same layers on the same tensors. What is joined from what
+    is joined already is joined from the parts.
     """
     made: dict[str, int] = {name: hash(("input", i)) for i, name in enumerate(network.inputs)}
 
@@ -44,6 +45,7 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
         return made[name] if name in made else hash((made[bearer], number))
 
     layers: Counter[int] = Counter()
+    joined: dict[Any, tuple[int, ...]] = {}
     weights: dict[str, list[int]] = {}
     for call in network.calls:
         fields = find_kind(call.kind).model_fields.items()
@@ -51,11 +53,16 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
         given = {name: value for name, value in given.items() if value is not None}
         given.pop("weight", None)
         inputs = [*map(tensor, call.inputs)]
+        if call.kind == "concat":
+            axis = given.get("axis")
+            inputs = [each for i in inputs for each in joined.get((i, axis), (i,))]
         if call.kind in ("add", "mul"):
             inputs.sort()
         trained = call.trainable or not call.weights
         made[call.name] = hash((call.kind, plain(given), tuple(inputs), trained))
         layers[made[call.name]] += 1
+        if call.kind == "concat":
+            joined[made[call.name], axis] = tuple(inputs)
         weights.setdefault(call.weights or call.name, []).append(made[call.name])
     shared = Counter(tuple(sorted(each)) for each in weights.values() if len(each) > 1)
     return layers, shared, [*map(tensor, network.outputs)]
