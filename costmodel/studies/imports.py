@@ -105,7 +105,8 @@ def compared(title: str, imported: Imported) -> Document:
             for each in found
             for what, theirs, ours in each.rows
         ]
-        return {"source": title, "compared": rows, "notes": notes}
+        names = dict(imported.names)
+        return {"source": title, "compared": rows, "notes": notes, "names": names}
 
     return Document(title, blocks=blocks, data=data, holds=not unequal)
 
