@@ -1,4 +1,21 @@
-"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
+"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals.
+
+A network comes as one list of calls, each with the modules whose forward made it. Folding goes from
+the inside out, so that what it finds in one module it finds in all that are like it:
+
+1. Calls are put where they belong (`arranging`).
+2. The calls of each module, inner modules first, become entries: what forks and meets again becomes
+   a residual or a parallel (`merging`), equal neighbours become a repeat (`repeating`). A module
+   that one tensor enters and one leaves stands as one entry in the module around it; of any other
+   module the entries themselves stand there.
+3. Entries that have the weights of earlier ones become shares (`sharing`). A share names its owner,
+   so both must stand where that name is known; where they do not, step 2 is done once more without
+   folding what is around them.
+4. Modules that occur more than once become blocks, with parameters for the numbers in which they
+   differ (`blocking`, `generalizing`).
+
+No step changes what is computed: the spec runs the same layers on the same tensors.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby

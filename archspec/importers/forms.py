@@ -1,4 +1,9 @@
-"""The form of entries: what they do without what they are called, so that equal ones are found."""
+"""The form of entries: what they do without what they are called, so that equal ones are found.
+
+A form is nested tuples of kinds, fields and wiring, in which tensors are numbered in the order in
+which they are made; two lists of entries do the same exactly if their forms are equal. Numbers can
+be left out of it: then lists are equal that one list with parameters can stand for.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,10 @@
-"""Lists of entries that differ in numbers alone → one list with names for these numbers."""
+"""Lists of entries that differ in numbers alone → one list with names for these numbers.
+
+The values of one number in all lists are a column. Equal columns of one sort share a name, and a
+column that is always the same multiple of another is written as that multiple of its name, so that
+a bottleneck needs ``channels`` alone for its ``channels`` and ``4*channels``. A padding that keeps
+the size is written in terms of its kernel.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

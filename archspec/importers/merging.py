@@ -1,4 +1,10 @@
-"""Sums, products and joints whose branches begin at one tensor: residuals and parallels."""
+"""Sums, products and joints whose branches begin at one tensor: residuals and parallels.
+
+For each entry that merges, the fork is looked for: a tensor that all its inputs are made of. The
+latest such tensor is taken from which every input is reached by entries that need nothing else and
+that nobody else reads. These entries are the branches. Where no tensor is behind all inputs, an
+input itself may be the fork, of which branches read what was made before it, too.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
