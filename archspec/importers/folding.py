@@ -70,7 +70,7 @@ def folded(network: Network) -> Folded:
     calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
     while True:
-        items = _Folder(uses).items(calls, 0)
+        items = _Folder(uses, calls).items(calls, 0)
         sharer = Sharer(uses)
         body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
         hidden = frozenset(_hidden(body, {})) | uses.exposed
@@ -118,8 +118,9 @@ def leaf(call: Call) -> Item:
 class _Folder:
     """Folds calls module by module, the inner ones first."""
 
-    def __init__(self, uses: Uses) -> None:
+    def __init__(self, uses: Uses, calls: Sequence[Call]) -> None:
         self.uses = uses
+        self.is_flat = not any(module.path for call in calls for module in call.modules)
         used = {*uses.tensors, *uses.left}
         self.parts: dict[str, list[str]] = {}
         for tensor in used:
@@ -139,7 +140,7 @@ class _Folder:
                 found += map(self._leaf, inner)
                 continue
             found += self._module(module[0].name, self.items(inner, depth + 1))
-        return repeated(merged(found, self.uses), self.uses)
+        return repeated(merged(found, self.uses, as_modules=self.is_flat), self.uses)
 
     def _leaf(self, call: Call) -> Item:
         outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))

@@ -123,6 +123,20 @@ def made_in(item: Item) -> Iterator[str]:
             yield from made_in(each)
 
 
+def as_module(body: Body, name: str) -> Item:
+    """Return entries as a module of their own, which all that enters from outside enters.
+
+    Args:
+        body: the entries.
+        name: the class.
+    """
+    outside = entering(body.items)
+    inputs = (*body.inputs, *(tensor for tensor in outside if tensor not in body.inputs))
+    runs = tuple(run for item in body.items for run in item.runs)
+    inner = body._replace(inputs=inputs)
+    return Item("module", inputs, (body.output,), {}, {"layers": (inner,)}, runs, name)
+
+
 @cache
 def defaults_of(kind: str) -> Mapping[str, object]:
     """Return the numbers and truth values that a kind's fields have where they are not written.

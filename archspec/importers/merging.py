@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from archspec.importers.drafts import Body, Item
-from archspec.importers.forms import Uses, after, made_in, names_of
+from archspec.importers.forms import Uses, after, as_module, made_in, names_of
 
 MERGES = ("add", "mul", "concat")
 FINER = ("upsample", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -35,12 +35,13 @@ class Fork(NamedTuple):
     branches: tuple[tuple[int, ...], ...]
 
 
-def merged(items: list[Item], uses: Uses) -> list[Item]:
+def merged(items: list[Item], uses: Uses, *, as_modules: bool) -> list[Item]:
     """Return some entries, with residuals and parallels for what forks and meets again.
 
     Args:
         items: the entries, in order.
         uses: who uses what in the network.
+        as_modules: whether each is a module of its own, as where the source knows no modules.
     """
     done: list[Item] = []
     for item in items:
@@ -51,7 +52,8 @@ def merged(items: list[Item], uses: Uses) -> list[Item]:
         composite = _composite(item, fork, done)
         inside = {i for branch in fork.branches for i in branch}
         done = [each for i, each in enumerate(done) if i not in inside]
-        done.append(composite)
+        body = Body((composite,), (fork.tensor,), composite.outputs[0])
+        done.append(as_module(body, composite.kind.title()) if as_modules else composite)
     return done
 
 

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from archspec.importers.calls import Call
 from archspec.importers.drafts import Body, Item
-from archspec.importers.forms import Form, Uses, after, entering, form_of, made_in, names_of
+from archspec.importers.forms import (
+    Form,
+    Uses,
+    after,
+    as_module,
+    entering,
+    form_of,
+    made_in,
+    names_of,
+)
 
 MAX_PERIOD = 200
 """The most entries of one iteration."""
@@ -88,20 +97,6 @@ def _shared(iterations: Sequence[Sequence[Item]], uses: Uses) -> Iterator[Call]:
         for call in item.calls:
             if not uses.weights.get(call.weights, frozenset()) <= inside:
                 yield call
-
-
-def as_module(body: Body, name: str) -> Item:
-    """Return entries as a module of their own, which all that enters from outside enters.
-
-    Args:
-        body: the entries.
-        name: the class.
-    """
-    outside = entering(body.items)
-    inputs = (*body.inputs, *(tensor for tensor in outside if tensor not in body.inputs))
-    runs = tuple(run for item in body.items for run in item.runs)
-    inner = body._replace(inputs=inputs)
-    return Item("module", inputs, (body.output,), {}, {"layers": (inner,)}, runs, name)
 
 
 def needs_name(items: Sequence[Item], entry: str, latest: str | None) -> bool:
