@@ -140,9 +140,12 @@ def longer(width: int) -> list[tuple[Layer, str]]:
             "width = 8 and 5 differ in more than numbers and in how often a part stands",
         ),
         (mobile, [1], "--vary width has one value"),
+        (mobile, [1, "wide"], "--vary width: 'wide' is no number"),
+        (mobile, [1.0, float("nan")], "--vary width: nan is no number"),
+        (mobile, [1, 0], "--vary width: 0 is not positive"),
     ],
 )
-def test_what_no_formula_says(factory: Any, values: list[int], words: str) -> None:
+def test_what_no_formula_says(factory: Any, values: list[Any], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         write_fitted(lambda given: chain(factory(**given)), {"width": values})
 

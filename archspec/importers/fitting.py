@@ -15,6 +15,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
+from math import isfinite
 from typing import NamedTuple
 
 from archspec.errors import SpecError
@@ -68,7 +69,7 @@ def fit(make: Make, vary: Mapping[str, Sequence[int | float]]) -> Fitted:
         SpecError: a number follows no formula that is known, or the networks differ in more than
             numbers and in how often their parts stand.
     """
-    factory = _Factory(make, {name: [*map(exact, values)] for name, values in vary.items()})
+    factory = _Factory(make, {name: _numbers(name, values) for name, values in vary.items()})
     used = {
         name: [*values, *factory.unseen(name, values, max(0, LEARNED - len({*values})))]
         for name, values in factory.values.items()
@@ -88,22 +89,29 @@ def fit(make: Make, vary: Mapping[str, Sequence[int | float]]) -> Fitted:
     raise refuted
 
 
-def exact(value: float) -> Fraction:
-    """Return the decimal that a person wrote.
+def _numbers(name: str, values: Sequence[object]) -> list[Fraction]:
+    """Return the values of a parameter as the decimals that a person wrote.
 
-    Args:
-        value: a number.
+    Raises:
+        SpecError: one is no number, there are not several, or the last is not positive.
     """
-    return Fraction(str(value))
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            cause = f"--vary {name}: {value!r} is no number, and only of numbers there are formulas"
+            raise SpecError(cause, hint=f"give one value alone, as {name}={value}: it is fixed")
+    found = [Fraction(str(value)) for value in values]
+    if len({*found}) < 2:
+        raise SpecError(f"--vary {name} has one value", hint=f"as {name}=1,2,4")
+    if found[-1] <= 0:
+        cause = f"--vary {name}: {values[-1]} is not positive, and it is the symbol's default"
+        raise SpecError(cause, hint="the last value is the default; put another one last")
+    return found
 
 
 class _Factory:
     """The networks of a factory, each made once."""
 
     def __init__(self, make: Make, values: Values) -> None:
-        for name, given in values.items():
-            if len({*given}) < 2:
-                raise SpecError(f"--vary {name} has one value", hint=f"as {name}=1,2,4")
         self.make = make
         self.values = values
         self.base = {name: given[-1] for name, given in values.items()}
