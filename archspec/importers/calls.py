@@ -1,6 +1,7 @@
 """The form all importers share: a network as one list of plain calls, in the order they run."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +14,22 @@ class Size(NamedTuple):
     """
 
     text: str
+
+
+class Varied(NamedTuple):
+    """A symbol that stands for a parameter of a factory.
+
+    Attributes:
+        default: the value where nothing else is set.
+        least: the smallest value that formulas were tried at.
+        most: the largest value that it may have; None for no bound.
+        is_real: whether its values need not be integers, as those of a width multiplier.
+    """
+
+    default: Fraction
+    least: Fraction
+    most: Fraction | None
+    is_real: bool
 
 
 Field = int | float | bool | str | Size | tuple["Field", ...]
@@ -76,7 +93,7 @@ class Network(NamedTuple):
 
     name: str
     source: str
-    symbols: Mapping[str, int]
+    symbols: Mapping[str, int | Varied]
     inputs: Mapping[str, tuple[int | Size, ...]]
     calls: tuple[Call, ...]
     outputs: tuple[str, ...]
