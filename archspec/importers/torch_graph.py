@@ -1,11 +1,12 @@
 """A graph of PyTorch's operators → calls of the language's kinds."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
-from archspec.importers.calls import Call, Field, Module, Size
+from archspec.importers.calls import Call, Field, Module
 from archspec.importers.torch_sizes import Number, number_of
 
 Place = tuple[str, int]
@@ -288,8 +289,12 @@ class OperatorGraph:
             seen.update(inner)
             stack += inner
         shape = tuple(map(int, node.meta["val"].shape))
-        key = self.learned[node.name].name if node.name in self.learned else node.name
-        return Weight(str(key), shape, tuple(found))
+        is_one = len(found) == 1 and math.prod(shape) == self.elements(next(iter(found)))
+        return Weight(next(iter(found)) if is_one else str(node.name), shape, tuple(found))
+
+    def elements(self, name: str) -> int:
+        """Return how many numbers a parameter has."""
+        return next(each.elements for each in self.learned.values() if each.name == name)
 
     def is_trainable(self, weight: Weight) -> bool:
         """Return whether any parameter of a learned tensor is trained."""
@@ -396,15 +401,11 @@ def _beside(graph: OperatorGraph, found: list[Made]) -> list[Made]:
     """Return calls with parameters before them that are part of a weight and not counted by it."""
     counted: dict[str, int] = {}
     first: dict[str, Made] = {}
-    for key, made, weight in {
-        weight.key: (weight.key, made, weight) for made in reversed(found) for weight in made.weights
-    }.values():
-        del key
-        left = 1
-        for size in weight.shape:
-            left *= size
-        for name in sorted(weight.parameters, key=lambda n: -_elements(graph, n)):
-            taken = min(left, _elements(graph, name) - counted.get(name, 0))
+    owned = {weight.key: (made, weight) for made in reversed(found) for weight in made.weights}
+    for made, weight in owned.values():
+        left = math.prod(weight.shape)
+        for name in sorted(weight.parameters, key=lambda n: -graph.elements(n)):
+            taken = min(left, graph.elements(name) - counted.get(name, 0))
             counted[name] = counted.get(name, 0) + taken
             left -= taken
             first.setdefault(name, made)
@@ -424,10 +425,6 @@ def _beside(graph: OperatorGraph, found: list[Made]) -> list[Made]:
     return found
 
 
-def _elements(graph: OperatorGraph, name: str) -> int:
-    return next(each.elements for each in graph.learned.values() if each.name == name)
-
-
 def _placed_before_use(found: list[Made]) -> Iterator[Made]:
     """Yield calls so that each follows those that it takes, else in their order."""
     known = {made.call.name: made for made in found}
@@ -445,8 +442,3 @@ def _placed_before_use(found: list[Made]) -> Iterator[Made]:
 
     for made in found:
         yield from visit(made)
-
-
-def reshaped(size: Number) -> Size | int:
-    """Return a size as a field."""
-    return size

@@ -1,0 +1,224 @@
+"""A module of PyTorch, traced with symbols for sizes, no weight ever made."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from inspect import signature
+from typing import Any, NamedTuple
+
+from archspec.errors import SpecError
+from archspec.importers.torch_inputs import (
+    Axis,
+    Entering,
+    Tensors,
+    as_integers,
+    symbol_values,
+    tensors,
+)
+
+
+class Sample(NamedTuple):
+    """How a module can be run.
+
+    Attributes:
+        integers: which inputs are integers.
+        values: values of the symbols.
+    """
+
+    integers: tuple[bool, ...]
+    values: Mapping[str, int]
+
+
+class Traced(NamedTuple):
+    """What tracing gives.
+
+    Attributes:
+        program: PyTorch's exported program.
+        fixed: symbols that the module pins → the number, or the symbol that it equals.
+        names: PyTorch's symbol → what stands for it.
+    """
+
+    program: Any
+    fixed: Mapping[str, int | str]
+    names: Mapping[str, str]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what PyTorch says while it runs, and let it make tensors without data."""
+    import torch
+
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            stack.enter_context(torch.no_grad())
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        logging.disable(level)
+
+
+def run(module: Any, given: Tensors) -> Any:
+    """Return what a module gives for tensors without data."""
+    import torch
+
+    with torch.device("meta"):
+        return module(*given.placed, **given.named)
+
+
+def find_sample(module: Any, inputs: Sequence[Entering]) -> Sample:
+    """Return types and sizes of inputs with which a module runs.
+
+    Raises:
+        SpecError: it runs with none.
+    """
+    names = list(signature(module.forward).parameters)
+    first: Exception | None = None
+    for values in symbol_values(inputs):
+        for integers in as_integers(inputs, names):
+            try:
+                with quiet():
+                    run(module, tensors(inputs, integers, values))
+                return Sample(integers, values)
+            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+                first = first or error
+    assert first is not None
+    raise forward_error(module, first)
+
+
+_NEEDS_DATA = ("item()", "data-dependent", "DataDependent", "Boolean value of", "_local_scalar")
+"""Texts in errors of a forward that needs the data of its input."""
+
+
+def forward_error(module: Any, error: Exception) -> SpecError:
+    """Return the error of a forward that cannot be run without data."""
+    name, where = type(module).__name__, _where(error)
+    text = (str(error).strip() or type(error).__name__).split("\n")[0][:300]
+    if any(each in f"{type(error).__name__} {error}" for each in _NEEDS_DATA):
+        return SpecError(
+            f"the forward of {name} needs the data of its input{where}: {text}",
+            hint="a spec has shapes only: neither .item() nor an if on what a tensor holds",
+        )
+    return SpecError(
+        f"the forward of {name} raises {type(error).__name__}{where}: {text}",
+        hint="give sizes that it takes, as --input 'n, 3, h=224, w=224'",
+    )
+
+
+def _where(error: BaseException) -> str:
+    """Return the source line in which an error was raised, outside of PyTorch."""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "/torch/" not in file and "/archspec/" not in file:
+            found = f" ({file.rsplit('/', 1)[-1]}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
+
+
+def trace(module: Any, inputs: Sequence[Entering], sample: Sample) -> Traced:
+    """Return a module's operators with symbols for sizes.
+
+    Symbols that it takes one value of only are fixed, one after the other.
+
+    Raises:
+        SpecError: it cannot be traced, whatever is fixed.
+    """
+    symbols = list(sample.values)
+    first: Exception | None = None
+    for open_ in (symbols, symbols[:1], []):
+        for way in (_oblivious, _specialising):
+            try:
+                return _traced(module, inputs, sample, open_, way)
+            except SpecError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+                first = first or error
+    assert first is not None
+    raise forward_error(module, first)
+
+
+@contextmanager
+def _oblivious() -> Iterator[None]:
+    """Let no size count as 0 or 1 where PyTorch asks for its own sake."""
+    from torch.fx.experimental import _config
+
+    with _config.patch(backed_size_oblivious=True):
+        yield
+
+
+@contextmanager
+def _specialising() -> Iterator[None]:
+    yield
+
+
+def _traced(
+    module: Any,
+    inputs: Sequence[Entering],
+    sample: Sample,
+    open_: Sequence[str],
+    way: Callable[[], Any],
+) -> Traced:
+    import torch
+
+    values = {name: max(value, 2) if name in open_ else value for name, value in sample.values.items()}
+    given = tensors(inputs, sample.integers, values)
+    auto = torch.export.Dim.AUTO
+    dynamic = [
+        {i: auto for i, axis in enumerate(each.axes) if axis.symbol in open_} for each in inputs
+    ]
+    shapes = _dynamic_shapes(module, inputs, dynamic)
+    with quiet(), way(), torch.device("meta"):
+        program = torch.export.export(
+            module, given.placed, given.named, dynamic_shapes=shapes, strict=False
+        )
+    return _named(program, inputs, values)
+
+
+def _dynamic_shapes(
+    module: Any, inputs: Sequence[Entering], dynamic: Sequence[Mapping[int, Any]]
+) -> Any:
+    """Return what is dynamic, by the names of forward's parameters."""
+    names = list(signature(module.forward).parameters.values())
+    placed = [d for e, d in zip(inputs, dynamic, strict=True) if not e.name]
+    named = {e.name: d for e, d in zip(inputs, dynamic, strict=True) if e.name}
+    if names and names[0].kind is names[0].VAR_POSITIONAL:
+        return {names[0].name: tuple(placed), **named}
+    return {**{p.name: d for p, d in zip(names, placed, strict=False)}, **named}
+
+
+def _named(program: Any, inputs: Sequence[Entering], values: Mapping[str, int]) -> Traced:
+    """Return a program with the names of its symbols, and what it fixes."""
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    user = [nodes[name] for name in program.graph_signature.user_inputs if name in nodes]
+    ordered = [*(e for e in inputs if not e.name), *(e for e in inputs if e.name)]
+    names: dict[str, str] = {}
+    fixed: dict[str, int | str] = {}
+    for entering, node in zip(ordered, user, strict=False):
+        for axis, size in zip(entering.axes, node.meta["val"].shape, strict=True):
+            if axis.symbol:
+                _name_axis(axis, size, names, fixed, values)
+    return Traced(program, fixed, names)
+
+
+def _name_axis(
+    axis: Axis,
+    size: Any,
+    names: dict[str, str],
+    fixed: dict[str, int | str],
+    values: Mapping[str, int],
+) -> None:
+    """Name PyTorch's symbol of one axis, or fix ours where the module fixes it."""
+    expression = getattr(getattr(size, "node", None), "expr", size)
+    if isinstance(size, int) or getattr(expression, "is_Integer", False):
+        fixed[axis.symbol] = values[axis.symbol]
+        return
+    known = names.setdefault(str(expression), axis.text)
+    if known != axis.text and axis.factor == 1:
+        fixed[axis.symbol] = known
