@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from archspec.expressions import Expression
+from archspec.fields import Expression
 from archspec.importers.calls import Field, Size
 from archspec.importers.torch_graph import Operator, Row
 from archspec.importers.torch_sizes import Number, is_whole, new_shape
