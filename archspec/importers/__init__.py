@@ -72,7 +72,7 @@ def read_options(inputs: Iterable[str], vary: Iterable[str], *, partial: bool = 
     Raises:
         SpecError: a parameter has no value.
     """
-    varied: dict[str, tuple[int | float | str, ...]] = {}
+    varied: dict[str, tuple[int | float | str | None, ...]] = {}
     for each in vary:
         name, equals, values = each.partition("=")
         if not equals or not name.strip().isidentifier() or not values.strip():
@@ -82,7 +82,12 @@ def read_options(inputs: Iterable[str], vary: Iterable[str], *, partial: bool = 
     return Options(tuple(inputs), MappingProxyType(varied), partial)
 
 
-def _value(text: str) -> int | float | str:
+_CONSTANTS: dict[str, bool | None] = {"None": None, "True": True, "False": False}
+
+
+def _value(text: str) -> int | float | str | None:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     for read in (int, float):
         try:
             return read(text)

@@ -83,6 +83,11 @@ class Operator:
         value = self.value[0] if isinstance(self.value, tuple | list) else self.value
         return tuple(value.shape)
 
+    @property
+    def first(self) -> str:
+        """Return the name of the first argument that is a tensor."""
+        return next(filter(self.is_tensor, self.arguments))
+
     def is_tensor(self, name: str) -> bool:
         """Return whether an argument is a tensor."""
         given = self.arguments.get(name)

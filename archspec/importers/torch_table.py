@@ -22,6 +22,8 @@ RENAMED = {
     "log_sigmoid": "logsigmoid",
     "cat": "concat",
     "concatenate": "concat",
+    "swapaxes": "transpose",
+    "swapdims": "transpose",
     "bmm": "matmul",
     "mm": "matmul",
     "mv": "matmul",
@@ -48,7 +50,7 @@ RENAMED = {
 }
 """Operator → its kind, where that is called otherwise; a number of axes behind both stays."""
 
-FIELDS = {"ord": "p", "dimension": "dim"}
+FIELDS = {"ord": "p", "axis0": "dim0", "axis1": "dim1"}
 """Argument → the field, where that is called otherwise; of ``cat`` ``dim`` is an axis."""
 
 SAME = frozenset(
@@ -93,7 +95,7 @@ def kind_of(name: str) -> str:
 
 
 def _same(op: Operator) -> None:
-    op.graph.alias(op.node, op.tensor(next(filter(op.is_tensor, op.arguments))))
+    op.graph.alias(op.node, op.tensor(op.first))
 
 
 def _by_name(op: Operator) -> str:
@@ -201,7 +203,7 @@ def _is_free_number(op: Operator, name: str) -> bool:
 
 
 def _reshape(op: Operator) -> str:
-    source = next(filter(op.is_tensor, op.arguments))
+    source = op.first
     entering = op.shape_of(source)
     if len(entering) == len(op.shape) and all(
         _same_size(a, b) for a, b in zip(entering, op.shape, strict=True)
@@ -311,9 +313,8 @@ def _normalised(kind: str) -> Row:
         if kind == "rmsnorm" and len(shape) > 1:
             raise op.unknown("it is over several axes")
         given = written(op, KINDS[kind], {n: v for n, v in fields.items() if v is not None})
-        source = "input" if "input" in op.arguments else "self"
         owned = (weight, bias) if weight is not None else ()
-        return op.emit(kind, given, [op.tensor(source)], weights=owned)
+        return op.emit(kind, given, [op.tensor(op.first)], weights=owned)
 
     return row
 
@@ -325,8 +326,7 @@ def _pool(op: Operator) -> str:
     fields = {n: per_axis(op.plain(n)) for n in op.arguments if n in layer.model_fields}
     if fields.get("stride") in ((), [], fields.get("kernel_size")):
         fields.pop("stride", None)
-    source = next(filter(op.is_tensor, op.arguments))
-    return op.emit(kind, written(op, layer, fields), [op.tensor(source)])
+    return op.emit(kind, written(op, layer, fields), [op.tensor(op.first)])
 
 
 def _upsample(op: Operator) -> str:
@@ -334,7 +334,7 @@ def _upsample(op: Operator) -> str:
     parts = op.name.removeprefix("_").removeprefix("upsample_").removesuffix("_aa")
     mode = parts.rstrip("0123456789d").rstrip("_")
     mode = {"nearest-exact": "nearest", "nearest_exact": "nearest"}.get(mode, mode)
-    source = "input" if "input" in op.arguments else "self"
+    source = op.first
     factors, sizes = op.plain("scale_factors"), op.shape[2:]
     entering = op.shape_of(source)[2:]
     if factors:
@@ -464,8 +464,8 @@ def _repeat(op: Operator) -> str:
 def _dropout(op: Operator) -> str:
     p = op.plain("p")
     if not p:
-        return _alias(op, op.tensor("input"))
-    return op.emit("dropout", written(op, KINDS["dropout"], {"p": p}), [op.tensor("input")])
+        return _alias(op, op.tensor(op.first))
+    return op.emit("dropout", written(op, KINDS["dropout"], {"p": p}), [op.tensor(op.first)])
 
 
 def _embedding(op: Operator) -> str:
@@ -559,7 +559,7 @@ def _reduced(op: Operator) -> str:
     """Add a reduction over some axes, or over all of them."""
     kind = {"linalg_vector_norm": "norm", "max": "amax", "min": "amin"}.get(op.name, op.name)
     axes = op.plain("dim") if "dim" in op.arguments else None
-    rank = len(op.shape_of(next(filter(op.is_tensor, op.arguments))))
+    rank = len(op.shape_of(op.first))
     single = kind in ("argmax", "argmin", "prod")
     if axes in (None, []):
         axes = list(range(rank))
@@ -570,7 +570,7 @@ def _reduced(op: Operator) -> str:
     fields: dict[str, Any] = {"keepdim": op.plain("keepdim") or False}
     given = written(op, KINDS[kind], fields)
     shown = {"dim": field_of(op, axes), **given}
-    return op.emit(kind, shown, [op.tensor(next(filter(op.is_tensor, op.arguments)))])
+    return op.emit(kind, shown, [op.tensor(op.first)])
 
 
 def _extreme(op: Operator) -> str:
