@@ -41,7 +41,7 @@ def torchvision_sources() -> Iterator[str]:
         if "swin3d" in name or "mvit" in name:
             sizes = "n, 3, 16, 224, 224"
         extra = ";n, 3, h, w" if "optical_flow" in module else ""
-        weights = ";weights_backbone=None" if "segmentation" in module else ""
+        weights = ";vary weights_backbone=None" if "segmentation" in module else ""
         if ".detection" not in module and "quantization" not in module:
             yield f"torch:{module}:{builder.__name__}#{sizes}{extra}{weights}"
 
@@ -56,7 +56,7 @@ def timm_sources(sample: int) -> Iterator[str]:
     first = [timm.list_models(module=module)[0] for module in modules]
     others = sorted({*timm.list_models()} - {*first})
     for name in (*first, *random.Random(SEED).sample(others, sample)):
-        yield f"torch:timm:create_model#{IMAGE};model_name={name}"
+        yield f"torch:timm:create_model#{IMAGE};vary model_name={name}"
 
 
 def outcome(source: str) -> Outcome:

@@ -5,8 +5,9 @@ folding and writing, shared by all, turn that into a spec that a person would ha
 Importers never count: the analysis of the spec does.
 
 A source is one text: ``torch:torchvision.models:resnet50``, ``net.onnx``, ``config.json``. What is
-said beside it may stand behind a ``#``, its parts between semicolons: the sizes of an input, a
-parameter of the factory with its values, ``partial``; as in ``torch:my.nets:make#n, 3, h, w``.
+said beside it may stand behind a ``#``, its parts between semicolons: the sizes of an input,
+``vary`` and a parameter of the factory with its values, ``partial``; as in
+``torch:my.nets:make#n, 3, h, w;vary width=0.5,1``.
 """
 
 import re
@@ -25,7 +26,7 @@ TORCH = "torch:"
 _MODULES = {TORCH: "torch_source", ".onnx": "onnx", ".json": "config"}
 """The beginning or the end of a source → the module of this package with its `read`."""
 
-_PARTIAL = "partial"
+_PARTIAL, _VARY = "partial", "vary "
 
 
 def form_of(text: str) -> str | None:
@@ -55,7 +56,7 @@ def split_source(text: str) -> tuple[str, str]:
 def with_options(text: str, options: Options) -> str:
     """Return a source as one text, with what is said beside it; what it says itself stays."""
     source, said = split_source(text)
-    values = (f"{name}={','.join(map(str, each))}" for name, each in options.vary.items())
+    values = (f"{_VARY}{name}={','.join(map(str, each))}" for name, each in options.vary.items())
     parts = (said, *options.inputs, *values, _PARTIAL * options.partial)
     whole = ";".join(filter(None, parts))
     return f"{source}#{whole}" if whole else source
@@ -99,9 +100,9 @@ def _value(text: str) -> int | float | str | None:
 def options_of(text: str) -> Options:
     """Return what stands behind the ``#`` of a source."""
     parts = [part.strip() for part in split_source(text)[1].split(";") if part.strip()]
-    vary = [part for part in parts if re.match(r"\w+\s*=", part)]
+    vary = [part for part in parts if part.startswith(_VARY)]
     inputs = [part for part in parts if part not in (*vary, _PARTIAL)]
-    return read_options(inputs, vary, partial=_PARTIAL in parts)
+    return read_options(inputs, [each[len(_VARY) :] for each in vary], partial=_PARTIAL in parts)
 
 
 def read_source(text: str) -> Imported:

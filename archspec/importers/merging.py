@@ -57,7 +57,7 @@ def _fork(merge: Item, done: list[Item], uses: Uses) -> Fork | None:
     """Return where the inputs of an entry come from, if it is one tensor, as late as can be."""
     makers = {tensor: i for i, item in enumerate(done) for tensor in item.outputs}
     behind = [_behind(tensor, done, makers) for tensor in merge.inputs]
-    common = set.intersection(*(tensors for tensors in behind if tensors is not None) or [set()])
+    common = set.intersection(*([each for each in behind if each is not None] or [set()]))
     for tensor in sorted(common, key=lambda t: (-makers.get(t, -1), t)):
         found = _branches(merge, tensor, done, makers, outer=False)
         if found and _is_closed(merge, found, done, uses):

@@ -297,6 +297,13 @@ class OperatorGraph:
         is_one = len(found) == 1 and math.prod(shape) == self.elements(next(iter(found)))
         return Weight(next(iter(found)) if is_one else str(node.name), shape, tuple(found))
 
+    def is_all_learned(self, node: Any) -> bool:
+        """Return whether a tensor has no more elements than the parameters that it is made of."""
+        if "data" in self.depends(node):
+            return False
+        weight = self.weight(node)
+        return math.prod(weight.shape) <= sum(map(self.elements, weight.parameters))
+
     def elements(self, name: str) -> int:
         """Return how many numbers a parameter has."""
         return next(each.elements for each in self.learned.values() if each.name == name)

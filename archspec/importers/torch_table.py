@@ -246,8 +246,8 @@ def _conv(op: Operator) -> str:
 
 
 def _linear(op: Operator, data: str = "input", matrix: str = "weight") -> str:
-    if not (op.is_learned(matrix) and op.is_learned("bias")):
-        return _products(op, data, matrix, is_turned=True)
+    if not op.is_learned(matrix):
+        return _products(op, data, matrix)
     return _applied(op, data, matrix, out=0)
 
 
@@ -255,16 +255,19 @@ def _applied(op: Operator, data: str, matrix: str, *, out: int, bias: str = "bia
     """Add a linear layer whose weight is learned, with its outputs on an axis of it."""
     weight, shift = op.weight(matrix), op.weight(bias)
     assert weight is not None
-    fields = {"out_features": weight.shape[out], "bias": shift is not None}
+    is_own = shift is None or op.graph.is_all_learned(op.arguments[bias])
+    fields = {"out_features": weight.shape[out], "bias": shift is not None and is_own}
     given = written(op, KINDS["linear"], fields)
-    return op.emit("linear", given, [op.tensor(data)], weights=(weight, shift))
+    source = [op.tensor(data)]
+    if is_own:
+        return op.emit("linear", given, source, weights=(weight, shift))
+    made = op.emit("linear", given, source, weights=(weight,), part="product")
+    return op.emit("add", {}, [made, op.tensor(bias)])
 
 
-def _products(op: Operator, data: str, matrix: str, *, is_turned: bool) -> str:
+def _products(op: Operator, data: str, matrix: str) -> str:
     """Add the product of two tensors, the second turned, and the sum with a third."""
-    second = op.tensor(matrix)
-    if is_turned:
-        second = op.emit("transpose", {}, [second], part="turned")
+    second = op.emit("transpose", {}, [op.tensor(matrix)], part="turned")
     bias = op.arguments.get("bias")
     made = op.emit("matmul", {}, [op.tensor(data), second], part="product" if bias else "")
     return op.emit("add", {}, [made, op.graph.tensor(bias)]) if bias else made

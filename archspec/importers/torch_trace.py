@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from inspect import signature
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
@@ -24,10 +25,13 @@ class Sample(NamedTuple):
     Attributes:
         integers: which inputs are integers.
         values: values of the symbols.
+        odd: other values, of which no two are alike, where it takes such; it is traced with these,
+            so that nothing that holds of them by chance becomes part of the spec.
     """
 
     integers: tuple[bool, ...]
     values: Mapping[str, int]
+    odd: Mapping[str, int] = MappingProxyType({})
 
 
 class Traced(NamedTuple):
@@ -85,11 +89,33 @@ def find_sample(module: Any, inputs: Sequence[Entering]) -> Sample:
             try:
                 with quiet():
                     run(module, tensors(inputs, integers, values))
-                return Sample(integers, values)
+                return Sample(integers, values, _odd(module, inputs, integers, values))
             except Exception as error:  # noqa: BLE001 - the user's code may raise anything
                 first = first or error
     assert first is not None
     raise forward_error(module, first)
+
+
+_SPREAD = (13, 27, 45, 7)
+"""What is added to the values of symbols, so that no two are alike and few things divide them."""
+
+
+def _odd(
+    module: Any, inputs: Sequence[Entering], integers: Sequence[bool], values: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Return odd values of the symbols with which a module runs, or else multiples of 32."""
+    large = [name for name, value in values.items() if value > 3]
+    small = {name: value + 2 + i for i, (name, value) in enumerate(values.items())}
+    for steps in (_SPREAD, (32, 64, 96, 128), (0, 0, 0, 0)):
+        more = {name: values[name] + steps[i % len(steps)] for i, name in enumerate(large)}
+        odd = {**small, **more}
+        try:
+            with quiet():
+                run(module, tensors(inputs, integers, odd))
+        except Exception:  # noqa: BLE001 - the user's code may raise anything
+            continue
+        return odd
+    return values
 
 
 _NEEDS_DATA = ("item()", "data-dependent", "DataDependent", "Boolean value of", "_local_scalar")
@@ -167,7 +193,7 @@ def _traced(
 ) -> Traced:
     import torch
 
-    values = {name: max(value, 2) if name in open_ else value for name, value in sample.values.items()}
+    values = {**sample.values, **{name: sample.odd[name] for name in open_ if name in sample.odd}}
     given = tensors(inputs, sample.integers, values)
     auto = torch.export.Dim.AUTO
     dynamic = [
