@@ -13,14 +13,19 @@ _ATOM = 9
 
 
 def _joined(sign: str, strength: int) -> Callable[[Sequence[tuple[str, int]]], tuple[str, int]]:
-    """Return the writer of an operation; what binds less is put in brackets, and so is the last."""
+    """Return the writer of an operation; what binds no more is put in brackets."""
 
     def write(parts: Sequence[tuple[str, int]]) -> tuple[str, int]:
-        first, *others = parts
-        last = [_in_brackets(part, strength + (sign != "*")) for part in others]
-        return sign.join((_in_brackets(first, strength), *last)), strength
+        return sign.join(_in_brackets(part, strength + 1) for part in parts), strength
 
     return write
+
+
+def _product(parts: Sequence[tuple[str, int]]) -> tuple[str, int]:
+    if parts[0][0] == "-1":
+        text, strength = parts[1] if len(parts) == 2 else _product(parts[1:])
+        return f"-{_in_brackets((text, strength), 3)}", 1
+    return _joined("*", 2)(parts)
 
 
 def _called(name: str) -> Callable[[Sequence[tuple[str, int]]], tuple[str, int]]:
@@ -44,7 +49,7 @@ def _modular(parts: Sequence[tuple[str, int]]) -> tuple[str, int]:
 
 _WRITERS: Mapping[str, Callable[[Sequence[tuple[str, int]]], tuple[str, int]]] = {
     "Add": _sum,
-    "Mul": _joined("*", 2),
+    "Mul": _product,
     "Pow": _joined("**", 4),
     "PowByNatural": _joined("**", 4),
     "FloorDiv": _joined("//", 2),
