@@ -59,7 +59,7 @@ class Scatter(Lookup):
 
 @kind("sort")
 class Sort(Layer):
-    """``(…) → 2 × (…)``: the elements in order along one axis, ``name.0``; their places, ``name.1``.
+    """``(…) → 2 × (…)``: in order along one axis, ``name.0``; their places, ``name.1``.
 
     A place takes 8 bytes. Source: ``torch.sort``.
     """
@@ -175,7 +175,7 @@ class Fold(Patches):
     Source: ``torch.nn.Fold``.
     """
 
-    example: ClassVar[dict[str, object]] = {"output_size": [1, "in_shape[2]"], "kernel_size": 1}
+    example: ClassVar[dict[str, object]] = {"output_size": 1, "kernel_size": 1}
 
     output_size: PerAxis = required("the extents of the output")
 

@@ -136,7 +136,7 @@ class Amin(Reduction):
     """The minimum over some axes. Source: ``torch.amin``."""
 
 
-@kind("norm", elsewhere=("vector_norm",))
+@kind("vector_norm", elsewhere=("norm",))
 class Norm(Reduction):
     """``(Σ |x|^p)^(1/p)`` over some axes. Source: ``torch.linalg.vector_norm``."""
 

@@ -177,7 +177,9 @@ class _TypeWalk:
         sums = said.accumulators or accumulator_of(operations)
         types = Types(weights, made, operations, sums, said.cache or made)
         self.layers[layer.node.path] = types
-        own = layer.cost.types or (None,) * len(layer.made)
+        said_here = layer.node.precision.activations is not None
+        own = () if said_here else layer.cost.types
+        own = own or (None,) * len(layer.made)
         choose = bool(layer.reads) and not self._givers(layer) and self._passes_on(layer)
         for tensor, dtype in zip(layer.made, own, strict=True):
             self.tensors[tensor] = dtype or made

@@ -32,9 +32,10 @@ def clamped(layer: kinds.Clamp, site: Site) -> Both:
 
 
 @rule(kinds.LowerTriangle)
-def triangle(layer: kinds.LowerTriangle, site: Site) -> Both:  # noqa: ARG001
+def triangle(layer: kinds.LowerTriangle, site: Site) -> Both:
     """The input's shape ``(…, m, k)``, in place. Source: ``torch.tril``."""
     site.axis(-2)
+    site.whole("diagonal", layer.diagonal)
     return site.input, Cost(Output.IN_PLACE, meets=(-2, -1))
 
 

@@ -34,8 +34,8 @@ def _require_within(site: Site, number: int, but: int | None, of: int = 0) -> No
     inner, outer = site.inputs[number], site.inputs[of]
     names = site.sources[number], site.sources[of]
     if len(inner) != len(outer):
-        shown = f"{names[0]} {show_shape(inner)} and {names[1]} {show_shape(outer)}"
-        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
+        both = f"{names[0]} {show_shape(inner)} and {names[1]} {show_shape(outer)}"
+        raise site.node.error(f"the inputs have different numbers of axes: {both}")
     for axis, sizes in enumerate(zip(inner, outer, strict=True)):
         if axis != but:
             rule = f"axis {axis} of {names[0]} ({{inner}}) is longer than of {names[1]} ({{outer}})"

@@ -22,7 +22,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount, show_amount
-from costmodel.analysis.standing import Said, scenario_fields, standing_notes, told_of
+from costmodel.analysis.standing import Said, marked, scenario_fields, standing_notes, told_of
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
@@ -349,7 +349,8 @@ def compare(
 
 def _document(found: Comparison) -> doc.Document:
     rows, told = partial(_rows, found), told_of(found.analyses)
-    return doc.Document("", partial(_blocks, found), partial(_data, found), rows=rows, told=told)
+    made = doc.Document("", partial(_blocks, found), partial(_data, found), rows=rows, told=told)
+    return marked(made, found.analyses)
 
 
 def _blocks(found: Comparison) -> Iterator[doc.Block]:
