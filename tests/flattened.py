@@ -58,6 +58,7 @@ class _Sizes:
             Tensor(given.name): [size.tree.value for size in given.sizes]
             for given in graph.inputs
         }
+        self.learned = {each.node.path for each in found.layers if each.cost.parameters}
         for layer in found.layers:
             shapes = layer.outputs
             for i, shape in enumerate(shapes):
@@ -72,6 +73,7 @@ class _Sizes:
                 fields[name] = self.field(value)
         inputs = tuple(tensor.label for tensor in node.inputs)
         weights = flat.weights.get(node.path, node.path)
+        weights = weights if weights in self.learned else ""
         modules = (*flat.modules[node.path], Module(node.path, node.kind))
         return Call(node.path, node.kind, fields, inputs, modules, weights, node.trainable)
 

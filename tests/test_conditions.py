@@ -374,7 +374,7 @@ def is_valid(file: Path, point: Point) -> bool:
 
 def keeps_requirements(analysis: Analysis, point: Point) -> bool:
     """Whether what every layer asks for holds, none of it reduced."""
-    evaluate = analysis.laws_at(point)
+    evaluate = analysis.evaluator_at(point)
     return all(asked.condition.holds(evaluate) for asked in analysis.propagation.requirements)
 
 

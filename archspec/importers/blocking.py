@@ -44,6 +44,8 @@ class Blocker:
         self.symbols = frozenset(symbols)
         self.pinned = frozenset(pinned)
         self.blocks: Blocks = {}
+        self.modules: dict[str, str] = {}
+        self.calls: dict[int, Item] = {}
 
     def blocked(self, body: Body) -> Body:
         """Return a list of entries in which modules are calls of blocks, or stand there inline.
@@ -55,8 +57,7 @@ class Blocker:
         for item in modules_in(body):
             form = form_of(self.uses, item.parts.__next__().items, item.inputs, with_numbers=False)
             groups.setdefault((item.module, len(item.inputs), form), []).append(item)
-        self.calls: dict[int, Item] = {}
-        for members in sorted(groups.values(), key=lambda m: len(m[0].runs)):
+        for members in sorted(groups.values(), key=_nested):
             self._make(members)
         whole = self._rewritten(body)
         while True:
@@ -69,7 +70,7 @@ class Blocker:
             self.blocks = {
                 n: b._replace(body=_inlined(b.body, single, block)) for n, b in self.blocks.items()
             }
-        self._order(whole)
+        whole = self._in_order(whole)
         self.blocks = {n: b._replace(body=self._short(b.body)) for n, b in self.blocks.items()}
         return self._short(whole)
 
@@ -86,7 +87,8 @@ class Blocker:
 
     def _make(self, members: list[Item]) -> None:
         """Make a block of modules of one form."""
-        name = block_name(members[0].module, self.blocks)
+        name = f"block {len(self.modules)}"
+        self.modules[name] = members[0].module
         bodies = [self._rewritten(next(member.parts)) for member in members]
         general = generalized(bodies, self.symbols)
         parameters = {p: general.defaults.get(p) for p in general.columns}
@@ -127,8 +129,8 @@ class Blocker:
             return False
         return len(used) <= 1 or len(inner.items) == 1 and not inner.items[0].bodies
 
-    def _order(self, body: Body) -> None:
-        """Put the blocks in the order in which a reader needs them: inner ones first."""
+    def _in_order(self, body: Body) -> Body:
+        """Put the blocks in the order in which a reader needs them, inner ones first; name them."""
         order: dict[str, None] = {}
 
         def visit(inner: Body) -> None:
@@ -138,7 +140,29 @@ class Blocker:
                     order[item.kind] = None
 
         visit(body)
-        self.blocks = {name: self.blocks[name] for name in order}
+        names: dict[str, str] = {}
+        for key in order:
+            names[key] = block_name(self.modules[key], names.values())
+        self.blocks = {
+            names[key]: self.blocks[key]._replace(body=_renamed(self.blocks[key].body, names))
+            for key in order
+        }
+        return _renamed(body, names)
+
+
+def _renamed(body: Body, names: Mapping[str, str]) -> Body:
+    """Return a list of entries in which blocks have other names."""
+
+    def renamed(item: Item) -> Item:
+        bodies = {n: tuple(_renamed(b, names) for b in i) for n, i in item.bodies.items()}
+        return item._replace(kind=names.get(item.kind, item.kind), bodies=bodies)
+
+    return body._replace(items=tuple(map(renamed, body.items)))
+
+
+def _nested(members: list[Item]) -> int:
+    """Return how many modules are in a module, so that inner ones can come first."""
+    return sum(1 for body in members[0].parts for _ in modules_in(body))
 
 
 def _same(value: object, other: object) -> bool:

@@ -70,8 +70,9 @@ class Item(NamedTuple):
 
     @property
     def trainable(self) -> bool:
-        """Whether something in it is trained; what is not is of one kind in one item."""
-        return any(call.trainable for call in self.calls)
+        """Whether something in it is trained, or nothing is learned there."""
+        learned = [call.trainable for call in self.calls if call.weights]
+        return any(learned) or not learned
 
 
 class Block(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from archspec.errors import SpecError
 from archspec.importers.blocking import Blocker
@@ -24,14 +25,51 @@ def fold(network: Network) -> Draft:
     Args:
         network: the network.
     """
+    return drafted(folded(network), network)
+
+
+class Folded(NamedTuple):
+    """A network whose modules are no blocks yet.
+
+    Attributes:
+        body: its entries.
+        uses: who uses what in it.
+        outputs: the tensors that leave it.
+        pinned: the tensors that leave entries whose weights others have.
+    """
+
+    body: Body
+    uses: Uses
+    outputs: tuple[str, ...]
+    pinned: frozenset[str]
+
+
+def folded(network: Network) -> Folded:
+    """Return a network with repeats, residuals and parallels.
+
+    Args:
+        network: the network.
+    """
     calls, outputs = _renamed(network)
+    if not calls or not outputs:
+        raise SpecError("the network has no layer" if not calls else "nothing leaves the network")
     uses = Uses.of(calls, outputs)
     items = _Folder(uses).items(calls, 0)
     sharer = Sharer(uses)
     body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
-    blocker = Blocker(uses, network.symbols, sharer.owners)
-    body = blocker.blocked(body)
-    return Draft(body, blocker.blocks, outputs)
+    return Folded(body, uses, outputs, frozenset(sharer.owners))
+
+
+def drafted(found: Folded, network: Network) -> Draft:
+    """Return a folded network with blocks for modules that are used more than once.
+
+    Args:
+        found: the folded network.
+        network: the network, whose symbols are no other names.
+    """
+    blocker = Blocker(found.uses, network.symbols, found.pinned)
+    body = blocker.blocked(found.body)
+    return Draft(body, blocker.blocks, found.outputs)
 
 
 def _renamed(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
@@ -99,7 +137,8 @@ class _Folder:
         inside = names_of(items)
         made = [tensor for item in items for tensor in made_in(item)]
         left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
-        plain = name in CONTAINERS or len(items) < 2 or len(inputs) != 1
+        is_single = len(items) == 1 and len(items[0].runs) < 2
+        plain = name in CONTAINERS or is_single or len(inputs) != 1
         if plain or left != [after(items[-1])]:
             return items
         body = Body(tuple(items), inputs, left[0])

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
+from archspec.composites import COMPOSITES
 from archspec.fields import as_written
 from archspec.importers.calls import Call, Field, Network, Size
 from archspec.importers.drafts import Body, Item, Named, unnumbered
-from archspec.layers import find_kind
-from archspec.layers.base import KINDS
+from archspec.layers import KINDS
 
 Form = tuple[object, ...]
 
@@ -119,9 +119,10 @@ def defaults_of(kind: str) -> Mapping[str, object]:
     Args:
         kind: the kind.
     """
-    if kind not in KINDS:
+    known = {**COMPOSITES, **KINDS}
+    if kind not in known:
         return {}
-    fields = find_kind(kind).model_fields.items()
+    fields = known[kind].model_fields.items()
     written = {name: as_written(field.default) for name, field in fields}
     return {name: value for name, value in written.items() if isinstance(value, int | float)}
 

@@ -18,6 +18,12 @@ CHANNELS = frozenset(
 )
 """Fields whose numbers are of one sort: a name for one may stand in another, and so may multiples."""
 
+_PLAINER = {
+    **{"out_channels": "channels", "out_features": "features", "groups": "channels"},
+    **{"shape": "size", "shifts": "shift", "sizes": "size"},
+}
+"""Field → what its number is called where it is not the field of the last such entry."""
+
 Place = tuple[object, ...]
 """The way from a list of entries to a number in it."""
 
@@ -46,12 +52,13 @@ def generalized(bodies: Sequence[Body], taken: Iterable[str]) -> General:
         bodies: the lists.
         taken: names that have a meaning where it will stand.
     """
-    holes = [dict(_numbers(body)) for body in bodies]
+    holes = [dict(numbers_in(body)) for body in bodies]
     places = [place for place in holes[0] if len({_key(hole[place]) for hole in holes}) > 1]
     columns = {place: tuple(hole[place] for hole in holes) for place in places}
     names = _Names(taken)
-    texts = names.texts(columns)
-    return General(_filled(bodies[0], texts, ()), names.columns, names.defaults)
+    ends = {_field(place): place for place in holes[0]}
+    texts = names.texts(columns, ends.values())
+    return General(filled(bodies[0], texts), names.columns, names.defaults)
 
 
 def _key(value: object) -> tuple[str, object]:
@@ -59,8 +66,13 @@ def _key(value: object) -> tuple[str, object]:
     return type(value).__name__, value
 
 
-def _numbers(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
-    """Yield every number that may have a name, those that are not written included."""
+def numbers_in(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
+    """Yield every number that may have a name, those that are not written included.
+
+    Args:
+        body: the list of entries.
+        place: the way to it.
+    """
     for i, item in enumerate(body.items):
         for name, default in defaults_of(item.kind).items():
             if name not in item.fields:
@@ -69,7 +81,7 @@ def _numbers(body: Body, place: Place = ()) -> Iterable[tuple[Place, Field]]:
             yield from _in_value(value, (*place, i, name))
         for name, inner in item.bodies.items():
             for k, each in enumerate(inner):
-                yield from _numbers(each, (*place, i, name, k))
+                yield from numbers_in(each, (*place, i, name, k))
 
 
 def _in_value(value: object, place: Place) -> Iterable[tuple[Place, Field]]:
@@ -80,8 +92,14 @@ def _in_value(value: object, place: Place) -> Iterable[tuple[Place, Field]]:
         yield place, value  # type: ignore[misc]
 
 
-def _filled(body: Body, texts: Mapping[Place, Size], place: Place) -> Body:
-    """Return a list of entries with names for numbers."""
+def filled(body: Body, texts: Mapping[Place, Size], place: Place = ()) -> Body:
+    """Return a list of entries with names for numbers.
+
+    Args:
+        body: the list.
+        texts: place → what stands for the number there.
+        place: the way to it.
+    """
     items = tuple(_with(item, texts, (*place, i)) for i, item in enumerate(body.items))
     return body._replace(items=items)
 
@@ -91,7 +109,7 @@ def _with(item: Item, texts: Mapping[Place, Size], place: Place) -> Item:
     absent = (name for name in defaults_of(item.kind) if name not in item.fields)
     fields |= {name: texts[*place, name] for name in absent if (*place, name) in texts}
     bodies = {
-        name: tuple(_filled(body, texts, (*place, name, k)) for k, body in enumerate(inner))
+        name: tuple(filled(body, texts, (*place, name, k)) for k, body in enumerate(inner))
         for name, inner in item.bodies.items()
     }
     return item._replace(fields=fields, bodies=bodies)
@@ -122,9 +140,14 @@ class _Names:
         self.columns: dict[str, Column] = {}
         self.defaults: dict[str, Field] = {}
 
-    def texts(self, columns: Mapping[Place, Column]) -> dict[Place, Size]:
-        """Return the text for each number: a name, or a multiple of what a name stands for."""
-        bases: dict[tuple[str, Column], list[Place]] = {}
+    def texts(self, columns: Mapping[Place, Column], ends: Iterable[Place]) -> dict[Place, Size]:
+        """Return the text for each number: a name, or a multiple of what a name stands for.
+
+        Args:
+            columns: place → the values there.
+            ends: the last place of each field; what stands there is called by the field's name.
+        """
+        bases: dict[tuple[str, Column], list[tuple[Place, int]]] = {}
         found: dict[Place, tuple[Column, int]] = {}
         padded = {p: k for p in columns if (k := _kernel(p, columns)) is not None}
         rest = [place for place in columns if place not in padded]
@@ -136,9 +159,9 @@ class _Names:
                 if ratio and (ratio == 1 or sort == "out_channels"):
                     base, factor = known, ratio
                     break
-            bases.setdefault((sort, base), []).append(place)
+            bases.setdefault((sort, base), []).append((place, factor))
             found[place] = base, factor
-        named = self._named(bases, list(columns))
+        named = self._named(bases, list(columns), ends)
         texts = {
             place: Size(_times(factor, named[_sort(_field(place)), base]))
             for place, (base, factor) in found.items()
@@ -147,26 +170,30 @@ class _Names:
         return texts | half
 
     def _named(
-        self, bases: Mapping[tuple[str, Column], list[Place]], order: list[Place]
+        self,
+        bases: Mapping[tuple[str, Column], list[tuple[Place, int]]],
+        order: list[Place],
+        ends: Iterable[Place],
     ) -> dict[tuple[str, Column], str]:
-        """Return a name for each column: the last of several fields of a name is called as it is."""
+        """Return a name for each column."""
         named: dict[tuple[str, Column], str] = {}
-        wanted = {key: _field(min(places, key=order.index)) for key, places in bases.items()}
-        last = {wanted[key]: key for key in sorted(bases, key=lambda k: order.index(bases[k][-1]))}
-        for key in sorted(bases, key=lambda k: min(map(order.index, bases[k]))):
-            field = wanted[key]
-            plain = last[field] == key or field not in CHANNELS
-            stem = field if plain else f"hidden_{field.partition('_')[2] or field}"
+        first = {key: min((order.index(p), p) for p, _ in places) for key, places in bases.items()}
+        for key in sorted(bases, key=lambda k: first[k]):
+            field = _field(first[key][1])
+            last = {place for place in ends if (place, 1) in bases[key]}
+            if field in CHANNELS and last:
+                field = _field(max(last, key=order.index))
+            stem = field if last else _PLAINER.get(field, field)
             name = unused(as_name(stem), self.taken)
             self.taken.add(name)
             named[key] = name
             self.columns[name] = key[1]
-            default = self._default(bases[key], key[1])
+            default = self._default(key[1])
             if default is not None:
                 self.defaults[name] = default
         return named
 
-    def _default(self, places: list[Place], column: Column) -> Field | None:
+    def _default(self, column: Column) -> Field | None:
         """Return a value that most lists have, where that is a small number."""
         common = max(column, key=column.count)
         if isinstance(common, bool) or common in (0, 1):

@@ -7,8 +7,8 @@ from archspec.importers.drafts import Body, Item
 from archspec.importers.forms import Uses, after, made_in, names_of
 
 MERGES = ("add", "mul", "concat")
-MAX_SKIPPED = {"concat": 7}
-"""Kind → the most entries beside a branch that is empty; a skip over more is read better by name."""
+FINER = ("upsample", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+"""Kinds on the way back up of a U; what is joined with it there is read better by name."""
 
 MOST = 60
 """The most entries of a branch."""
@@ -126,8 +126,8 @@ def _is_closed(merge: Item, fork: Fork, done: list[Item], uses: Uses) -> bool:
     if sum(not branch for branch in fork.branches) > (merge.kind != "add") + 1:
         return False
     longest = max(map(len, fork.branches))
-    some_empty = not all(fork.branches)
-    if longest > (MAX_SKIPPED.get(merge.kind, MOST) if some_empty else MOST):
+    kinds = {call.kind for i in listed for call in done[i].calls}
+    if longest > MOST or (merge.kind == "concat" and not kinds.isdisjoint(FINER)):
         return False
     if max(_depth(done[i]) for i in listed) >= MAX_NESTED:
         return False

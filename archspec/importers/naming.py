@@ -199,11 +199,11 @@ def wanted_name(item: Item, tensor: str) -> str:
         item: the entry.
         tensor: what leaves it.
     """
-    calls = [*item.calls]
-    path = calls[-1].modules[-1].path if calls and calls[-1].modules else ""
-    if item.bodies or not path:
+    paths = [[m.path for m in call.modules if m.path] for call in item.calls]
+    common = [path for path in paths[0] if all(path in others for others in paths)] if paths else []
+    if not common:
         return tensor
-    words = path.split(".")
+    words = common[-1].split(".")
     return "_".join(words[-2:]) if words[-1].isdecimal() else words[-1]
 
 

@@ -1,14 +1,15 @@
 """Network → the text of its spec, and the source's name of every entry."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.architecture import load
 from archspec.errors import SpecError
 from archspec.expansion import build_graph
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import shortened
-from archspec.importers.calls import Call, Network, Size
+from archspec.importers.calls import Call, Network, Real, Size
 from archspec.importers.drafts import Block, Body, Draft, Item, Named
+from archspec.importers.fitting import Make, fit
 from archspec.importers.folding import fold
 from archspec.importers.forms import after
 from archspec.importers.naming import Frame, Labels
@@ -25,7 +26,25 @@ def write(network: Network) -> tuple[str, Mapping[str, str]]:
     Raises:
         SpecError: it has what no spec says, as a size that is no expression.
     """
-    draft = fold(network)
+    return _with_names(network, fold(network))
+
+
+def write_fitted(
+    make: Make, vary: Mapping[str, Sequence[int | float]]
+) -> tuple[str, Mapping[str, str]]:
+    """Return the same of all networks of a factory, with a symbol for each parameter (see `fit`).
+
+    Args:
+        make: makes the network of some values.
+        vary: parameter → values of it.
+
+    Raises:
+        SpecError: a number follows no formula that is known.
+    """
+    return _with_names(*fit(make, vary))
+
+
+def _with_names(network: Network, draft: Draft) -> tuple[str, Mapping[str, str]]:
     text = text_of(network, draft)
     nodes = build_graph(load(text)).nodes
     runs = (run for item in draft.body.items for run in item.runs)
@@ -53,7 +72,8 @@ def text_of(network: Network, draft: Draft) -> str:
     inputs = {labels.inputs[name]: [*map(plain, sizes)] for name, sizes in network.inputs.items()}
     head: dict[str, object] = {"archspec": 1, "name": line(network.name) or "Imported network"}
     head |= {"source": line(network.source)} if line(network.source) else {}
-    head |= {"symbols": dict(network.symbols)} if network.symbols else {}
+    if network.symbols:
+        head["symbols"] = {name: _symbol(value) for name, value in network.symbols.items()}
     body: dict[str, object] = {"input": inputs if len(inputs) > 1 else [*inputs.values()][0]}
     if draft.blocks:
         body["blocks"] = {name: _block(block, labels) for name, block in draft.blocks.items()}
@@ -61,6 +81,15 @@ def text_of(network: Network, draft: Draft) -> str:
     body |= {"outputs": outputs} if outputs else {}
     notes = [f"# {line(note)}" for note in network.notes]
     return "\n".join([*lines(head), *notes, *lines(body), ""])
+
+
+def _symbol(default: int | Real) -> object:
+    """Return a symbol as data."""
+    if isinstance(default, Real):
+        value = default.default
+        number = int(value) if value.denominator == 1 else float(value)
+        return {"default": number, "domain": "real"}
+    return default
 
 
 def _outputs(network: Network, draft: Draft, labels: Labels) -> list[str]:
@@ -82,28 +111,30 @@ def _block(block: Block, labels: Labels) -> dict[str, object]:
     return written | {"layers": _entries(labels.top.inner(block.body, "block"), labels)}
 
 
-def _entries(frame: Frame, labels: Labels) -> Entries:
-    """Return a list of entries as data."""
+def _entries(frame: Frame, labels: Labels, *, trained: bool = True) -> Entries:
+    """Return a list of entries as data; what is around them says whether they are trained."""
     found, latest = Entries(), frame.entering
     for item in frame.body.items:
-        found.append(_entry(item, frame, latest, labels))
+        found.append(_entry(item, frame, latest, labels, trained=trained))
         latest = after(item)
     return found
 
 
-def _entry(item: Item, frame: Frame, latest: str | None, labels: Labels) -> object:
+def _entry(
+    item: Item, frame: Frame, latest: str | None, labels: Labels, *, trained: bool
+) -> object:
     """Return an entry as data: a word, or a mapping."""
-    content = _content(item, frame, labels)
+    is_frozen = trained and item.kind not in labels.blocks and not item.trainable
+    content = _content(item, frame, labels, trained=trained and not is_frozen)
     beside: dict[str, object] = {}
     name, sources = labels.of(item, frame), labels.sources(item, frame, latest)
     beside |= {"name": name} if name else {}
     beside |= {"from": sources if len(sources) > 1 else sources[0]} if sources else {}
-    if not item.bodies and not all(call.trainable for call in item.calls):
-        beside["trainable"] = False
+    beside |= {"trainable": False} if is_frozen else {}
     return {item.kind: content or None} | beside if content or beside else item.kind
 
 
-def _content(item: Item, frame: Frame, labels: Labels) -> object:
+def _content(item: Item, frame: Frame, labels: Labels, *, trained: bool) -> object:
     """Return the fields of an entry as data, with the entries in it."""
     if item.kind == "share":
         (of,) = item.fields.values()
@@ -112,7 +143,8 @@ def _content(item: Item, frame: Frame, labels: Labels) -> object:
     fields = {name: _field(value, frame, labels) for name, value in _ordered(item)}
     written: dict[str, object] = {}
     for name, bodies in item.bodies.items():
-        listed = [_entries(frame.inner(body, item.kind), labels) for body in bodies]
+        frames = [frame.inner(body, item.kind) for body in bodies]
+        listed = [_entries(each, labels, trained=trained) for each in frames]
         written[name] = listed if name == "branches" else listed[0]
     if item.kind == "residual" and not written.get("shortcut"):
         return written["layers"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from costmodel.analysis.standing import told_of
+from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
 from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
@@ -183,7 +183,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
 def _warn(study: "Sweep") -> None:
     """Tell on stderr what the specs say without effect."""
     analyses = filter(None, (case.typical for case in study.cases))
-    tell_all(dict.fromkeys(told_of(analyses)))
+    tell_all(dict.fromkeys(warnings_of(analyses)))
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:

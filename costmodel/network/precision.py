@@ -112,17 +112,17 @@ def accumulator_of(dtype: str) -> str:
     return "fp64" if dtype == "fp64" else "fp32"
 
 
-def typed(propagation: Propagation, *said: Precision) -> Typed:
+def typed(propagation: Propagation, *stated: Precision) -> Typed:
     """The types of a network.
 
     Args:
         propagation: its layers.
-        said: what is said of all of them, what weighs most first.
+        stated: what is said of all of them, what weighs most first.
 
     Raises:
         SpecError: a body that is repeated leaves another type than it takes.
     """
-    of_all = innermost(*said, UNSAID)
+    of_all = innermost(*stated, UNSAID)
     walk = _TypeWalk(of_all)
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
@@ -166,16 +166,16 @@ class _TypeWalk:
         return None
 
     def _layer(self, layer: LayerCost) -> None:
-        said = innermost(layer.node.precision, self.of_all)
-        made = self._made(layer, said)
+        stated = innermost(layer.node.precision, self.of_all)
+        made = self._made(layer, stated)
         owner = self.layers.get(layer.node.owner or "")  # whose weight it shares
-        weights = owner.weights if owner else said.weights or USUAL
+        weights = owner.weights if owner else stated.weights or USUAL
         factors = [self.tensors[tensor] for tensor in layer.reads] or [made]
         if any(operand.learnable for nest in layer.cost.nests for operand in nest.operands):
             factors.append(weights)
         operations = widest(factors)
-        sums = said.accumulators or accumulator_of(operations)
-        types = Types(weights, made, operations, sums, said.cache or made)
+        sums = stated.accumulators or accumulator_of(operations)
+        types = Types(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
         said_here = layer.node.precision.activations is not None
         own = () if said_here else layer.cost.types
@@ -186,13 +186,13 @@ class _TypeWalk:
             if dtype or choose:
                 self.choices.add(tensor)
 
-    def _made(self, layer: LayerCost, said: Precision) -> str:
+    def _made(self, layer: LayerCost, stated: Precision) -> str:
         """The type of what a layer makes; what it only passes on keeps its own."""
         if layer.cost.output is Output.PARAMETER:
-            return said.weights or USUAL
+            return stated.weights or USUAL
         if self._passes_on(layer) and layer.node.precision.activations is None:
             return self.tensors[(self._givers(layer) or layer.reads)[0]]
-        return said.activations or USUAL
+        return stated.activations or USUAL
 
     def _passes_on(self, layer: LayerCost) -> bool:
         return layer.cost.output in (Output.IN_PLACE, Output.VIEW) and bool(layer.reads)
