@@ -92,7 +92,10 @@ def load(spec: Source) -> Architecture:
         return read_architecture(parse_document(_in_yaml(spec), "<mapping>"))
     if not isinstance(spec, str | PathLike):
         cause = f"{type(spec).__name__} is no spec"
-        raise SpecError(cause, hint="give a name of the zoo, a path, a text or a mapping")
+        hint = "give a name of the zoo, a path, a text or a mapping"
+        if hasattr(spec, "forward"):
+            hint = 'say the sizes of its inputs, as in analyze(module, input=("n", 3, "h", "w"))'
+        raise SpecError(cause, hint=hint)
     text = fspath(spec)
     if "\n" in text:
         return read_architecture(parse_document(text, "<text>"))

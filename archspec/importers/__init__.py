@@ -11,9 +11,10 @@ said beside it may stand behind a ``#``, its parts between semicolons: the sizes
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
+from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +28,12 @@ _MODULES = {TORCH: "torch_source", ".onnx": "onnx", ".json": "config"}
 """The beginning or the end of a source → the module of this package with its `read`."""
 
 _PARTIAL, _VARY = "partial", "vary "
+
+Shape = Sequence[int | str]
+"""The sizes of an input in Python: ``("n", 3, "h", "w")``, names being symbols."""
+
+Shapes = Shape | Sequence[Shape] | Mapping[str, Shape]
+"""The sizes of one input, of several in order, or of several by the parameters of ``forward``."""
 
 
 def form_of(text: str) -> str | None:
@@ -95,6 +102,33 @@ def _value(text: str) -> int | float | str | None:
         except ValueError:
             continue
     return text
+
+
+def from_python(source: object, shapes: Shapes) -> str:
+    """Return the text of a module's spec, or a source that says the sizes of its inputs.
+
+    Args:
+        source: an ``nn.Module``, or an importable source.
+        shapes: the sizes of its inputs.
+
+    Raises:
+        SpecError: it is neither, or no spec can be written from it.
+    """
+    inputs = _texts(shapes)
+    if isinstance(source, str | PathLike):
+        return with_options(fspath(source), Options(inputs))
+    reader = import_module(f"{__name__}.{_MODULES[TORCH]}")
+    text: str = reader.read_module(source, inputs).text
+    return text
+
+
+def _texts(shapes: Shapes) -> tuple[str, ...]:
+    """Return the sizes of each input as ``--input`` has them."""
+    if isinstance(shapes, Mapping):
+        return tuple(f"{name}: {_texts(shape)[0]}" for name, shape in shapes.items())
+    if all(isinstance(size, int | str) for size in shapes):
+        return (", ".join(map(str, shapes)),)
+    return tuple(_texts(shape)[0] for shape in shapes if not isinstance(shape, int | str))
 
 
 def options_of(text: str) -> Options:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
 from archspec.importers.calls import Call, Field, Module
+from archspec.importers.torch_inputs import is_users
 from archspec.importers.torch_sizes import Number, number_of
 
 Place = tuple[str, int]
@@ -182,7 +183,7 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 def where_of(node: Any) -> str:
     """Return the source line that made a node, outside of PyTorch: ``net.py:12``."""
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [each for each in frames if "/torch/" not in each[0]]
+    own = [each for each in frames if is_users(each[0])]
     file, line = (own or frames or [("", "")])[-1]
     return f"{file.rsplit('/', 1)[-1]}:{line}" if file else ""
 

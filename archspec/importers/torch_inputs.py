@@ -1,7 +1,9 @@
 """The inputs of a module: what is said of their sizes, and the tensors that it is run with."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os.path import dirname, sep
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
@@ -147,3 +149,9 @@ def tensors(
     pairs = list(zip(inputs, made, strict=True))
     placed = tuple(tensor for entering, tensor in pairs if not entering.name)
     return Tensors(placed, {entering.name: tensor for entering, tensor in pairs if entering.name})
+
+
+def is_users(file: str) -> bool:
+    """Return whether a source file belongs to the user: neither to PyTorch nor to this package."""
+    torch = dirname(getattr(sys.modules.get("torch"), "__file__", None) or "torch")
+    return not file.startswith((torch + sep, dirname(__file__) + sep, "<"))

@@ -3,15 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from itertools import product
 from math import prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.importers.calls import Network, Size
-from archspec.importers.source import Imported, Options
+from archspec.importers.source import Counts, Imported, Options
 from archspec.importers.torch_counts import counted
 from archspec.importers.torch_graph import Learned, Made, OperatorGraph, build, needed
 from archspec.importers.torch_inline import inlined
@@ -53,8 +52,9 @@ def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) ->
     Raises:
         SpecError: its forward raises an error, or an operator has no kind.
     """
-    _torch()
-    name = type(module).__name__
+    torch, name = _torch(), type(module).__name__
+    if not isinstance(module, torch.nn.Module):
+        raise SpecError(f"{name} is neither a spec nor a torch.nn.Module")
     return imported(_without_data(module), read_inputs(inputs), name, partial=partial)
 
 
@@ -113,7 +113,7 @@ def _linked(name: str) -> ModuleType:
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise
-    library = _torch().library.Library("torchvision", "DEF")
+    library = _torch().library.Library("torchvision", "FRAGMENT")
     _LIBRARIES.append(library)
     for operator in _UNLINKED:
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -175,14 +175,30 @@ def imported(
     """Return the spec of a module without data."""
     from archspec.importers.writing import write
 
-    network, used, sample = network_of(module, inputs, source, partial=partial)
-    text, names = write(network)
+    found = network_of(module, inputs, source, partial=partial)
+    text, names = write(found.network)
 
-    def measure(values: Mapping[str, int]) -> Any:
-        at = {**sample.values, **_also_equal(network, values)}
-        return counted(module, inputs, Sample(sample.integers, at), used)
+    def measure(values: Mapping[str, int | float]) -> Counts:
+        return _counted(module, inputs, found, values)
 
-    return Imported(text, measure, names, network.notes)
+    return Imported(text, measure, names, found.network.notes)
+
+
+class Found(NamedTuple):
+    """A module's calls, the names of the parameters that they use, and how it runs."""
+
+    network: Network
+    used: frozenset[str]
+    sample: Sample
+
+
+def _counted(
+    module: Any, inputs: Sequence[Entering], found: Found, values: Mapping[str, int | float]
+) -> Counts:
+    """Return what PyTorch counts of a module at some values of its inputs' symbols."""
+    sizes = {name: int(value) for name, value in values.items()}
+    at = {**found.sample.values, **_also_equal(found.network, sizes)}
+    return counted(module, inputs, Sample(found.sample.integers, at), found.used)
 
 
 def _also_equal(network: Network, values: Mapping[str, int]) -> dict[str, int]:
@@ -197,7 +213,7 @@ def _also_equal(network: Network, values: Mapping[str, int]) -> dict[str, int]:
 
 def network_of(
     module: Any, inputs: Sequence[Entering], source: str, *, partial: bool
-) -> tuple[Network, frozenset[str], Sample]:
+) -> Found:
     """Return the calls of a module, the parameters that they use, and how it runs."""
     sample = find_sample(module, inputs)
     traced = trace(module, inputs, sample)
@@ -221,7 +237,7 @@ def network_of(
     notes = (*_fixed_notes(traced), *_unused_notes(module, used))
     name = type(module).__name__
     network = Network(name, source, symbols, entering, calls, outputs, notes)
-    return network, used, sample
+    return Found(network, used, sample)
 
 
 def _state(module: Any, traced: Traced) -> tuple[dict[str, Learned], list[str]]:
@@ -296,27 +312,29 @@ def _fitted(
     factory: Any,
     inputs: Sequence[Entering],
     fixed: Mapping[str, Any],
-    varied: Mapping[str, tuple[Any, ...]],
+    varied: Mapping[str, Sequence[Any]],
     *,
     partial: bool,
 ) -> Imported:
     """Return the spec of a factory in which some of its parameters are symbols."""
-    from archspec.importers.writing import write
+    from archspec.importers.writing import write_fitted
 
-    fit = import_module("archspec.importers.fitting").fit
-    networks = {}
-    for point in product(*varied.values()):
-        values = dict(zip(varied, point, strict=True))
+    def made(values: Mapping[str, Any]) -> tuple[Any, Found]:
         module = _made(source, factory, {**fixed, **values})
-        networks[point], _, sample = network_of(module, inputs, source, partial=partial)
-    network = fit(tuple(varied), networks)
-    text, names = write(network)
+        return module, network_of(module, inputs, source, partial=partial)
 
-    def measure(values: Mapping[str, int]) -> Any:
-        own = {name: values[name] for name in varied}
-        module = _made(source, factory, {**fixed, **own})
-        _, used, _ = network_of(module, inputs, source, partial=partial)
-        at = {**sample.values, **{n: v for n, v in values.items() if n not in own}}
-        return counted(module, inputs, Sample(sample.integers, at), used)
+    def make(values: Mapping[str, Any]) -> Network:
+        found.append(made(values)[1])
+        return found[-1].network
 
-    return Imported(text, measure, names, network.notes)
+    found: list[Found] = []
+    text, names = write_fitted(make, varied)
+    known = found[0].network.symbols
+
+    def measure(values: Mapping[str, int | float]) -> Counts:
+        own = (value for name, value in values.items() if name not in known)
+        module, (network, used, sample) = made(dict(zip(varied, own, strict=True)))
+        sizes = {name: value for name, value in values.items() if name in known}
+        return _counted(module, inputs, Found(network, used, sample), sizes)
+
+    return Imported(text, measure, names, found[0].network.notes)

@@ -1,10 +1,13 @@
 """A module of PyTorch, traced with symbols for sizes, no weight ever made."""
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from inspect import signature
+from linecache import getline
+from os.path import basename
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,6 +17,7 @@ from archspec.importers.torch_inputs import (
     Entering,
     Tensors,
     as_integers,
+    is_users,
     symbol_values,
     tensors,
 )
@@ -119,33 +123,54 @@ def _odd(
 
 
 _NEEDS_DATA = ("item()", "data-dependent", "DataDependent", "Boolean value of", "_local_scalar")
-"""Texts in errors of a forward that needs the data of its input."""
+"""Texts in errors of a forward that reads a number out of a tensor."""
+
+_SIZED_BY_DATA = ("nonzero", "masked_select", "unique", "DynamicOutputShape")
+"""Texts in errors of a forward in which the data say how many elements there are."""
+
+_BRANCH = re.compile(r"(if|elif|while|assert|for)\b|.*(\b(and|or|not|if|bool)\b)")
+"""The beginning of a line of Python that goes one way or another."""
 
 
 def forward_error(module: Any, error: Exception) -> SpecError:
     """Return the error of a forward that cannot be run without data."""
-    name, where = type(module).__name__, _where(error)
+    place = _place(module, error)
+    where = f" ({place.file}: {place.line})" if place.file else ""
+    entry, every = place.path or type(module).__name__, f"{type(error).__name__} {error}"
+    if any(each in every for each in _SIZED_BY_DATA):
+        cause = f"how many elements there are depends on the data{where}"
+        return SpecError(cause, hint="every shape must follow from the input's", entry=entry)
+    if any(each in every for each in _NEEDS_DATA):
+        cause, hint = "a number is read out of a tensor", "leave .item() and its like out of forward"
+        if _BRANCH.match(place.line):
+            cause = "the control flow depends on what a tensor holds"
+            hint = "let forward go one way only, or compute both and use torch.where"
+        return SpecError(f"{cause}{where}, but no tensor has data here", hint=hint, entry=entry)
     text = (str(error).strip() or type(error).__name__).split("\n")[0][:300]
-    if any(each in f"{type(error).__name__} {error}" for each in _NEEDS_DATA):
-        return SpecError(
-            f"the forward of {name} needs the data of its input{where}: {text}",
-            hint="a spec has shapes only: neither .item() nor an if on what a tensor holds",
-        )
-    return SpecError(
-        f"the forward of {name} raises {type(error).__name__}{where}: {text}",
-        hint="give sizes that it takes, as --input 'n, 3, h=224, w=224'",
-    )
+    cause = f"the forward raises {type(error).__name__}{where}: {text}"
+    return SpecError(cause, hint="give sizes that it takes, as --input 'n, 3, h=224'", entry=entry)
 
 
-def _where(error: BaseException) -> str:
-    """Return the source line in which an error was raised, outside of PyTorch."""
-    trace, found = error.__traceback__, ""
+class Place(NamedTuple):
+    """The module that was running, as a path, and the source line, outside of PyTorch."""
+
+    path: str = ""
+    file: str = ""
+    line: str = ""
+
+
+def _place(module: Any, error: BaseException) -> Place:
+    """Return the place in which an error was raised."""
+    paths = {id(each): path for path, each in module.named_modules()}
+    trace, place = error.__traceback__, Place()
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if "/torch/" not in file and "/archspec/" not in file:
-            found = f" ({file.rsplit('/', 1)[-1]}:{trace.tb_lineno})"
+        file, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
+        if is_users(file):
+            variables = trace.tb_frame.f_locals.values()
+            path = paths.get(id(next(iter(variables), None)), place.path)
+            place = Place(path, f"{basename(file)}:{line}", getline(file, line).strip())
         trace = trace.tb_next
-    return found
+    return place
 
 
 def trace(module: Any, inputs: Sequence[Entering], sample: Sample) -> Traced:

@@ -131,12 +131,12 @@ def _compared(imported: Imported) -> Iterator[Compared]:
     assert imported.measure is not None
     done = 0
     for values in _sizes(imported.text):
-        whole = {name: int(value) for name, value in values.items()}
+        plain = {n: int(v) if v.denominator == 1 else float(v) for n, v in values.items()}
         try:
             analysis = analyze(
                 imported.text, convention="torch", settings=values, numbers_suffice=True
             )
-            source = imported.measure(whole)
+            source = imported.measure(plain)
         except SpecError:
             if not done:
                 raise
