@@ -1,7 +1,7 @@
-"""Names for the tensors of a draft: only where an entry is referred to, and valid in the language."""
+"""Names for the tensors of a draft, only where an entry is referred to; valid in the language."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from archspec.composites import COMPOSITES
@@ -10,12 +10,14 @@ from archspec.expressions import FUNCTIONS, KEYWORDS, OF_NAMES
 from archspec.importers.calls import Network
 from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import COPIED, after
+from archspec.importers.paths import SEVERAL, Paths, scope_of
 from archspec.layers import ALIASES, KINDS
 from archspec.scope import RESERVED
 
 WORDS = frozenset({*RESERVED, *KEYWORDS, *FUNCTIONS, *OF_NAMES, *("add", "shortcut", "input")})
 WORDS |= {"null", "Null", "NULL", "True", "TRUE", "False", "FALSE", "router", "experts"}
 """What is no name, here or anywhere in the language."""
+
 
 def as_name(text: str, otherwise: str = "x") -> str:
     """Return a name of the language that is like a text of anyone's.
@@ -51,15 +53,17 @@ class Frame(NamedTuple):
         body: the list.
         kind: the composite whose list it is, ``block``, or ``network``.
         around: the list that it stands in; the network's, of a block's.
+        scope: the module of the source that it is, where its entries stand for several.
     """
 
     body: Body
     kind: str
     around: Optional["Frame"] = None
+    scope: str = ""
 
     def inner(self, body: Body, kind: str) -> "Frame":
         """The frame of a list of entries inside this one."""
-        return Frame(body, kind, self)
+        return Frame(body, kind, self, scope_of(body) if kind in SEVERAL else self.scope)
 
     @property
     def entering(self) -> str | None:
@@ -83,6 +87,7 @@ class Labels:
 
     def __init__(self, network: Network, draft: Draft) -> None:
         self.blocks = frozenset(draft.blocks)
+        self.paths = Paths(network.calls)
         symbols = frozenset(network.symbols)
         taken = {*KINDS, *ALIASES, *COMPOSITES, *self.blocks}
         self.taken: set[str] = set(taken)
@@ -141,7 +146,7 @@ class Labels:
         home = frame.home(tensor)
         if home is None:
             home = self.top
-            if tensor not in self.owners or not self._is_global(tensor):
+            if tensor not in self.owners:
                 raise SpecError(f"the tensor '{tensor}' has no name where it is used")
         bearer = unnumbered(tensor)
         if home.kind == "network" and tensor in self.inputs:
@@ -153,9 +158,6 @@ class Labels:
             self.found[key] = self._new(item, bearer)
         name = self.found[key]
         return name if tensor == bearer else f"{name}{tensor[len(bearer) :]}"
-
-    def _is_global(self, tensor: str) -> bool:
-        return True
 
     def _new(self, item: Item | None, tensor: str) -> str:
         """Return a name for an entry, or for what enters a block, that nothing else has."""

@@ -8,11 +8,12 @@ from archspec.expansion import build_graph
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import shortened
 from archspec.importers.calls import Call, Network, Real, Size
-from archspec.importers.drafts import Block, Body, Draft, Item, Named
+from archspec.importers.drafts import Block, Draft, Item, Named
 from archspec.importers.fitting import Make, fit
 from archspec.importers.folding import fold
 from archspec.importers.forms import after
 from archspec.importers.naming import Frame, Labels
+from archspec.importers.paths import path_of_node
 from archspec.importers.yaml_text import Entries, Expression, line, lines
 from archspec.layers import KINDS, find_kind
 
@@ -48,16 +49,7 @@ def _with_names(network: Network, draft: Draft) -> tuple[str, Mapping[str, str]]
     text = text_of(network, draft)
     nodes = build_graph(load(text)).nodes
     runs = (run for item in draft.body.items for run in item.runs)
-    return text, {node.path: _source_name(run) for node, run in zip(nodes, runs, strict=True)}
-
-
-def _source_name(calls: Iterable[Call]) -> str:
-    """Return the source's name of what one entry stands for: ``layers.0…31.mlp.up``."""
-    paths = dict.fromkeys(call.modules[-1].path if call.modules else call.name for call in calls)
-    first, *_, last = names = [path.split(".") for path in paths] * (1 + (len(paths) == 1))
-    if len(first) != len(last):
-        return " … ".join((".".join(names[0]), ".".join(names[-1])))
-    return ".".join(a if a == b else f"{a}…{b}" for a, b in zip(first, last, strict=True))
+    return text, {node.path: path_of_node(run) for node, run in zip(nodes, runs, strict=True)}
 
 
 def text_of(network: Network, draft: Draft) -> str:
@@ -74,7 +66,7 @@ def text_of(network: Network, draft: Draft) -> str:
     head |= {"source": line(network.source)} if line(network.source) else {}
     if network.symbols:
         head["symbols"] = {name: _symbol(value) for name, value in network.symbols.items()}
-    body: dict[str, object] = {"input": inputs if len(inputs) > 1 else [*inputs.values()][0]}
+    body: dict[str, object] = {"input": inputs if len(inputs) > 1 else next(iter(inputs.values()))}
     if draft.blocks:
         body["blocks"] = {name: _block(block, labels) for name, block in draft.blocks.items()}
     body["layers"] = _entries(labels.top, labels)
@@ -93,7 +85,7 @@ def _symbol(default: int | Real) -> object:
 
 
 def _outputs(network: Network, draft: Draft, labels: Labels) -> list[str]:
-    """Return the names of what leaves the network; none where that is what leaves the last entry."""
+    """Return the names of what leaves the network; none where only the last entry leaves it."""
     last = draft.body.items[-1]
     if (after(last),) == (draft.body.output,) and len(network.outputs) == 1:
         return []
@@ -116,6 +108,7 @@ def _entries(frame: Frame, labels: Labels, *, trained: bool = True) -> Entries:
     found, latest = Entries(), frame.entering
     for item in frame.body.items:
         found.append(_entry(item, frame, latest, labels, trained=trained))
+        found.comments.append(labels.paths.of(item, frame.scope))
         latest = after(item)
     return found
 
