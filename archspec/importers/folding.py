@@ -101,6 +101,15 @@ def _tensor(given: str, tensors: Mapping[str, str], several: Mapping[str, bool],
     return f"{name}.{int(number)}" if several.get(name) else name
 
 
+def leaf(call: Call) -> Item:
+    """Return a call as an entry.
+
+    Args:
+        call: the call.
+    """
+    return Item(call.kind, call.inputs, (call.name,), call.fields, runs=((call,),))
+
+
 class _Folder:
     """Folds calls module by module, the inner ones first."""
 
@@ -129,7 +138,7 @@ class _Folder:
 
     def _leaf(self, call: Call) -> Item:
         outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))
-        return Item(call.kind, call.inputs, outputs, call.fields, runs=((call,),))
+        return leaf(call)._replace(outputs=outputs)
 
     def _module(self, name: str, items: list[Item]) -> list[Item]:
         """Return a module as one entry where one tensor enters and one leaves; else its entries."""
