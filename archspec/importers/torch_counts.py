@@ -29,7 +29,7 @@ def counted(
     try:
         with quiet(), counter:
             left = run(module, given)
-    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+    except Exception as error:
         raise forward_error(module, error) from None
     parameters = {n: p.numel() for n, p in module.named_parameters() if n in used}
     layers: dict[str, int] = {}

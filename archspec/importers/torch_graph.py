@@ -91,7 +91,7 @@ class Operator:
 
     def is_tensor(self, name: str) -> bool:
         """Return whether an argument is a tensor."""
-        given = self.arguments.get(name)
+        given: Any = self.arguments.get(name)
         return hasattr(given, "meta") and hasattr(given.meta.get("val"), "shape")
 
     def shape_of(self, name: str) -> tuple[Any, ...]:
@@ -148,11 +148,13 @@ class Operator:
         trainable = all(self.graph.is_trainable(weight) for weight in owned)
         shape = None if part else self._call_shape()
         modules, where = self.graph.modules(self.node), where_of(self.node)
-        call = Call(
-            name, kind, dict(fields), tuple(inputs), modules, key, trainable, shape, where
-        )
+        call = Call(name, kind, dict(fields), tuple(inputs), modules, key, trainable, shape, where)
         self.graph.made[name] = Made(call, owned)
         return name
+
+    def outputs(self, tensors: tuple[str, ...]) -> None:
+        """Let several calls be the outputs of one operator."""
+        self.graph.outputs[str(self.node.name)] = tensors
 
     def _call_shape(self) -> tuple[Number, ...] | None:
         try:
@@ -216,6 +218,7 @@ class OperatorGraph:
         self.made: dict[str, Made] = {}
         self.failed: dict[str, SpecError] = {}
         self.aliases: dict[str, str] = {}
+        self.outputs: dict[str, tuple[str, ...]] = {}
         self._depends: dict[Any, frozenset[str]] = {}
 
     def depends(self, node: Any) -> frozenset[str]:
@@ -269,9 +272,7 @@ class OperatorGraph:
             learned = self.learned[name]
             weight = self.weight(node)
             place = self._free(node, "parameter")
-            call = self.made[place].call._replace(
-                weights=weight.key, trainable=learned.trainable
-            )
+            call = self.made[place].call._replace(weights=weight.key, trainable=learned.trainable)
             self.made[place] = Made(call, (weight,))
         elif name in self.buffers and name not in self.made:
             self._free(node, "constant")
@@ -336,9 +337,7 @@ Row = Callable[[Operator], str | None]
 """A row of the table: it adds the calls of an operator; None where it is its input as it is."""
 
 
-def build(
-    graph: OperatorGraph, row_of: Callable[[Operator], Row | None], *, partial: bool
-) -> None:
+def build(graph: OperatorGraph, row_of: Callable[[Operator], Row | None], *, partial: bool) -> None:
     """Add the calls of all operators that data or learned tensors enter.
 
     What cannot be expressed is kept as an error until something needs it.
@@ -370,7 +369,8 @@ def build(
 def _mark(operator: Operator) -> None:
     """Add the mark of an operator that cannot be expressed."""
     inputs = [operator.graph.tensor(n) for n in operator.node.all_input_nodes if _is_data(n)]
-    fields = {"operator": operator.full_name, "shape": operator.numbers(operator.shape)}
+    shape = operator.numbers(operator.shape)
+    fields: dict[str, Field] = {"operator": operator.full_name, "shape": shape}
     operator.emit("missing", fields, inputs)
 
 

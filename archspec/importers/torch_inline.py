@@ -3,6 +3,42 @@
 from typing import Any
 
 
+def functional(program: Any) -> Any:
+    """Return a program in which no operator writes into a tensor that others see through a view.
+
+    What is written in place is, after that, read from the operator that writes it.
+
+    Args:
+        program: PyTorch's exported program.
+    """
+    nodes = [*program.graph.nodes]
+    place = {node: i for i, node in enumerate(nodes)}
+    roots: dict[Any, Any] = {}
+    seen_through: dict[Any, list[Any]] = {}
+    for node in nodes:
+        writes, views = _aliasing(node)
+        base = node.args[0] if (writes or views) and node.args else node
+        roots[node] = root = roots.get(base, base)
+        if writes:
+            others = (each for each in seen_through.get(root, ()) if each is not base)
+            if any(place[user] > place[node] for each in others for user in each.users):
+                return program.run_decompositions({})
+            base.replace_all_uses_with(node, lambda user, node=node: place[user] > place[node])
+        seen_through.setdefault(root, []).append(node)
+    return program
+
+
+def _aliasing(node: Any) -> tuple[bool, bool]:
+    """Return whether an operator writes into its first tensor, and whether it is a view of it."""
+    if getattr(node.target, "__name__", "") == "getitem":
+        return False, True
+    schema = getattr(node.target, "_schema", None)
+    if schema is None or not schema.arguments or not schema.returns:
+        return False, False
+    alias = schema.arguments[0].alias_info
+    return bool(alias and alias.is_write), bool(alias and schema.returns[0].alias_info)
+
+
 def inlined(program: Any) -> Any:
     """Return the graph of a program; what runs without gradients or casts is part of it.
 

@@ -72,11 +72,11 @@ def _factory(source: str) -> Any:
         SpecError: there is no such module, or nothing of that name in it.
     """
     _torch()
-    _, module, *names = (*source.split(":"), "")[:3] if source.count(":") < 3 else ("", "", "")
-    name = names[0] if names else ""
-    if not module or not name:
+    _, *parts = source.split(":")
+    if len(parts) != 2 or not all(parts):
         hint = "as in torch:torchvision.models:resnet50"
         raise SpecError(f"'{source}' names no factory of a module", hint=hint)
+    module, name = parts
     found: Any = _module(module)
     for part in name.split("."):
         if not hasattr(found, part):
@@ -96,7 +96,7 @@ def _module(name: str) -> ModuleType:
         cause = f"there is no module '{error.name}' here"
         hint = f"it is looked for from {folder}, and among what is installed"
         raise SpecError(cause, hint=hint) from None
-    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+    except Exception as error:
         raise SpecError(f"importing {name} raises {_said(error)}") from None
 
 
@@ -123,7 +123,9 @@ def _linked(name: str) -> ModuleType:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300] if str(error) else ''}"
+    return (
+        f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300] if str(error) else ''}"
+    )
 
 
 def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
@@ -142,7 +144,7 @@ def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
                     module = factory(**arguments)
             except (NotImplementedError, RuntimeError):
                 module = factory(**arguments)  # it reads what it makes
-    except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+    except Exception as error:
         raise SpecError(f"{source} raises {_said(error)}") from None
     if not isinstance(module, torch.nn.Module):
         cause = f"{source} makes a {type(module).__name__}, which is no torch.nn.Module"
@@ -211,9 +213,7 @@ def _also_equal(network: Network, values: Mapping[str, int]) -> dict[str, int]:
     return {**values, **equal}
 
 
-def network_of(
-    module: Any, inputs: Sequence[Entering], source: str, *, partial: bool
-) -> Found:
+def network_of(module: Any, inputs: Sequence[Entering], source: str, *, partial: bool) -> Found:
     """Return the calls of a module, the parameters that they use, and how it runs."""
     sample = find_sample(module, inputs)
     traced = trace(module, inputs, sample)

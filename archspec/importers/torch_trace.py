@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
+from archspec.importers.torch_inline import functional
 from archspec.importers.torch_inputs import (
     Axis,
     Entering,
@@ -94,7 +95,7 @@ def find_sample(module: Any, inputs: Sequence[Entering]) -> Sample:
                 with quiet():
                     run(module, tensors(inputs, integers, values))
                 return Sample(integers, values, _odd(module, inputs, integers, values))
-            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+            except Exception as error:
                 first = first or error
     assert first is not None
     raise forward_error(module, first)
@@ -116,7 +117,7 @@ def _odd(
         try:
             with quiet():
                 run(module, tensors(inputs, integers, odd))
-        except Exception:  # noqa: BLE001 - the user's code may raise anything
+        except Exception:
             continue
         return odd
     return values
@@ -141,7 +142,10 @@ def forward_error(module: Any, error: Exception) -> SpecError:
         cause = f"how many elements there are depends on the data{where}"
         return SpecError(cause, hint="every shape must follow from the input's", entry=entry)
     if any(each in every for each in _NEEDS_DATA):
-        cause, hint = "a number is read out of a tensor", "leave .item() and its like out of forward"
+        cause, hint = (
+            "a number is read out of a tensor",
+            "leave .item() and its like out of forward",
+        )
         if _BRANCH.match(place.line):
             cause = "the control flow depends on what a tensor holds"
             hint = "let forward go one way only, or compute both and use torch.where"
@@ -189,7 +193,7 @@ def trace(module: Any, inputs: Sequence[Entering], sample: Sample) -> Traced:
                 return _traced(module, inputs, sample, open_, way)
             except SpecError:
                 raise
-            except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+            except Exception as error:
                 first = first or error
     assert first is not None
     raise forward_error(module, first)
@@ -229,6 +233,7 @@ def _traced(
         program = torch.export.export(
             module, given.placed, given.named, dynamic_shapes=shapes, strict=False
         )
+        program = functional(program)
     return _named(program, inputs, values)
 
 

@@ -174,13 +174,14 @@ def _sizes(text: str) -> Iterator[dict[str, Rational]]:
 
 def _first_difference(unequal: Compared, imported: Imported) -> str:
     """Return a sentence on the first layer whose parameters differ, or on what differs in all."""
-    analysis = unequal.analysis
+    analysis, ours = unequal.analysis, dict[str, Rational]()
     for layer in analysis.layers:
         name = imported.names.get(layer.node.path, "")
+        count = analysis.evaluator(analysis.of_layer("params", layer))
+        ours[name] = ours.get(name, 0) + count
+    for name, count in ours.items():
         theirs = unequal.source.layers.get(name)
-        ours = analysis.evaluator(analysis.of_layer("params", layer))
-        if theirs is not None and theirs != ours:
-            path = layer.node.path
-            return f"{name} has {theirs:,} parameters in the source and {ours:,} here ({path})"
+        if theirs is not None and theirs != count:
+            return f"{name} has {theirs:,} parameters in the source and {count:,} here"
     what, theirs_, ours_ = next(row for row in unequal.rows if row[1] != row[2])
     return f"{what} at {unequal.size}: {theirs_} in the source, {ours_} here"
