@@ -91,7 +91,7 @@ def _module(name: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        return _linked(name)
+        return linked(name)
     except ModuleNotFoundError as error:
         cause = f"there is no module '{error.name}' here"
         hint = f"it is looked for from {folder}, and among what is installed"
@@ -106,7 +106,7 @@ _UNLINKED = "nms", "qnms"
 _LIBRARIES: list[Any] = []
 
 
-def _linked(name: str) -> ModuleType:
+def linked(name: str) -> ModuleType:
     """Import a module; torchvision, too, where its library fits another PyTorch than there is."""
     try:
         return import_module(name)
