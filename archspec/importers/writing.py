@@ -72,7 +72,7 @@ def text_of(network: Network, draft: Draft) -> str:
         body["blocks"] = {name: _block(block, labels) for name, block in draft.blocks.items()}
     body["layers"] = _entries(labels.top, labels)
     body |= {"outputs": outputs} if outputs else {}
-    notes = [f"# {line(note)}" for note in network.notes]
+    notes = [f"# {line(note)}" for note in (*network.notes, *draft.notes)]
     return "\n".join([*lines(head), *notes, *lines(body), ""])
 
 
