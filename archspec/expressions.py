@@ -109,20 +109,27 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse(text: str, functions: Functions = FUNCTIONS, units: Units = NO_UNITS) -> Tree:
+def parse(
+    text: str,
+    functions: Functions = FUNCTIONS,
+    units: Units = NO_UNITS,
+    *,
+    parts: bool = False,
+) -> Tree:
     """Parse one expression.
 
     Args:
         text: the expression.
         functions: what may be called in it.
         units: what may stand behind a number, and how many base units each is.
+        parts: whether ``name.part`` is a value, as a field inside another of a configuration.
 
     Raises:
         ExpressionError: the text is no expression, or breaks a limit of length or nesting.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
-    parser = _Parser(list(_tokens(text)), functions, units)
+    parser = _Parser(list(_tokens(text)), functions, units, parts=parts)
     tree = parser.disjunction()
     parser.expect_end()
     return tree
@@ -169,8 +176,11 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent; ``depth`` and ``operators`` keep a text from exhausting the stack."""
 
-    def __init__(self, tokens: list[_Token], functions: Functions, units: Units) -> None:
+    def __init__(
+        self, tokens: list[_Token], functions: Functions, units: Units, *, parts: bool = False
+    ) -> None:
         self.tokens = tokens
+        self.parts = parts
         self.functions = functions
         self.units = units
         self.next = 0
@@ -284,6 +294,8 @@ class _Parser:
 
     def postfix(self) -> Tree:
         tree = self.atom()
+        while self.parts and isinstance(tree, Name | Part) and (further := self.part(tree)):
+            tree = further
         while self.take("["):
             self.count_operator()
             tree = Index(tree, self.disjunction())

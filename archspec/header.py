@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from archspec import fields
 from archspec.arithmetic import Rational
+from archspec.configuration import Configuration
 from archspec.document import Path_, YamlDocument
 from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.expressions import FUNCTIONS, KEYWORDS
@@ -305,6 +306,9 @@ class Header(BaseModel):
         (), "what leaves the network, where that is not what leaves the last entry: [a, b.*]"
     )
     variants: dict[str, Variant] = optional({}, "named overrides of symbols and let, as SPEC@NAME")
+    config: dict[str, Configuration] = optional(
+        {}, "model_type of a Hugging Face configuration → how its fields become symbols and let"
+    )
     expect: list[Fact] = optional([], "published facts that the spec must reproduce")
 
     @classmethod

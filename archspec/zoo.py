@@ -30,6 +30,7 @@ MOST_NAMES = 5
 
 _VARIANTS = re.compile(r"^variants:\n((?:(?:[ #].*)?\n)+)", re.MULTILINE)
 _VARIANT = re.compile(r"^  ([\w.-]+):", re.MULTILINE)
+_CONFIG = re.compile(r"^config:\n((?:(?:[ #].*)?\n)+)", re.MULTILINE)
 
 
 class ZooName(NamedTuple):
@@ -61,9 +62,16 @@ def zoo() -> dict[str, ZooName]:
     return {folded(each.name): each for each in (*families, *variants)}
 
 
-def _headings(text: str) -> Iterable[str]:
-    found = _VARIANTS.search(text)
+def _headings(text: str, section: re.Pattern[str] = _VARIANTS) -> Iterable[str]:
+    found = section.search(text)
     return _VARIANT.findall(found[1]) if found else ()
+
+
+@cache
+def types_of_configurations() -> dict[str, str]:
+    """The ``model_type`` of every configuration that a spec of the zoo maps → the spec's file."""
+    texts = {file.as_posix(): file.read_text("utf-8") for file in sorted(FOLDER.glob("*.yaml"))}
+    return {kind: file for file, text in texts.items() for kind in _headings(text, _CONFIG)}
 
 
 def folded(name: str) -> str:

@@ -4,9 +4,9 @@ Each importer turns its source into a :class:`~archspec.importers.calls.Network`
 folding and writing, shared by all, turn that into a spec that a person would have written.
 Importers never count: the analysis of the spec does.
 
-A source is one text: ``torch:torchvision.models:resnet50``, ``net.onnx``, ``config.json``. What is
-said beside it may stand behind a ``#``, its parts between semicolons: the sizes of an input,
-``vary`` and a parameter of the factory with its values, ``partial``; as in
+A source is one text: ``torch:torchvision.models:resnet50``, ``net.onnx``, ``config.json`` or the
+folder that it is in. What is said beside it may stand behind a ``#``, its parts between semicolons:
+the sizes of an input, ``vary`` and a parameter of the factory with its values, ``partial``; as in
 ``torch:my.nets:make#n, 3, h, w;vary width=0.5,1``.
 """
 
@@ -41,8 +41,13 @@ def form_of(text: str) -> str | None:
     source = split_source(text)[0]
     if source.startswith(TORCH):
         return TORCH
-    form = Path(source).suffix.lower()
+    form = ".json" if _is_folder(source) else Path(source).suffix.lower()
     return form if form in _MODULES and not _is_spec(Path(source), form) else None
+
+
+def _is_folder(source: str) -> bool:
+    """Return whether a source is a folder with a config.json."""
+    return Path(source, "config.json").is_file()
 
 
 def _is_spec(path: Path, form: str) -> bool:
@@ -56,7 +61,7 @@ def _is_spec(path: Path, form: str) -> bool:
 def split_source(text: str) -> tuple[str, str]:
     """Return a source, and what stands behind its ``#``; of what is no source, all of it."""
     source, _, said = text.partition("#")
-    is_source = source.startswith(TORCH) or source.endswith(tuple(_MODULES))
+    is_source = source.startswith(TORCH) or source.endswith(tuple(_MODULES)) or _is_folder(source)
     return (source, said) if is_source else (text, "")
 
 
@@ -145,7 +150,8 @@ def read_source(text: str) -> Imported:
     Raises:
         SpecError: it cannot be read, or holds what no kind expresses.
     """
-    path = Path(split_source(text)[0])
+    source = split_source(text)[0]
+    path = Path(source, "config.json") if _is_folder(source) else Path(source)
     return _read(text, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
