@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -70,9 +71,9 @@ def timm_sources(sample: int) -> Iterator[tuple[str, str]]:
 
 
 TRANSFORMERS = {
-    TOKENS: "llama mistral qwen2 qwen3 gemma gemma2 gemma3_text phi phi3 gpt2 gpt_neox gptj opt bloom"
-    " falcon olmo olmo2 granite starcoder2 cohere stablelm mixtral qwen3_moe mamba bert roberta"
-    " distilbert electra albert deberta-v2 mpnet xlm-roberta camembert modernbert",
+    TOKENS: "llama mistral qwen2 qwen3 gemma gemma2 gemma3_text phi phi3 gpt2 gpt_neox gptj opt"
+    " bloom falcon olmo olmo2 granite starcoder2 cohere stablelm mixtral qwen3_moe mamba bert"
+    " roberta distilbert electra albert deberta-v2 mpnet xlm-roberta camembert modernbert",
     BOTH: "t5 bart mbart pegasus",
     PICTURE.format(224): "vit deit dinov2 convnext swin segformer resnet",
     "input_features: n, 80, 3000;decoder_input_ids: n, s": "whisper",
@@ -98,7 +99,9 @@ def transformer(model_type: str) -> Any:
             setattr(config, name, 2)
     for name in ("use_cache", "output_hidden_states", "output_attentions"):
         setattr(config, name, False)
-    config.layer_types = (getattr(config, "layer_types", None) or [])[:2] or None
+    if isinstance(getattr(config, "layer_types", None), list):
+        with suppress(AttributeError):
+            config.layer_types = config.layer_types[:2]
     known = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING
     decodes = type(config) in known and not getattr(config, "is_encoder_decoder", False)
     auto = transformers.AutoModelForCausalLM if decodes else transformers.AutoModel

@@ -62,6 +62,11 @@ def is_tensor(value: Any) -> bool:
     return hasattr(value, "meta") and hasattr(value.meta.get("val"), "shape")
 
 
+def is_empty(tensor: Any) -> bool:
+    """Return whether a tensor has no elements, at any size of the inputs."""
+    return any(is_whole(size) and int(size) == 0 for size in tensor.meta["val"].shape)
+
+
 def written(op: Operator, layer: type[Layer], fields: Mapping[str, Any]) -> dict[str, Field]:
     """Return the fields of a kind that have another value than its default."""
     found: dict[str, Field] = {}
@@ -120,5 +125,5 @@ def plain_number(value: Any) -> Any:
 
 
 def same_size(one: Any, other: Any) -> bool:
-
+    """Return whether two sizes are the same expression."""
     return bool(expression_of(one) == expression_of(other))

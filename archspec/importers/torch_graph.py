@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
@@ -306,6 +307,10 @@ class OperatorGraph:
         weight = self.weight(node)
         return math.prod(weight.shape) <= sum(map(self.elements, weight.parameters))
 
+    def is_table(self, key: str) -> bool:
+        """Return whether a learned tensor is that of an embedding, to which a layer is tied."""
+        return any(m.call.kind == "embedding" and m.call.weights == key for m in self.made.values())
+
     def elements(self, name: str) -> int:
         """Return how many numbers a parameter has."""
         return next(each.elements for each in self.learned.values() if each.name == name)
@@ -321,8 +326,11 @@ class OperatorGraph:
 
 
 SHAPES_ONLY = frozenset(
-    ("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros")
-    + ("new_ones", "new_full", "new_empty")
+    f"{how}_{what}"
+    for how, what in (
+        *product(("zeros", "ones", "full", "empty", "rand", "randn"), ("like",)),
+        *product(("new",), ("zeros", "ones", "full", "empty")),
+    )
 )
 """Operators that read the shape of a tensor and nothing else."""
 

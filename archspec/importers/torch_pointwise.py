@@ -4,6 +4,7 @@ from archspec.importers.torch_fields import (
     FIELDS,
     alias,
     field_of,
+    is_empty,
     is_tensor,
     kind_of,
     per_axis,
@@ -25,7 +26,7 @@ def by_name(op: Operator) -> str:
     inputs = [op.tensor(name) for name in op.arguments if op.is_tensor(name)]
     for value in op.arguments.values():
         if isinstance(value, list | tuple) and value and all(map(is_tensor, value)):
-            inputs += map(op.graph.tensor, value)
+            inputs += [op.graph.tensor(each) for each in value if not is_empty(each)]
     layer, fields = KINDS[kind], {}
     for name in op.arguments:
         field = "axis" if kind == "concat" and name == "dim" else FIELDS.get(name, name)

@@ -55,7 +55,7 @@ TABLE: tuple[tuple[Row, str], ...] = (
     (shaping.upsample, "_upsample_nearest_exact1d _upsample_nearest_exact2d"),
     # element by element, and what reduces axes
     (pointwise.same, "contiguous clone to _to_copy type_as detach detach_copy alias set lift"),
-    (pointwise.same, "lift_fresh lift_fresh_copy resolve_conj positive float double half"),
+    (pointwise.same, "lift_fresh lift_fresh_copy resolve_conj positive"),
     (pointwise.same, "requires_grad _assert_tensor_metadata conj nan_to_num"),
     (pointwise.dropout, "dropout feature_dropout alpha_dropout"),
     (pointwise.pool, "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d"),

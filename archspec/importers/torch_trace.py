@@ -22,6 +22,7 @@ from archspec.importers.torch_inputs import (
     symbol_values,
     tensors,
 )
+from archspec.importers.torch_recurrent import whole_networks
 
 
 class Sample(NamedTuple):
@@ -74,11 +75,16 @@ def quiet() -> Iterator[None]:
 
 
 def run(module: Any, given: Tensors) -> Any:
-    """Return what a module gives for tensors without data."""
+    """Return what a module gives for tensors without data, on the way that export takes."""
     import torch
 
-    with torch.device("meta"):
-        return module(*given.placed, **given.named)
+    before = torch.compiler._is_compiling_flag
+    torch.compiler._is_compiling_flag = True
+    try:
+        with torch.device("meta"):
+            return module(*given.placed, **given.named)
+    finally:
+        torch.compiler._is_compiling_flag = before
 
 
 def find_sample(module: Any, inputs: Sequence[Entering]) -> Sample:
@@ -229,7 +235,7 @@ def _traced(
         {i: auto for i, axis in enumerate(each.axes) if axis.symbol in open_} for each in inputs
     ]
     shapes = _dynamic_shapes(module, inputs, dynamic)
-    with quiet(), way(), torch.device("meta"):
+    with quiet(), way(), whole_networks(), torch.device("meta"):
         program = torch.export.export(
             module, given.placed, given.named, dynamic_shapes=shapes, strict=False
         )

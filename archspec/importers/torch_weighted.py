@@ -37,7 +37,9 @@ def _applied(op: Operator, data: str, matrix: str, *, out: int, bias: str = "bia
     """Add a linear layer whose weight is learned, with its outputs on an axis of it."""
     weight, shift = op.weight(matrix), op.weight(bias)
     assert weight is not None
-    is_own = shift is None or op.graph.is_all_learned(op.arguments[bias])
+    is_own = shift is None or (
+        op.graph.is_all_learned(op.arguments[bias]) and not op.graph.is_table(weight.key)
+    )
     fields = {"out_features": weight.shape[out], "bias": shift is not None and is_own}
     given = written(op, KINDS["linear"], fields)
     source = [op.tensor(data)]
@@ -173,7 +175,14 @@ def einsum(op: Operator) -> str:
 
 
 def recurrent(op: Operator) -> str:
-    """Add a recurrent network; only its outputs at every step are a tensor."""
+    """Add a recurrent network; of one layer in one direction its last state leaves, too.
+
+    A first state that is computed is no input of any kind.
+    """
+    given = op.arguments["hx"]
+    states = given if isinstance(given, list | tuple) else [given]
+    if any(op.graph.depends(state) for state in states):
+        raise op.unknown("its first state is computed")
     params = op.arguments["params"]
     kind = "rnn" if op.name.startswith("rnn") else op.name
     weights = [op.graph.weight(each) for each in params]
@@ -190,8 +199,12 @@ def recurrent(op: Operator) -> str:
         "proj_size": projected if projected != hidden else None,
         "nonlinearity": "relu" if op.name == "rnn_relu" else None,
     }
-    given = written(op, KINDS[kind], fields)
-    return op.emit(kind, given, [op.tensor("input")], weights=weights)
+    steps = op.emit(kind, written(op, KINDS[kind], fields), [op.tensor("input")], weights=weights)
+    if fields["num_layers"] == 1 and not fields["bidirectional"]:
+        last: dict[str, Field] = {"dim": int(fields["batch_first"]), "index": -1}
+        state = op.emit("select", last, [steps], part="last")
+        op.outputs((steps, op.emit("unsqueeze", {"dim": 0}, [state], part="state")))
+    return steps
 
 
 def prelu(op: Operator) -> str:

@@ -68,8 +68,8 @@ def analyze(
             the text of a spec, or what it says as a mapping; what a spec is written from, as
             ``torch:torchvision.models:resnet50``, whose code is run; or an ``nn.Module``, whose
             weights are not read.
-        input: the sizes of a module's input, ``("n", 3, "h", "w")``: names are symbols, numbers are
-            fixed. Several are a list of such, or a mapping by the names of ``forward``'s parameters.
+        input: the sizes of a module's input, ``("n", 3, "h", "w")``: names are symbols, numbers
+            are fixed. Several are a list of such, or a mapping by ``forward``'s parameters.
         convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
             ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.
