@@ -14,7 +14,7 @@ from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read
 from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
-from archspec.importers import form_of, read_source, split_source
+from archspec.importers import Module, form_of, read_source, split_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec
@@ -77,7 +77,7 @@ class Architecture(NamedTuple):
         return frozenset(found)
 
 
-def load(spec: Source) -> Architecture:
+def load(spec: Source | Module) -> Architecture:
     """Read and validate a spec.
 
     Args:

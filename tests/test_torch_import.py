@@ -89,7 +89,7 @@ def test_python_takes_a_module_and_leaves_it_as_it_is() -> None:
     with pytest.raises(SpecError, match=r"Sequential is no spec\n.*input=\(\"n\", 3, \"h\""):
         analyze(module)
     with pytest.raises(SpecError, match=r"int is neither a spec nor a torch\.nn\.Module"):
-        analyze(3, input=("n", 3))
+        analyze(3, input=("n", 3))  # type: ignore[arg-type]
 
 
 def test_inputs_go_by_name_and_a_factory_takes_them_from_python() -> None:

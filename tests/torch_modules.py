@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Convolutions(nn.Module):
+class Convolutions(nn.Module):  # type: ignore[misc]
     """Convolutions of every kind, norms, pools, a residual and a gate."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Convolutions(nn.Module):
         return self.head((x * self.gate(x)).mean((2, 3)))
 
 
-class Branches(nn.Module):
+class Branches(nn.Module):  # type: ignore[misc]
     """Branches that are concatenated, split, chunked, shuffled and shifted."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Branches(nn.Module):
         return torch.cat([first.flatten(2), padded.reshape(n, c, h * w)[:, :, 2:][:, :2]], 2)
 
 
-class Attention(nn.Module):
+class Attention(nn.Module):  # type: ignore[misc]
     """Attention as `nn.MultiheadAttention` has it, and as a function, with a causal mask."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Attention(nn.Module):
         return self.head(x)
 
 
-class Spelled(nn.Module):
+class Spelled(nn.Module):  # type: ignore[misc]
     """Attention that is spelled out with a learned bias, and a norm that is."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Spelled(nn.Module):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     """Recurrent layers, of which only what they say at every step is used."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Recurrent(nn.Module):
         return self.gru(self.lstm(x)[0])[0][:, -1]
 
 
-class Several(nn.Module):
+class Several(nn.Module):  # type: ignore[misc]
     """Two inputs and a number, and a dictionary with a tuple in it."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Several(nn.Module):
         return {"sum": a + b * factor, "both": (a.tanh(), b.exp())}
 
 
-class Shared(nn.Module):
+class Shared(nn.Module):  # type: ignore[misc]
     """A layer that is applied twice, and one of two names."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Shared(nn.Module):
         return x
 
 
-class Written(nn.Module):
+class Written(nn.Module):  # type: ignore[misc]
     """Tensors that are written in place, one through a view."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class Written(nn.Module):
         return x.clamp_(min=0)
 
 
-class Reduced(nn.Module):
+class Reduced(nn.Module):  # type: ignore[misc]
     """Mathematics, comparisons, reductions and lookups."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class Reduced(nn.Module):
         )
 
 
-class Volumes(nn.Module):
+class Volumes(nn.Module):  # type: ignore[misc]
     """Layers of one and of three axes."""
 
     def __init__(self) -> None:
@@ -172,7 +172,7 @@ class Volumes(nn.Module):
         return self.norm(functional.leaky_relu(self.line(x), 0.1))
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """A block of a stack."""
 
     def __init__(self, width: int) -> None:
@@ -194,7 +194,7 @@ def heads(kind: str = "mean", width: int = 8) -> nn.Module:
     return nn.Sequential(nn.Linear(4, width), {"mean": nn.Tanh(), "relu": nn.ReLU()}[kind])
 
 
-class Huge(nn.Module):
+class Huge(nn.Module):  # type: ignore[misc]
     """A table that no machine holds."""
 
     def __init__(self) -> None:
@@ -205,14 +205,14 @@ class Huge(nn.Module):
         return self.table(ids)
 
 
-class ReadsNumber(nn.Module):
+class ReadsNumber(nn.Module):  # type: ignore[misc]
     """It reads a number out of a tensor."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * x.sum().item()
 
 
-class Chooses(nn.Module):
+class Chooses(nn.Module):  # type: ignore[misc]
     """Its control flow depends on a value."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -221,14 +221,14 @@ class Chooses(nn.Module):
         return -x
 
 
-class Masked(nn.Module):
+class Masked(nn.Module):  # type: ignore[misc]
     """Its output's size depends on a value."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x[x > 0]
 
 
-class Fourier(nn.Module):
+class Fourier(nn.Module):  # type: ignore[misc]
     """It has an operator that no kind expresses, between two layers."""
 
     def __init__(self) -> None:
@@ -239,7 +239,7 @@ class Fourier(nn.Module):
         return self.after(torch.fft.rfft(self.before(x)).abs())
 
 
-class Pinned(nn.Module):
+class Pinned(nn.Module):  # type: ignore[misc]
     """It takes one height and one width only."""
 
     def __init__(self) -> None:
@@ -253,7 +253,7 @@ class Pinned(nn.Module):
         return self.patch(x).flatten(2).transpose(1, 2) + self.places
 
 
-class Outer(nn.Module):
+class Outer(nn.Module):  # type: ignore[misc]
     """It holds another."""
 
     def __init__(self, inner: nn.Module) -> None:

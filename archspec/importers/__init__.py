@@ -11,12 +11,13 @@ the sizes of an input, ``vary`` and a parameter of the factory with its values, 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from archspec.errors import SpecError
 from archspec.importers.source import Imported, Importer, Options
@@ -28,6 +29,13 @@ _MODULES = {TORCH: "torch_source", ".onnx": "onnx", ".json": "config"}
 """The beginning or the end of a source → the module of this package with its `read`."""
 
 _PARTIAL, _VARY = "partial", "vary "
+
+
+class Module(Protocol):
+    """An ``nn.Module``, whose type is not known where PyTorch is not installed."""
+
+    forward: Callable[..., Any]
+
 
 Shape = Sequence[int | str]
 """The sizes of an input in Python: ``("n", 3, "h", "w")``, names being symbols."""

@@ -148,7 +148,7 @@ class Operator:
         key = "|".join(weight.key for weight in owned)
         trainable = all(self.graph.is_trainable(weight) for weight in owned)
         shape = None if part else self._call_shape()
-        modules, where = self.graph.modules(self.node), where_of(self.node)
+        modules, where = self.graph.modules_at(self.node), where_of(self.node)
         call = Call(name, kind, dict(fields), tuple(inputs), modules, key, trainable, shape, where)
         self.graph.made[name] = Made(call, owned)
         return name
@@ -220,6 +220,7 @@ class OperatorGraph:
         self.failed: dict[str, SpecError] = {}
         self.aliases: dict[str, str] = {}
         self.outputs: dict[str, tuple[str, ...]] = {}
+        self.current: Any = None
         self._depends: dict[Any, frozenset[str]] = {}
 
     def depends(self, node: Any) -> frozenset[str]:
@@ -256,6 +257,10 @@ class OperatorGraph:
                 number = int(visit) if visit.isdecimal() else 0
                 found.append(Module(path.partition("@")[0], name.rpartition(".")[2], number))
         return tuple(found)
+
+    def modules_at(self, node: Any) -> tuple[Module, ...]:
+        """Return the modules of a node; of what no module makes those of what first takes it."""
+        return self.modules(node) or (self.modules(self.current) if self.current else ())
 
     def tensor(self, node: Any) -> str:
         """Return the name of a tensor; one that depends on no data is made where it is used."""
@@ -360,7 +365,7 @@ def build(graph: OperatorGraph, row_of: Callable[[Operator], Row | None], *, par
             continue
         if not graph.depends(node):
             continue
-        operator = Operator(graph, node)
+        operator, graph.current = Operator(graph, node), node
         try:
             row = row_of(operator)
             if row is None:

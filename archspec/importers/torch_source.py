@@ -76,12 +76,12 @@ def _factory(source: str) -> Any:
     if len(parts) != 2 or not all(parts):
         hint = "as in torch:torchvision.models:resnet50"
         raise SpecError(f"'{source}' names no factory of a module", hint=hint)
-    module, name = parts
+    module, factory = parts
     found: Any = _module(module)
-    for part in name.split("."):
+    for part in factory.split("."):
         if not hasattr(found, part):
-            hint = did_you_mean(part, [n for n in dir(found) if not n.startswith("_")])
-            raise SpecError(f"{module} has no '{part}'", hint=hint)
+            near = did_you_mean(part, [n for n in dir(found) if not n.startswith("_")])
+            raise SpecError(f"{module} has no '{part}'", hint=near)
         found = getattr(found, part)
     return found
 

@@ -1,7 +1,7 @@
 """From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.architecture import Source
@@ -9,7 +9,7 @@ from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
 from archspec.header import Header
-from archspec.importers import Shapes, from_python
+from archspec.importers import Module, Shapes, from_python
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.domains import domain_under, symbols_of
@@ -52,7 +52,7 @@ class Setup(NamedTuple):
 
 
 def analyze(
-    spec: Source | Any,
+    spec: Source | Module,
     *,
     input: Shapes | None = None,  # noqa: A002 - what --input says
     convention: str | None = None,
