@@ -15,7 +15,7 @@ from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read
 from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
-from archspec.importers import form_of, read_source, split_source
+from archspec.importers import Module, form_of, read_source, split_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec, is_of_zoo, split_variant
@@ -78,7 +78,7 @@ class Architecture(NamedTuple):
         return frozenset(found)
 
 
-def load(spec: Source) -> Architecture:
+def load(spec: Source | Module) -> Architecture:
     """Read and validate a spec.
 
     Args:
@@ -93,7 +93,10 @@ def load(spec: Source) -> Architecture:
         return read_architecture(parse_document(_in_yaml(spec), "<mapping>"))
     if not isinstance(spec, str | PathLike):
         cause = f"{type(spec).__name__} is no spec"
-        raise SpecError(cause, hint="give a name of the zoo, a path, a text or a mapping")
+        hint = "give a name of the zoo, a path, a text or a mapping"
+        if hasattr(spec, "forward"):
+            hint = 'say the sizes of its inputs, as in analyze(module, input=("n", 3, "h", "w"))'
+        raise SpecError(cause, hint=hint)
     text = fspath(spec)
     if "\n" in text:
         return read_architecture(parse_document(text, "<text>"))

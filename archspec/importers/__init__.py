@@ -6,16 +6,18 @@ Importers never count: the analysis of the spec does.
 
 A source is one text: ``torch:torchvision.models:resnet50``, ``net.onnx``, ``config.json`` or the
 folder that it is in. What is said beside it may stand behind a ``#``, its parts between semicolons:
-the sizes of an input, a parameter of the factory with its values, ``partial``; as in
-``torch:my.nets:make#n, 3, h, w``.
+the sizes of an input, ``vary`` and a parameter of the factory with its values, ``partial``; as in
+``torch:my.nets:make#n, 3, h, w;vary width=0.5,1``.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
+from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from archspec.errors import SpecError
 from archspec.importers.source import Imported, Importer, Options
@@ -26,7 +28,20 @@ TORCH = "torch:"
 _MODULES = {TORCH: "torch_source", ".onnx": "onnx", ".json": "config"}
 """The beginning or the end of a source → the module of this package with its `read`."""
 
-_PARTIAL = "partial"
+_PARTIAL, _VARY = "partial", "vary "
+
+
+class Module(Protocol):
+    """An ``nn.Module``, whose type is not known where PyTorch is not installed."""
+
+    forward: Callable[..., Any]
+
+
+Shape = Sequence[int | str]
+"""The sizes of an input in Python: ``("n", 3, "h", "w")``, names being symbols."""
+
+Shapes = Shape | Sequence[Shape] | Mapping[str, Shape]
+"""The sizes of one input, of several in order, or of several by the parameters of ``forward``."""
 
 
 def form_of(text: str) -> str | None:
@@ -61,7 +76,7 @@ def split_source(text: str) -> tuple[str, str]:
 def with_options(text: str, options: Options) -> str:
     """Return a source as one text, with what is said beside it; what it says itself stays."""
     source, said = split_source(text)
-    values = (f"{name}={','.join(map(str, each))}" for name, each in options.vary.items())
+    values = (f"{_VARY}{name}={','.join(map(str, each))}" for name, each in options.vary.items())
     parts = (said, *options.inputs, *values, _PARTIAL * options.partial)
     whole = ";".join(filter(None, parts))
     return f"{source}#{whole}" if whole else source
@@ -78,7 +93,7 @@ def read_options(inputs: Iterable[str], vary: Iterable[str], *, partial: bool = 
     Raises:
         SpecError: a parameter has no value.
     """
-    varied: dict[str, tuple[int | float | str, ...]] = {}
+    varied: dict[str, tuple[int | float | str | None, ...]] = {}
     for each in vary:
         name, equals, values = each.partition("=")
         if not equals or not name.strip().isidentifier() or not values.strip():
@@ -88,7 +103,12 @@ def read_options(inputs: Iterable[str], vary: Iterable[str], *, partial: bool = 
     return Options(tuple(inputs), MappingProxyType(varied), partial)
 
 
-def _value(text: str) -> int | float | str:
+_CONSTANTS: dict[str, bool | None] = {"None": None, "True": True, "False": False}
+
+
+def _value(text: str) -> int | float | str | None:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     for read in (int, float):
         try:
             return read(text)
@@ -97,12 +117,39 @@ def _value(text: str) -> int | float | str:
     return text
 
 
+def from_python(source: object, shapes: Shapes) -> str:
+    """Return the text of a module's spec, or a source that says the sizes of its inputs.
+
+    Args:
+        source: an ``nn.Module``, or an importable source.
+        shapes: the sizes of its inputs.
+
+    Raises:
+        SpecError: it is neither, or no spec can be written from it.
+    """
+    inputs = _texts(shapes)
+    if isinstance(source, str | PathLike):
+        return with_options(fspath(source), Options(inputs))
+    reader = import_module(f"{__name__}.{_MODULES[TORCH]}")
+    text: str = reader.read_module(source, inputs).text
+    return text
+
+
+def _texts(shapes: Shapes) -> tuple[str, ...]:
+    """Return the sizes of each input as ``--input`` has them."""
+    if isinstance(shapes, Mapping):
+        return tuple(f"{name}: {_texts(shape)[0]}" for name, shape in shapes.items())
+    if all(isinstance(size, int | str) for size in shapes):
+        return (", ".join(map(str, shapes)),)
+    return tuple(_texts(shape)[0] for shape in shapes if not isinstance(shape, int | str))
+
+
 def options_of(text: str) -> Options:
     """Return what stands behind the ``#`` of a source."""
     parts = [part.strip() for part in split_source(text)[1].split(";") if part.strip()]
-    vary = [part for part in parts if re.match(r"\w+\s*=", part)]
+    vary = [part for part in parts if part.startswith(_VARY)]
     inputs = [part for part in parts if part not in (*vary, _PARTIAL)]
-    return read_options(inputs, vary, partial=_PARTIAL in parts)
+    return read_options(inputs, [each[len(_VARY) :] for each in vary], partial=_PARTIAL in parts)
 
 
 def read_source(text: str) -> Imported:

@@ -16,7 +16,7 @@ class Options(NamedTuple):
     """
 
     inputs: tuple[str, ...] = ()
-    vary: Mapping[str, tuple[int | float | str, ...]] = MappingProxyType({})
+    vary: Mapping[str, tuple[int | float | str | None, ...]] = MappingProxyType({})
     partial: bool = False
 
 

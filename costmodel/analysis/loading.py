@@ -9,6 +9,7 @@ from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
 from archspec.header import Header
+from archspec.importers import Module, Shapes, from_python
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
 from costmodel.algebra.domains import domain_under, symbols_of
@@ -51,8 +52,9 @@ class Setup(NamedTuple):
 
 
 def analyze(
-    spec: Source,
+    spec: Source | Module,
     *,
+    input: Shapes | None = None,  # noqa: A002 - what --input says
     convention: str | None = None,
     settings: Mapping[str, Number] | None = None,
     assume: Iterable[str] = (),
@@ -63,7 +65,11 @@ def analyze(
 
     Args:
         spec: a name of the zoo, as ``resnet50``, or the path of a YAML spec, ``@VARIANT`` behind;
-            the text of a spec, or what it says as a mapping.
+            the text of a spec, or what it says as a mapping; what a spec is written from, as
+            ``torch:torchvision.models:resnet50``, whose code is run; or an ``nn.Module``, whose
+            weights are not read.
+        input: the sizes of a module's input, ``("n", 3, "h", "w")``: names are symbols, numbers
+            are fixed. Several are a list of such, or a mapping by ``forward``'s parameters.
         convention: what counts: ``torch``, ``lecture``, ``pycls``, or a path ending in
             ``.yaml``; where it is None, what the spec's header says, else ``torch``.
         settings: symbols fixed to numbers; the others stay symbols.
@@ -78,7 +84,7 @@ def analyze(
         SpecError: the spec or a setting breaks a rule.
     """
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    architecture = load(spec)
+    architecture = load(spec if input is None else from_python(spec, input))
     counts = convention_of(convention, architecture)
     assumed, given = tuple(assume), as_scenario(scenario)
     return analyze_loaded(

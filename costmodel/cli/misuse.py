@@ -12,6 +12,7 @@ from cyclopts.exceptions import (
 )
 
 from archspec.errors import SpecError, nearest
+from archspec.importers import form_of
 from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant
 
 
@@ -36,14 +37,14 @@ def misuse(error: CycloptsError, words: Sequence[str]) -> SpecError:
 
 
 def is_like_a_spec(word: str) -> bool:
-    """Return whether a word looks like a spec: a name of the zoo, or the path of a file.
+    """Return whether a word looks like a spec: a name of the zoo, a file, or a source of one.
 
     Args:
         word: a word of a command line.
     """
     path = split_variant(word)[0]
     known = path.endswith(SUFFIXES) or path == STDIN or bool(find_name(path))
-    return known or ("=" not in word and isfile(path))
+    return known or form_of(word) is not None or ("=" not in word and isfile(path))
 
 
 def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) -> SpecError:

@@ -64,7 +64,7 @@ def outputs_of(analysis: Analysis) -> tuple[tuple[Rational, ...], ...]:
     graph = analysis.graph
     known = dict(_shapes(analysis.propagation.parts))
     known |= {Tensor(name): shape for name, shape in analysis.propagation.inputs.items()}
-    shapes = (known[tensor] for tensor in (*graph.sides, graph.output))
+    shapes = (known.get(tensor, ()) for tensor in (*graph.sides, graph.output))
     return tuple(tuple(map(analysis.evaluator, shape)) for shape in shapes)
 
 
@@ -173,22 +173,26 @@ def _sizes(text: str) -> Iterator[dict[str, Rational]]:
             name: _odd(free.graph.symbols[name], value, tenths, more + i * bool(tenths))
             for i, (name, value) in enumerate(defaults.items())
         }
-        if not free.is_valid_at(values):
-            values = {**values, **nearest_valid(free, values, [*values])}
-        if values not in seen and free.is_valid_at(values):
-            seen.append(values)
-            yield values
+        first = [*values][:1]
+        for tried in (values, {**defaults, **{name: values[name] for name in first}}):
+            if not free.is_valid_at(tried):
+                tried = {**tried, **nearest_valid(free, tried, [*tried])}
+            if tried not in seen and free.is_valid_at(tried):
+                seen.append(tried)
+                yield tried
+                break
 
 
 def _first_difference(unequal: Compared, imported: Imported) -> str:
     """Return a sentence on the first layer whose parameters differ, or on what differs in all."""
-    analysis = unequal.analysis
+    analysis, ours = unequal.analysis, dict[str, Rational]()
     for layer in analysis.layers:
         name = imported.names.get(layer.node.path, "")
+        count = analysis.evaluator(analysis.of_layer("params", layer))
+        ours[name] = ours.get(name, 0) + count
+    for name, count in ours.items():
         theirs = unequal.source.layers.get(name)
-        ours = analysis.evaluator(analysis.of_layer("params", layer))
-        if theirs is not None and theirs != ours:
-            path = layer.node.path
-            return f"{name} has {theirs:,} parameters in the source and {ours:,} here ({path})"
+        if theirs is not None and theirs != count:
+            return f"{name} has {theirs:,} parameters in the source and {count:,} here"
     what, theirs_, ours_ = next(row for row in unequal.rows if row[1] != row[2])
-    return f"{what} at {unequal.size}: {theirs_} in the source, {ours_} here; parameters agree"
+    return f"{what} at {unequal.size}: {theirs_} in the source, {ours_} here"
