@@ -50,9 +50,10 @@ def import_source(
 ) -> int:
     """Write the spec of a PyTorch module, an ONNX file or a config.json of Hugging Face.
 
-    What the source counts itself and what the spec counts is compared at up to three sizes:
-    parameters, products and output shapes. Exit status 1 where they differ, and the first layer
-    that does is named. Importing from torch: runs the code of that module.
+    At up to three sizes the source's own counts of parameters, products and
+    output shapes stand beside those of the spec. Where they differ the exit
+    status is 1, and the first layer that differs is named. Importing from
+    torch: runs the code of that module; nothing else runs it.
 
     Examples:
         archcost import torch:torchvision.models:resnet50 --input "n, 3, h, w" -o net.yaml
