@@ -28,7 +28,7 @@ _NAMED = """
 α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu
 ξ xi π pi ρ rho σ sigma τ tau φ varphi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi
 Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega µ mu · cdot × times → rightarrow ∂ partial ∘ circ √ surd ≈ approx
-≤ le ≥ ge ≠ ne ∞ infty ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil • bullet
+≤ le ≥ ge ≠ ne ∞ infty ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil • bullet ‖ Vert ∫ int
 """
 """Signs, each with the command of a formula that prints it."""
 
@@ -51,7 +51,7 @@ _IN_ASCII = str.maketrans(
     | dict.fromkeys("─━–−", "-")
     | {"·": "*", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "µ": "u"}
     | {"⌊": "floor(", "⌈": "ceil(", "⌋": ")", "⌉": ")", "√": "sqrt", "∞": "inf", "•": "*"}
-    | {"ᵀ": "^T", "ₖ": "_k", "₋": "_-", "…": "...", "░": ".", "│": "|", "∘": "o"}
+    | {"ᵀ": "^T", "ₖ": "_k", "₋": "_-", "…": "...", "░": ".", "│": "|", "∘": "o", "‖": "||"}
 )
 """Sign → its spelling where nothing but the signs of a keyboard can be printed."""
 
@@ -63,7 +63,8 @@ _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "–": "--",
+    **dict.fromkeys("–─━", "--"),
+    "│": r"\textbar{}",
     "…": r"\ldots{}",
 }
 """Sign → what prints it; every one of ours beyond ASCII is among them."""

@@ -17,6 +17,7 @@ from costmodel.algebra.functions import Quantity
 from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import marked
 from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
@@ -459,7 +460,7 @@ def document(
         steps = ((each.name, *step) for each in explanations for step in each.steps)
         return doc.table_of(columns, steps)
 
-    return doc.Document(analysis.graph.title, blocks, data, rows=rows)
+    return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
 
 
 def _slide(
@@ -502,7 +503,7 @@ def _slide(
         cells = [{n: c if isinstance(c, str) else None for n, c in row.items()} for row in rows]
         return {**head(Report(analysis)), "layers": cells}
 
-    return doc.Document(analysis.graph.title, blocks, data, rows=lambda: table)
+    return marked(doc.Document(analysis.graph.title, blocks, data, rows=lambda: table), [analysis])
 
 
 def _inputs(
