@@ -193,3 +193,9 @@ def test_what_is_no_form(words: tuple[str, ...], said: str) -> None:
     done = run_here("alexnet", *words)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_sizes_of_an_explanation_are_set_as_formulas() -> None:
+    shown = run_here("explain", "alexnet", "conv2d_2", "--format", "latex").stdout
+    assert r"$h_o$ = $\lfloor$($h_i$ + 2$\cdot$p $-$ $k_h$)/\allowbreak{}s$\rfloor$ + 1" in shown
+    assert r"conv2d\_2" in shown

@@ -16,6 +16,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -491,6 +492,13 @@ class Document(Tabular):
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
+
+    def framed(self, title: str, frame: Frame) -> "Document":
+        """Return the same in another form on a page."""
+        made = copy(self)  # which ends with what is missing already
+        for name, value in (("title", title), ("frame", frame)):
+            object.__setattr__(made, name, value)
+        return made
 
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.

@@ -247,12 +247,19 @@ def line_of(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
+_INDEXED = re.compile(r"\b([A-Za-z])\\_([a-z])\b")
+"""A size with its index in an explanation, as it is escaped: ``c\\_i``."""
+
+
 def _entries(block: Entries) -> Iterator[str]:
     sign = " = " if block.are_equations else ": "
     for label, cell in block.entries:
-        shown = MARKUP.cell(cell)
-        broken = shown if isinstance(cell, ClosedForm) else shown.replace("/", r"/\allowbreak{}")
-        yield rf"{escaped(label.strip()) + sign if label else ''}{broken}\par"
+        name, shown = escaped(label.strip()), MARKUP.cell(cell)
+        if not isinstance(cell, ClosedForm):
+            shown = shown.replace("/", r"/\allowbreak{}")
+            if block.are_equations:
+                name, shown = (_INDEXED.sub(r"$\1_\2$", text) for text in (name, shown))
+        yield rf"{name + sign if label else ''}{shown}\par"
 
 
 def _shape(shape: Shape) -> str:

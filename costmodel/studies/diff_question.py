@@ -8,7 +8,7 @@ from archspec.errors import SpecError
 from costmodel.analysis import document as doc
 from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
-from costmodel.analysis.standing import standing_notes, warnings_of
+from costmodel.analysis.standing import marked, standing_notes, warnings_of
 from costmodel.metrics.registry import Metric, find_metric
 from costmodel.scenario.patterns import is_pattern
 from costmodel.studies import question
@@ -67,7 +67,7 @@ def document(
     found = file_differences(revision, new, setup, metric, budgets)
     metrics = tuple(find_metric(name) for name in metric or USUAL)
     broken = [(name, each) for name, each in found.balances if not each.is_kept]
-    return doc.Document(
+    made = doc.Document(
         headline(found),
         partial(_blocks, found, metrics, symbolic=symbolic),
         partial(_data, found, metrics),
@@ -84,6 +84,9 @@ def document(
             *(f"{name}: {show_balance(balance)}" for name, balance in broken),
         ),
     )
+    sides = [side for _, diff in found.diffs for side in (diff.old, diff.new)]
+    alone = [each.analysis for each in (*found.added, *found.removed)]
+    return marked(made, (*sides, *alone))
 
 
 def headline(found: FileDifferences) -> str:
