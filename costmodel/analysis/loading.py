@@ -18,7 +18,14 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable
-from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
+from costmodel.network.known_layers import KnownLayers
+from costmodel.network.propagation import (
+    LayerCost,
+    Propagation,
+    least_values,
+    on_the_way,
+    propagate,
+)
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
@@ -176,6 +183,7 @@ def unchecked(
     settings: Mapping[str, Rational],
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
+    known: KnownLayers[LayerCost] | None = None,
 ) -> Analysis:
     """Return the analysis of a loaded spec whose symbols' values may make no valid network."""
     architecture = with_past(architecture, scenario)
@@ -184,7 +192,7 @@ def unchecked(
     graph = build_graph(near, settings, assumed.derived)
     if scenario.past is not None and not keeps_past(propagate(graph, assumed)):
         raise no_token_before()
-    propagation = propagate(graph, assumed, scenario.past)
+    propagation = propagate(graph, assumed, scenario.past, known=known)
     if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
         propagation = propagate(graph, assumed, scenario.past, narrowed)
     if scenario.past:

@@ -15,7 +15,6 @@ and ``k_2``.
 """
 
 import re
-
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
