@@ -5,7 +5,7 @@ A real symbol is an integer over a denominator that all its values share, so tha
 expressions and conditions of a program together.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from math import lcm, prod
 from types import MappingProxyType
@@ -69,7 +69,7 @@ class IntegerProgram:
         values: symbol → a number or an expression of others that it stands for.
         nodes: the operations.
         symbols: the names of the inputs that each node depends on.
-        defined: nodes that must be true for the values to exist: no divisor is 0.
+        guards: divisor → the node that must be true where it is used: what divides is not 0.
         one: the node of 1.
         zero: the node of 0.
     """
@@ -83,7 +83,7 @@ class IntegerProgram:
         self.values = dict(values)
         self.nodes: list[ProgramNode] = []
         self.symbols: list[frozenset[str]] = []
-        self.defined: dict[int, None] = {}
+        self.guards: dict[int, int] = {}
         self._places: dict[ProgramNode, int] = {}
         self.one = self.const(1)
         self.zero = self.const(0)
@@ -159,8 +159,25 @@ class IntegerProgram:
         number = self.number(node)
         if positive or number or self.is_positive(node):
             return node
-        self.defined[self.op("ne", node, self.zero)] = None
-        return self.add(node, self.op("eq", node, self.zero))
+        found = self.add(node, self.op("eq", node, self.zero))
+        self.guards[found] = self.op("ne", node, self.zero)
+        return found
+
+    @property
+    def defined(self) -> tuple[int, ...]:
+        """The nodes that must be true for all values to exist: no divisor is 0."""
+        return tuple(dict.fromkeys(self.guards.values()))
+
+    def defined_of(self, outputs: Iterable[int]) -> tuple[int, ...]:
+        """Return the nodes that must be true for some values to exist."""
+        seen: set[int] = set()
+        stack = list(outputs)
+        while stack:
+            place = stack.pop()
+            if place not in seen:
+                seen.add(place)
+                stack.extend(self.nodes[place].args)
+        return tuple(dict.fromkeys(self.guards[p] for p in sorted(seen & self.guards.keys())))
 
     @once
     def lower(self, expression: Expr) -> Ratio:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sympy import Expr, Symbol
 
@@ -15,6 +15,9 @@ from costmodel.analysis.closed_forms import ClosedForms
 from costmodel.metrics.registry import Metric, find_metric
 
 TOO_MANY = "ask for fewer columns, or give some symbols a number with --set"
+
+MOST_NODES, MOST_PROGRAMS = 200_000, 64
+"""The most nodes of a program that several structures share, and the most such programs."""
 
 NO_LINKS: Mapping[str, Expr] = MappingProxyType({})
 
@@ -44,13 +47,32 @@ class Compiled(NamedTuple):
         return (*chain(*self.metrics.values(), *self.links.values()), *self.valid)
 
 
+class Programs:
+    """Programs of several structures of one spec: what they have in common is lowered once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[frozenset[Any], ...], IntegerProgram] = {}
+
+    def of(
+        self, denominators: Mapping[Symbol, int], values: Mapping[Symbol, Expr]
+    ) -> IntegerProgram:
+        """Return the program in which symbols have such denominators, or values."""
+        key = frozenset(denominators.items()), frozenset(values.items())
+        found = self._known.get(key)
+        if found is None or len(found.nodes) > MOST_NODES:
+            if len(self._known) > MOST_PROGRAMS:
+                self._known.clear()
+            found = self._known[key] = IntegerProgram(denominators, values)
+        return found
+
+
 def compiled(
     analysis: ClosedForms,
     metrics: Iterable[str],
     denominators: Mapping[str, int],
     links: Mapping[str, Expr] = NO_LINKS,
     *,
-    is_proved: bool = True,
+    programs: Programs | None = None,
 ) -> Compiled:
     """Compile metrics of a network.
 
@@ -60,8 +82,9 @@ def compiled(
         denominators: symbol → the denominator of the values it will take; a symbol that is
             neither here nor linked has its default.
         links: symbol → the expression of other symbols that decides it.
-        is_proved: whether what is proved of the network makes the program short, which pays where
-            it runs at many points; else it is that of all layers and of all that they require.
+        programs: those of other structures of the spec, where few points of each are evaluated: the
+            program is then that of all layers and of all that they require, which they share. Else
+            what is proved of the network makes it short.
 
     Raises:
         NoCountError: the network has no number of a metric.
@@ -70,7 +93,9 @@ def compiled(
     symbols, declared = analysis.symbols, analysis.graph.symbols
     with budget("the operations of the sweep", analysis.propagation.largest_layer, TOO_MANY):
         values = _values(analysis, denominators, links)
-        program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
+        below = {symbols[name]: d for name, d in denominators.items()}
+        is_proved = programs is None
+        program = programs.of(below, values) if programs else IntegerProgram(below, values)
         inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
         value = _proved if is_proved else _of_layers
         parts = {n: program.signed(value(program, analysis, find_metric(n))) for n in metrics}
@@ -78,7 +103,9 @@ def compiled(
         demands = analysis.demands if is_proved else analysis.required
         conditions = tuple(map(program.condition, demands))
         rules = [node for n, part in linked.items() for node in _rules(program, part, declared[n])]
-        valid = tuple(dict.fromkeys((*program.defined, *conditions, *rules)))
+        nodes = (*chain(*parts.values(), *linked.values()), *conditions, *rules)
+        defined = program.defined if is_proved else program.defined_of(nodes)
+        valid = tuple(dict.fromkeys((*defined, *conditions, *rules)))
         return Compiled(program, inputs, parts, linked, conditions, valid)
 
 

@@ -19,7 +19,14 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable, resting
-from costmodel.network.propagation import Propagation, least_values, on_the_way, propagate
+from costmodel.network.known_layers import KnownLayers
+from costmodel.network.propagation import (
+    LayerCost,
+    Propagation,
+    least_values,
+    on_the_way,
+    propagate,
+)
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.scenario import NOWHERE, Scenario, as_scenario, with_past
 from costmodel.scenario.settings import Number, to_rational
@@ -182,6 +189,7 @@ def unchecked(
     settings: Mapping[str, Rational],
     assume: Iterable[str] = (),
     scenario: Scenario = NOWHERE,
+    known: KnownLayers[LayerCost] | None = None,
 ) -> Analysis:
     """Return the analysis of a loaded spec whose symbols' values may make no valid network."""
     architecture = with_past(architecture, scenario)
@@ -194,7 +202,7 @@ def unchecked(
         if not keeps_past(alone):
             raise no_token_before()
         still = resting(alone)
-    propagation = propagate(graph, assumed, past, resting=still)
+    propagation = propagate(graph, assumed, past, resting=still, known=known)
     if scenario.last_only and (narrowed := last_mixed(graph, propagation)) is not None:
         propagation = propagate(graph, assumed, past, narrowed, still)
     if scenario.past:

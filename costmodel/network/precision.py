@@ -1,6 +1,7 @@
 """The types of a network's numbers: of every layer, of every tensor, and the bytes they take."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from sympy import Expr, Rational, S
@@ -51,6 +52,7 @@ def in_bytes(count: Expr, dtype: str) -> Expr:
     return whole_bytes(count, TYPES[dtype])
 
 
+@lru_cache(2**14)
 def whole_bytes(count: Expr, bits: Expr | int) -> Expr:
     """The bytes of a tensor whose elements have so many bits."""
     each = Rational(1, 8) * bits

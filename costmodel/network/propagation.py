@@ -26,6 +26,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.algebra.work import NamedEntry
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
+from costmodel.network.known_layers import KnownLayer, KnownLayers
 from costmodel.rules import Shape, Site, backward_rule, cost_rule, elements, shape_rule
 from costmodel.rules.backward import Backward
 from costmodel.rules.base import Requirement, Several, Way, replaced, show_shape, text_of
@@ -250,6 +251,7 @@ def propagate(
     past: Rational | str | None = None,
     narrowed: tuple[Tensor, int] | None = None,
     resting: Container[str] = (),
+    known: KnownLayers[LayerCost] | None = None,
 ) -> Propagation:
     """Apply the rules of every node, in order; linear in the number of nodes.
 
@@ -262,6 +264,7 @@ def propagate(
         narrowed: what leaves one of the graph's own items, of which those after it take the last
             token alone, and the axis of its tokens; None where they take all.
         resting: paths of the layers that meet no token, whatever came before.
+        known: layers of other structures of the same spec, which are not worked out again.
 
     Raises:
         SpecError: a rule is broken whatever the symbols are. Where several are that have nothing to
@@ -269,7 +272,7 @@ def propagate(
     """
     gathered = Gathered()
     with gathered.together():
-        walk = _ShapeWalk(graph, assumed, past, gathered)
+        walk = _ShapeWalk(graph, assumed, past, gathered, known)
         walk.resting = resting
         inputs: dict[str, Shape] = {}
         for given in graph.inputs:
@@ -326,7 +329,12 @@ class _ShapeWalk:
     """The shapes known so far."""
 
     def __init__(
-        self, graph: Graph, assumed: Assumptions, past: Rational | str | None, gathered: Gathered
+        self,
+        graph: Graph,
+        assumed: Assumptions,
+        past: Rational | str | None,
+        gathered: Gathered,
+        known: KnownLayers[LayerCost] | None,
     ) -> None:
         self.gathered = gathered
         self.resting: Container[str] = ()
@@ -349,6 +357,9 @@ class _ShapeWalk:
             self.past = exact(graph.values[past]) if past in graph.fixed else self.symbols[past]
         else:
             self.past = None if past is None else exact(past)
+        self.known = known
+        if known is not None:
+            known.begin(self.least, self.past)
 
     def lookup(self, leaf: Name | Measure) -> Expr:
         """The symbol of a name, or the extent of an axis of a tensor, if it has such an axis."""
@@ -445,8 +456,36 @@ class _ShapeWalk:
         node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
+        fits = not self.in_repeats and node.owner is None and node.path not in self.resting
+        known = self.known if fits else None
+        found = known.find(shown, inputs, self.lookup) if known else None
+        if found is None:
+            found = self._worked(node, shown, inputs)
+            if known:
+                known.keep(found)
+        way = self._way(node) if found.requirements else ()
+        self.requirements += [each._replace(way=way) for each in found.requirements]
+        outputs = found.layer.outputs
+        for i, shape in enumerate(outputs):
+            tensor = Tensor(node.path, i if len(outputs) > 1 else None)
+            self.shapes[tensor] = shape
+            self.sources[tensor] = node.inputs
+        self.weights.setdefault(node.path, found.learned)
+        return found.layer
+
+    def _worked(self, node: Node, shown: Node, inputs: tuple[Shape, ...]) -> KnownLayer[LayerCost]:
+        """Return a layer by its rules."""
+        read: dict[Name | Measure, Expr] = {}
+
+        def lookup(leaf: Name | Measure) -> Expr:
+            read[leaf] = self.lookup(leaf)
+            return read[leaf]
+
+        def translated(tree: Tree) -> Expr:
+            return translate(tree, lookup)
+
         past = S.Zero if self.past is not None and node.path in self.resting else self.past
-        site = Site(shown, inputs, self.translate, self.least, past)
+        site = Site(shown, inputs, translated, self.least, past)
         kind = type(node.layer)
         try:
             site.require_axes()
@@ -463,13 +502,8 @@ class _ShapeWalk:
             raise on_the_way(error, show_way(self._way(node), show_shape)) from None
         except LookupError as error:
             raise node.error(str(error)) from None
-        self.requirements += [r._replace(way=self._way(node)) for r in site.requirements]
-        for i, shape in enumerate(outputs):
-            tensor = Tensor(node.path, i if len(outputs) > 1 else None)
-            self.shapes[tensor] = shape
-            self.sources[tensor] = node.inputs
-        self.weights.setdefault(node.path, whole.parameters)
-        return LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
+        layer = LayerCost(shown, inputs, outputs, cost, node.inputs, backward)
+        return KnownLayer(layer, tuple(site.requirements), whole.parameters, read)
 
     def _bound(self, node: Node, outputs: Iterable[Shape]) -> None:
         """Refuse an extent of more than `MAX_PARTS` parts: it is too long to work on."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -310,6 +310,7 @@ def text_of(expression: Expr) -> str:
     return str(expression) if expression.is_Rational else text(expression)
 
 
+@lru_cache(2**14)
 def elements(shape: Shape) -> Expr:
     """Return the number of elements of a tensor."""
     return Mul(*shape) if shape else Integer(1)

@@ -8,6 +8,7 @@ disagree with the number.
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from sympy import Expr, Mul, S
@@ -100,6 +101,11 @@ class Operand(NamedTuple):
     inner: str | None = None
 
 
+@lru_cache(2**14)
+def _product(*factors: Expr) -> Expr:
+    return Mul(*factors)
+
+
 class LoopNest(NamedTuple):
     """The loops of a layer, in the order of the slides, and what each operand takes from them.
 
@@ -126,7 +132,7 @@ class LoopNest(NamedTuple):
     @property
     def points(self) -> Expr:
         """The number of times the body runs: the product of all extents, times the copies."""
-        return Mul(self.copies, *(loop.extent for loop in self.loops))
+        return _product(self.copies, *(loop.extent for loop in self.loops))
 
     @property
     def macs(self) -> Expr:

@@ -32,7 +32,7 @@ from costmodel.algebra.program import Ratio
 from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.columns import SymbolColumn, nearest_floats, quotients, read_column
-from costmodel.analysis.compiled import Compiled, compiled
+from costmodel.analysis.compiled import Compiled, Programs, compiled
 from costmodel.metrics.registry import METRICS
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.grid import ROWS, Grid, Points, RowBlock
@@ -56,6 +56,9 @@ MAX_KEPT = 256
 
 MANY_POINTS = 2**18
 """From so many points of one structure on it pays to prove what makes its program short."""
+
+GROUPED = 2**18
+"""Scattered points that are put in groups of one structure together."""
 
 Evaluated = tuple[int, Rows]
 """Some points: how many, and the rows of those that make a network."""
@@ -85,6 +88,7 @@ class Engine:
         size: int = 0,
     ) -> None:
         self._size = size
+        self._programs = Programs()
         self._metrics = tuple(metrics)
         self._symbols = frozenset(symbols)
         self._links = links
@@ -257,8 +261,8 @@ class Engine:
             for block in points.blocks(read, total):
                 yield self._evaluated(found, block, {})
             return
-        for start in range(0, total, ROWS):
-            part = slice(start, min(start + ROWS, total))
+        for start in range(0, total, GROUPED):
+            part = slice(start, min(start + GROUPED, total))
             settings = {name: _plain(columns[name], part) for name in structural}
             yield self._grouped(settings, {name: column[part] for name, column in read.items()})
 
@@ -316,9 +320,8 @@ class Engine:
         free = {name: link for name, link in self._links.items() if name not in decided}
         links = _link_expressions(free, analysis)
         try:
-            found = compiled(
-                analysis, self._metrics, dict(denominators), links, is_proved=is_proved
-            )
+            shared = None if is_proved else self._programs
+            found = compiled(analysis, self._metrics, dict(denominators), links, programs=shared)
         except SpecError:
             if not is_proved:
                 raise

@@ -196,6 +196,9 @@ def check_names(varied: Iterable[Varied], headers: Sequence[Header]) -> None:
                 f"--vary {one.name}: {has} symbol '{one.name}'",
                 hint=did_you_mean(one.name, known),
             )
+        if one.pattern and not any(one.name in each.let for each in headers):
+            cause = f"--vary {one.name}: {one.name} is a symbol, which is no list but a number"
+            raise SpecError(cause, hint=f"as in --vary {one.name}=choice(3,5,7)")
 
 
 def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:

@@ -17,7 +17,9 @@ from costmodel.algebra.functions import is_whole
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
+from costmodel.network.known_layers import KnownLayers
 from costmodel.network.networks import networks
+from costmodel.network.propagation import LayerCost
 from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import Scenario, with_past
@@ -79,7 +81,13 @@ class SweptNetwork:
         architecture = self.architecture._replace(header=header)
         counts = convention_of(self.setup.convention, self.architecture)
         given = {**self.fixed, **numbers}
-        return unchecked(architecture, counts, given, self.setup.assume, self.setup.scenario)
+        assume, scenario = self.setup.assume, self.setup.scenario
+        return unchecked(architecture, counts, given, assume, scenario, self._known)
+
+    @cached_property
+    def _known(self) -> KnownLayers[LayerCost]:
+        """The layers of the structures that were met."""
+        return KnownLayers()
 
     @cached_property
     def typical(self) -> Analysis | None:

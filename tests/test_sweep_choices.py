@@ -1,0 +1,170 @@
+"""Structures as axes: choices inside lists; every row is what a single analysis says there."""
+
+import csv
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costmodel import SpecError, analyze
+from costmodel.sweep import engine
+from costmodel.sweep.query import Request
+from costmodel.sweep.study import sweep
+from costmodel.sweep.vary import read_varied
+from tests.conftest import ROOT, Run
+
+ONCE_FOR_ALL = str(ROOT / "benchmarks" / "once_for_all.yaml")
+
+SMALL = """
+archspec: 1
+name: small
+symbols: {n: 1, h: 32, width: {default: 1, domain: real}}
+let:
+  depths: [1, 2]
+  kernels: [3, 5]
+  stages: [[3, 1], [5, 2]]
+input: [n, 3, h, h]
+layers:
+  - foreach:
+      index: i
+      rows: [{c: 8}, {c: 16}]
+      layers:
+        - conv2d: {out_channels: "round_to(c*width, 4)", kernel_size: "kernels[i]", stride: 2}
+        - repeat:
+            times: depths[i]
+            index: j
+            layers:
+              - residual:
+                  - conv2d: {out_channels: in_channels, kernel_size: "stages[i][0]", padding: same}
+                  - relu
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL, encoding="utf-8")
+    return str(file)
+
+
+def test_a_choice_of_a_symbol_is_a_list_of_values() -> None:
+    (chosen,) = read_varied(["h=choice(32, 64,128:160:16)"])
+    (listed,) = read_varied(["h=32,64,128:160:16"])
+    assert chosen.values == listed.values
+
+
+def test_choices_in_a_list_are_named_by_their_places() -> None:
+    found = read_varied(["k=[choice(3,5), 7, choice(1,3)]*2"])
+    assert [(one.name, one.values, one.of) for one in found[1:]] == [
+        ("k_0", (3, 5), "k"), ("k_2", (1, 3), "k"), ("k_3", (3, 5), "k"), ("k_5", (1, 3), "k")
+    ]  # fmt: skip
+    assert found[0].pattern == "[k_0, 7, k_2, k_3, 7, k_5]"
+    (first, *_) = read_varied(["k=[[choice(3,5), 2]*2, [1, choice(2,3)]]"])
+    assert first.pattern == "[[k_0_0, 2, k_0_2, 2], [1, k_1_1]]"
+
+
+def settings_of(line: dict[str, str]) -> dict[str, Any]:
+    """Return the symbols and lists of a row of the small network."""
+    lists = {
+        f"{name}_{i}": int(line[f"{name}_{i}"]) for name in ("depths", "kernels") for i in (0, 1)
+    }
+    return lists | {"h": int(line["h"]), "width": line["width"]}
+
+
+def alone(line: dict[str, str]) -> Any:
+    """Return the analysis of the small network with a row's values written into it."""
+    at = settings_of(line)
+    text = SMALL.replace("depths: [1, 2]", f"depths: [{at['depths_0']}, {at['depths_1']}]")
+    text = text.replace("kernels: [3, 5]", f"kernels: [{at['kernels_0']}, {at['kernels_1']}]")
+    return analyze(text, settings={"h": at["h"], "width": at["width"]})
+
+
+@pytest.mark.parametrize("more", [(), ("--sample", "300"), ("--jobs", "3")])
+def test_every_row_is_a_network_of_its_own(
+    more: tuple[str, ...], small: str, archcost: Run
+) -> None:
+    done = archcost("sweep", small, "--vary", "depths=[choice(1,2,3)]*2", "kernels=[choice(3,5)]*2",
+                    "width=0.5,1.25", "h=24,32", "--metric", "macs", "params", "memory_peak",
+                    "activations_peak", "--format", "csv", *more)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = list(csv.DictReader(StringIO(done.stdout)))
+    assert len(lines) == (300 if "--sample" in more else 144)
+    for line in lines[:: max(1, len(lines) // 12)]:
+        analysis = alone(line)
+        for name in ("macs", "params", "memory_peak", "activations_peak"):
+            assert int(line[name]) == analysis.value(name), (line, name)
+
+
+def test_what_is_proved_and_what_is_not_are_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def columns() -> list[Any]:
+        request = Request(("macs", "params", "memory_peak", "activations", "activations_peak"))
+        vary = ["depths=[2,2,2,2],[1,2,3,1]", "h=30:64", "w=h", "width=0.5,1"]
+        rows = sweep([str(ROOT / "specs/resnet.yaml@resnet50")], vary, request).rows()
+        parts = [[chunk[name].tolist() for name in request.metrics] for chunk in rows]
+        return [list(chain(*column)) for column in zip(*parts, strict=True)]
+
+    plain = columns()
+    monkeypatch.setattr(engine, "MANY_POINTS", 1)
+    assert columns() == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("depths=[choice(1,2)*2,1]", "a choice in a list stands alone"),
+        ("depths=[choice(1,1),1]", "the value 1 stands there twice"),
+        ("depths=[choice([1],[2]),1]", "a choice in a list is of numbers"),
+        ("depths=[choice(1,2),1", "is not closed"),
+        ("depth=[choice(1,2)]", "has no symbol 'depth'"),
+        ("n=[choice(1,2)]", "n is a symbol"),
+        ("stages=[choice(1,2),3]", "in the spec 'stages' is a list of lists of numbers"),
+        ("depths=[choice(0,1),1]", "depths_0 = 0 must be positive"),
+    ],
+)
+def test_bad_choices(text: str, message: str, small: str, archcost: Run) -> None:
+    done = archcost("sweep", small, "--vary", text, "--metric", "macs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_a_choice_whose_name_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "taken.yaml"
+    file.write_text(SMALL.replace("n: 1,", "n: 1, depths_0: 3,"), encoding="utf-8")
+    with pytest.raises(SpecError, match="the spec has a 'depths_0'"):
+        sweep([str(file)], ["depths=[choice(1,2),1]"])
+
+
+ASKED = ("macs", "params", "model_size", "memory_peak")
+SPACE = ["depths=[choice(2,3,4)]*5", "kernels=[choice(3,5,7)]*20", "expansions=[choice(3,4,6)]*20",
+         "width=1,1.2", "h=128:224:4", "w=h"]  # fmt: skip
+
+
+@pytest.mark.exhaustive
+def test_random_networks_of_the_once_for_all_space() -> None:
+    """Each is what an analysis says of a spec that has its numbers written into it."""
+    from costmodel.analysis.loading import Setup
+    from costmodel.scenario.scenario import scenario
+
+    setup = Setup(scenario=scenario(dtype="int8"))
+    study = sweep([ONCE_FOR_ALL], SPACE, Request(ASKED), setup=setup, sample=12, seed=5)
+    rows = list(study.rows())
+    assert sum(chunk.count for chunk in rows) == 12
+    text = Path(ONCE_FOR_ALL).read_text(encoding="utf-8")
+    chunk = rows[0]
+    for place in range(0, chunk.count, 3):
+        lists = {
+            "depths: [4, 4, 4, 4, 4]": [chunk[f"depths_{i}"][place] for i in range(5)],
+            f"kernels: {[7] * 20}": [chunk[f"kernels_{i}"][place] for i in range(20)],
+            f"expansions: {[6] * 20}": [chunk[f"expansions_{i}"][place] for i in range(20)],
+        }
+        own = text
+        for was, values in lists.items():
+            assert was in own
+            own = own.replace(was, f"{was.partition(':')[0]}: {list(map(int, values))}")
+        settings = {name: chunk[name][place] for name in ("width", "h", "w")}
+        alone = analyze(own, settings=settings, scenario={"dtype": "int8"})
+        assert [int(chunk[name][place]) for name in ASKED] == [alone.value(n) for n in ASKED]
