@@ -506,11 +506,18 @@ class Exporter:
         count, self.owning = len(self.instances), True
         inner = self._of_group(group)
         self.owning = False
-        same = inner.lines == owner.lines and inner.arguments == owner.arguments
-        if len(self.instances) > count or not same:
-            self._forget(count)
-            return None
-        return inner
+        same = self.key(inner) == self.key(owner) and self.numbers(inner) == self.numbers(owner)
+        self._forget(count)
+        return inner if same else None
+
+    def numbers(self, instance: Instance) -> list[str]:
+        """Return all numbers of an instance, and of those in it."""
+        found: list[str] = []
+        for line in (*instance.lines[0], *instance.lines[1]):
+            for mark, content in TOKEN.findall(line):
+                inner = mark == CHILD
+                found += self.numbers(self.instances[int(content)]) if inner else [content]
+        return found
 
     def _forget(self, count: int) -> None:
         for instance in self.instances[count:]:
