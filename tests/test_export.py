@@ -1,9 +1,11 @@
-"""What is exported to PyTorch: the same parameters, shapes and products as the spec's network."""
+"""What is exported has the parameters and shapes of the spec's network, and its products."""
 
 import ast
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from archspec import SpecError
 from archspec.architecture import load
-from archspec.zoo import find_spec
 from costmodel import analyze
 from costmodel.analysis.analysis import Analysis
 from costmodel.network.propagation import LayerCost, Part
+from costmodel.render.onnx_graph import model as onnx_model
 from costmodel.render.torch_module import module_source
 from tests.commands import Run
-from tests.conftest import ROOT, thinned
+from tests.conftest import thinned
 from tests.networks import draw_network
 from tests.test_parity import ZOO
 
@@ -164,9 +166,41 @@ def test_a_hole_is_not_exported() -> None:
         exported(hole)
 
 
+@pytest.mark.parametrize(
+    ("path", "variant"), thinned(ZOO, 16), ids=lambda part: getattr(part, "stem", part)
+)
+def test_the_zoo_as_a_graph(path: Path, variant: str | None) -> None:
+    """onnx itself checks it; what is learned are its inputs beside the network's own."""
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[onnx]'")
+    analysis, _ = exported(f"{path}@{variant}" if variant else path)
+    graph = onnx_model(analysis).graph
+    shapes = {
+        each.name: tuple(dim.dim_value for dim in each.type.tensor_type.shape.dim)
+        for each in (*graph.input, *graph.output)
+    }
+    learned = shapes.keys() - analysis.propagation.inputs.keys() - {o.name for o in graph.output}
+    assert sum(prod(shapes[name]) for name in learned) == analysis.value("params")
+    assert shapes[graph.output[-1].name] == output_of(analysis)
+
+
+def test_a_graph_of_iterations_has_a_node_for_each() -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[onnx]'")
+    analysis, _ = exported("gpt2", L=3)
+    kinds = Counter(node.op_type for node in onnx_model(analysis).graph.node)
+    assert (kinds["self_attention"], kinds["layernorm"], kinds["Add"]) == (3, 7, 6)
+
+
+def test_a_graph_needs_a_file(archcost: Run, tmp_path: Path) -> None:
+    done = archcost("export", "alexnet", "--format", "onnx")
+    assert done.returncode == 2
+    assert "is written into a file" in done.stderr
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[onnx]'")
+    done = archcost("export", "alexnet", "--format", "onnx", "-o", tmp_path / "net.onnx")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "net.onnx").stat().st_size < 10_000
+
+
 def test_an_unknown_form_is_named(archcost: Run) -> None:
     done = archcost("export", "alexnet", "--format", "torhc")
     assert done.returncode == 2
     assert "unknown form 'torhc'" in done.stderr
-    assert find_spec("alexnet")[1] is None
-    assert (ROOT / "specs").is_dir()

@@ -227,7 +227,7 @@ class _Variables:
         text = re.sub(f"{INPUT}(\\d+){END}", lambda m: reads[int(m[1])], step.text)
         if step.loop:
             (tensor,) = step.makes
-            made = self._make(number, tensor)
+            made = self._make(number, tensor, step.reads[1:])
             if made != reads[0]:
                 yield f"{made} = {reads[0]}"
             yield f"for {step.loop}:"
@@ -238,14 +238,14 @@ class _Variables:
         if made != text:
             yield f"{made} = {text}"
 
-    def _make(self, number: int, tensor: Tensor) -> str:
-        """Return the variable of a tensor that a statement leaves."""
+    def _make(self, number: int, tensor: Tensor, busy: tuple[Tensor, ...] = ()) -> str:
+        """Return the variable of a tensor that a statement leaves; a loop reads the busy again."""
         if tensor not in self.last:
             self.of[tensor] = "_"
             return "_"
         for name in self.SHORT:
             holder = self.holders.get(name)
-            if holder is None or self.last.get(holder, -1) <= number:
+            if holder is None or (self.last.get(holder, -1) <= number and holder not in busy):
                 return self._hold(name, tensor)
         self.of[tensor] = free_name(_named(tensor), self.taken)
         return self.of[tensor]
@@ -265,7 +265,7 @@ class _Class:
         self.instances: list[Instance] = []
         self.parameters: dict[int, str] = {}  # number of a hole → the parameter that it is
 
-    def holes(self, exporter: "_Exporter", instance: Instance) -> list[tuple[str, str]]:
+    def holes(self, exporter: "Exporter", instance: Instance) -> list[tuple[str, str]]:
         """Return the numbers of an instance, each with its name, those of instances in it too."""
         found: list[tuple[str, str]] = []
         for line in (*instance.lines[0], *instance.lines[1]):
@@ -277,7 +277,7 @@ class _Class:
                     found += exporter.arguments_of(exporter.instances[int(content)])
         return found
 
-    def decide(self, exporter: "_Exporter") -> None:
+    def decide(self, exporter: "Exporter") -> None:
         """Make parameters of the numbers in which instances differ; equal ones are one."""
         rows = [self.holes(exporter, instance) for instance in self.instances]
         taken = set(RESERVED)
@@ -289,12 +289,12 @@ class _Class:
                 self.parameters[hole] = known.get(values) or free_name([name], taken)
                 known[values] = self.parameters[hole]
 
-    def arguments(self, exporter: "_Exporter", instance: Instance) -> list[tuple[str, str]]:
+    def arguments(self, exporter: "Exporter", instance: Instance) -> list[tuple[str, str]]:
         """Return the parameters with their values for an instance."""
         holes = self.holes(exporter, instance)
         return list({name: holes[hole][1] for hole, name in self.parameters.items()}.items())
 
-    def source(self, exporter: "_Exporter") -> str:
+    def source(self, exporter: "Exporter") -> str:
         """Return its source text."""
         instance = self.instances[0]
         counter = iter(range(10**9))
@@ -314,7 +314,7 @@ class _Class:
         lines = [f"    {line}" if line else "" for whole in body for line in wrapped(whole)]
         return "\n".join([f"class {self.name}(nn.Module):", *lines]) + "\n"
 
-    def _line(self, exporter: "_Exporter", line: str, counter: Iterator[int], prefix: str) -> str:
+    def _line(self, exporter: "Exporter", line: str, counter: Iterator[int], prefix: str) -> str:
         def number(value: str) -> str:
             name = self.parameters.get(next(counter))
             return value if name is None else prefix + name
@@ -329,7 +329,7 @@ class _Class:
         return TOKEN.sub(shown, line)
 
 
-class _Exporter:
+class Exporter:
     """A network that becomes classes."""
 
     def __init__(self, analysis: Analysis) -> None:
@@ -349,6 +349,15 @@ class _Exporter:
         self.moved: list[str] = []  # the iterations around, of repeats that change the shape
         self.readers: set[Tensor] = set()  # what is read by layers that take no truth values
         self.owning = False  # whether what is walked is taken to have weights of its own
+
+    def network(self) -> None:
+        """Walk over the whole network, whose class is the last."""
+        self.prepare()
+        inputs = [Tensor(given.name) for given in self.graph.inputs]
+        left = [self.resolved(tensor) for tensor in (*self.graph.sides, self.graph.output)]
+        network = self.body("Network", "", self.parts, inputs, dict.fromkeys(left))
+        self.placed_as(network)
+        self.class_of(network).name = "Network"
 
     # What is read where.
 
@@ -497,11 +506,18 @@ class _Exporter:
         count, self.owning = len(self.instances), True
         inner = self._of_group(group)
         self.owning = False
-        same = inner.lines == owner.lines and inner.arguments == owner.arguments
-        if len(self.instances) > count or not same:
-            self._forget(count)
-            return None
-        return inner
+        same = self.key(inner) == self.key(owner) and self.numbers(inner) == self.numbers(owner)
+        self._forget(count)
+        return inner if same else None
+
+    def numbers(self, instance: Instance) -> list[str]:
+        """Return all numbers of an instance, and of those in it."""
+        found: list[str] = []
+        for line in (*instance.lines[0], *instance.lines[1]):
+            for mark, content in TOKEN.findall(line):
+                inner = mark == CHILD
+                found += self.numbers(self.instances[int(content)]) if inner else [content]
+        return found
 
     def _forget(self, count: int) -> None:
         for instance in self.instances[count:]:
@@ -614,11 +630,10 @@ class _Exporter:
         if write is None:
             cause = f"{node.kind} has no form in PyTorch that archcost could write"
             raise node.error(cause)
-        outputs = tuple(map(_sizes, layer.outputs))
-        for tensor, sizes in zip(layer.made, outputs, strict=True):
+        site = self.site(layer)
+        for tensor, sizes in zip(layer.made, site.outputs, strict=True):
             self.know(tensor, sizes)
-        inputs = tuple(map(_sizes, layer.inputs))
-        text = write(Site(node.layer, inputs, outputs, self.number, self.extents, bool(node.tied)))
+        text = write(site)
         reads = [into.read(self.resolved(tensor)) for tensor in layer.reads]
         step = self._written(into, layer, text, reads)
         types = ("int64",) if node.kind.startswith("bitwise") else layer.cost.types
@@ -628,6 +643,12 @@ class _Exporter:
         into.step(step._replace(makes=tuple(raw.get(t, t) for t in step.makes)))
         for tensor, before in raw.items():
             into.step(Step(f"{of()}.float()", (before,), (tensor,)))
+
+    def site(self, layer: LayerCost) -> Site:
+        """Return a layer with its sizes as numbers."""
+        inputs, outputs = (tuple(map(_sizes, shapes)) for shapes in (layer.inputs, layer.outputs))
+        tied = bool(layer.node.tied)
+        return Site(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
 
     def _written(self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]) -> Step:
         node, call = layer.node, text.call
@@ -713,24 +734,26 @@ def _layers(parts: Iterable[Part]) -> Iterator[LayerCost]:
             yield from _layers(part.parts)
 
 
+def require_no_hole(analysis: Analysis) -> None:
+    """Make sure that every layer of a network is known.
+
+    Raises:
+        SpecError: of one only a shape is.
+    """
+    for operator, paths in analysis.missing.items():
+        cause = f"'{operator}' is missing in this network, as {paths[0]}"
+        raise SpecError(cause, hint="a network with a hole is not exported")
+
+
 def module_source(analysis: Analysis) -> str:
     """Return the source of a network whose symbols all have values.
 
     Raises:
         SpecError: it has a layer that PyTorch has no form of, or of which only a shape is known.
     """
-    for operator, paths in analysis.missing.items():
-        raise SpecError(
-            f"'{operator}' is missing in this network, as {paths[0]}: there is nothing to export"
-        )
-    exporter = _Exporter(analysis)
-    exporter.prepare()
-    graph = analysis.graph
-    inputs = [Tensor(given.name) for given in graph.inputs]
-    left = [exporter.resolved(tensor) for tensor in (*graph.sides, graph.output)]
-    network = exporter.body("Network", "", exporter.parts, inputs, dict.fromkeys(left))
-    exporter.placed_as(network)
-    exporter.class_of(network).name = "Network"
+    require_no_hole(analysis)
+    exporter = Exporter(analysis)
+    exporter.network()
     for each in exporter.classes.values():
         each.decide(exporter)
     classes = [each.source(exporter) for each in exporter.classes.values()]
