@@ -1,0 +1,66 @@
+"""The command that writes a network in the form of another tool."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from archspec.architecture import load
+from archspec.errors import SpecError, find_named
+from archspec.files import written
+from costmodel.analysis.analysis import Analysis
+from costmodel.cli.options import Given, Spec
+from costmodel.cli.tell import tell
+
+Settings = Annotated[
+    list[str] | None,
+    Parameter(name="--set", help="Give symbols values, as h=192; the others have their defaults."),
+]
+Form = Annotated[
+    str,
+    Parameter(help="torch: the source of an nn.Module; onnx: a graph without weights."),
+]
+Output = Annotated[
+    str | None, Parameter(name=["--output", "-o"], help="Write into a file, as net.py.")
+]
+
+
+def export(
+    spec: Spec,
+    /,
+    *,
+    format: Form = "torch",  # noqa: A002 - the option's name
+    set_: Settings = None,
+    output: Output = None,
+) -> None:
+    """Write a network as a PyTorch module, or as an ONNX graph without weights.
+
+    Every symbol has a number in it. Blocks are classes of the module, repeats lists of modules; it
+    has the same layers, shapes and parameters, and needs nothing but torch.
+
+    Examples:
+        archcost export resnet50 -o resnet50.py
+        archcost export resnet50 --format onnx -o resnet50.onnx
+        archcost export net.yaml --set width=0.5 h=192
+
+    Raises:
+        SpecError: the spec breaks a rule, or the form has none of its layers.
+    """
+    from costmodel.analysis.loading import analyze
+    from costmodel.render.onnx_graph import model_bytes
+    from costmodel.render.torch_module import module_source
+
+    forms: dict[str, Callable[[Analysis], str | bytes]]
+    forms = {"torch": module_source, "onnx": model_bytes}
+    write = find_named("form", format, forms)
+    if format == "onnx" and output is None:
+        raise SpecError("an ONNX graph is written into a file", hint="add -o net.onnx")
+    header = load(spec).header
+    settings = {**header.defaults, **Given(set_=set_).fixed}
+    made = write(analyze(spec, settings=settings))
+    if output is None:
+        print(made, end="")
+        return
+    with written(output) as draft:
+        draft.write_bytes(made if isinstance(made, bytes) else made.encode())
+    tell(f"{output} is written")
