@@ -8,8 +8,10 @@ import pytest
 
 from archspec import SpecError, build_graph, load
 from archspec.importers.calls import Call, Module, Network, Size
+from archspec.importers.source import Counts, Imported
 from archspec.importers.writing import write_fitted
 from costmodel import analyze
+from costmodel.studies.imports import compared
 
 Layer = tuple[str, Mapping[str, Any], int]
 """A layer's kind, its fields, and its parameters as counted by hand."""
@@ -106,7 +108,7 @@ def test_depth_becomes_how_often_a_block_stands() -> None:
     text = agree(lambda layers: encoder(layers, 64), {"layers": [6, 12]}, points)
     assert "times: layers" in text
     assert "out_channels: 10*layers" in text
-    assert "formulas found at 6, 7, 12, 18; verified at 13, 24" in text
+    assert "formulas found at 6, 9, 12, 18; verified at 7, 13" in text
 
 
 def test_depth_and_width_together() -> None:
@@ -114,6 +116,20 @@ def test_depth_and_width_together() -> None:
     text = agree(encoder, {"layers": [6, 12], "hidden": [32, 64]}, points)
     assert "times: layers" in text
     assert "out_channels: 4*hidden" in text
+
+
+def heads(width: int) -> list[tuple[Layer, str]]:
+    """Heads that move into the batch and out again, as `nn.MultiheadAttention` does it."""
+    apart = ("reshape", {"shape": (Size(f"{width // 8}*in_shape[0]"), 8, 32, 32)}, 0)
+    together = ("reshape", {"shape": (Size(f"in_shape[0]//{width // 8}"), width, 32, 32)}, 0)
+    layers = (conv(3, width), apart, together, conv(width, width))
+    return [(layer, "heads") for layer in layers]
+
+
+def test_numbers_within_sizes() -> None:
+    text = agree(heads, {"width": [16, 32]}, [{"width": width} for width in (24, 64)])
+    assert "(width//8)*in_shape[0]" in text
+    assert "in_shape[0]//(width//8)" in text
 
 
 def odd(width: int) -> list[tuple[Layer, str]]:
@@ -138,9 +154,12 @@ def longer(width: int) -> list[tuple[Layer, str]]:
             "width = 8 and 5 differ in more than numbers and in how often a part stands",
         ),
         (mobile, [1], "--vary width has one value"),
+        (mobile, [1, "wide"], "--vary width: 'wide' is no number"),
+        (mobile, [1.0, float("nan")], "--vary width: nan is no number"),
+        (mobile, [1, 0], "--vary width: 0 is not positive"),
     ],
 )
-def test_what_no_formula_says(factory: Any, values: list[int], words: str) -> None:
+def test_what_no_formula_says(factory: Any, values: list[Any], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         write_fitted(lambda given: chain(factory(**given)), {"width": values})
 
@@ -155,3 +174,19 @@ def test_values_that_make_no_network_are_not_tried() -> None:
     assert "times: layers" in text
     with pytest.raises(SpecError, match="an odd number"):
         write_fitted(make, {"layers": [4, 5]})
+
+
+def test_counts_are_compared_at_other_widths() -> None:
+    text, names = write_fitted(
+        lambda given: chain(mobile(given["width"])), {"width": [0.5, 0.75, 1.0]}
+    )
+
+    def measure(values: Mapping[str, Any]) -> Counts:
+        widths.append(values["width"])
+        return Counts(params(mobile(values["width"])))
+
+    widths: list[float] = []
+    document = compared("net", Imported(text, measure, names))
+    assert document.holds
+    assert len({*widths}) == 3
+    assert document.data()["names"]["block_1/conv2d_1"].startswith("stages.0")

@@ -7,12 +7,16 @@ concatenation reads the one before it, so that all its steps are the same.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from archspec.errors import SpecError
 from archspec.importers.calls import Call, Module, Network
 from archspec.importers.drafts import unnumbered
 from archspec.importers.naming import as_name, unused
 from archspec.layers import Layer, find_kind
+
+MIN_STEPS = 3
+"""The fewest concatenations of a list that grows."""
 
 STEPWISE = (
     "a list of tensors that grows is joined step by step, as an implementation with one buffer does"
@@ -102,14 +106,18 @@ def _stepwise(calls: Sequence[Call]) -> list[Call]:
     """Return calls in which a concatenation of more than an earlier one reads that one."""
     makers = {call.name: call for call in calls}
     joined: dict[tuple[str, ...], str] = {}
+    longest: dict[str, tuple[str, ...]] = {}
     steps: dict[str, tuple[str, ...]] = {}
     for call in calls:
         if call.kind == "concat" and len(call.inputs) > 1:
             before = joined.get(call.inputs[:-1])
             if before and dict(makers[before].fields) == dict(call.fields):
-                steps.setdefault(before, makers[before].inputs)
-                steps[call.name] = (before, call.inputs[-1])
+                longest[call.name] = (*longest.get(before, (before,)), call.name)
             joined.setdefault(call.inputs, call.name)
+    for names in longest.values():
+        if len(names) >= MIN_STEPS:
+            steps |= {name: (before, makers[name].inputs[-1]) for before, name in pairwise(names)}
+            steps.setdefault(names[0], makers[names[0]].inputs)
     return [_step(call, steps[call.name], makers) if call.name in steps else call for call in calls]
 
 

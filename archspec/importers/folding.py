@@ -1,13 +1,30 @@
-"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
+"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals.
 
-from collections.abc import Sequence
+A network comes as one list of calls, each with the modules whose forward made it. Folding goes from
+the inside out, so that what it finds in one module it finds in all that are like it:
+
+1. Calls are put where they belong (`arranging`).
+2. The calls of each module, inner modules first, become entries: what forks and meets again becomes
+   a residual or a parallel (`merging`), equal neighbours become a repeat (`repeating`). A module
+   that one tensor enters and one leaves stands as one entry in the module around it; of any other
+   module the entries themselves stand there.
+3. Entries that have the weights of earlier ones become shares (`sharing`). A share names its owner,
+   so both must stand where that name is known; where they do not, step 2 is done once more without
+   folding what is around them.
+4. Modules that occur more than once become blocks, with parameters for the numbers in which they
+   differ (`blocking`, `generalizing`).
+
+No step changes what is computed: the spec runs the same layers on the same tensors.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from archspec.importers.arranging import arranged
 from archspec.importers.blocking import Blocker
 from archspec.importers.calls import Call, Network
-from archspec.importers.drafts import Body, Draft, Item, unnumbered
+from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import Uses, after, entering, made_in, names_of
 from archspec.importers.merging import merged
 from archspec.importers.repeating import repeated
@@ -52,9 +69,14 @@ def folded(network: Network) -> Folded:
     """
     calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
-    items = _Folder(uses).items(calls, 0)
-    sharer = Sharer(uses)
-    body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+    while True:
+        items = _Folder(uses, calls).items(calls, 0)
+        sharer = Sharer(uses)
+        body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+        hidden = frozenset(_hidden(body, {})) | uses.exposed
+        if hidden == uses.exposed:
+            break
+        uses = uses._replace(exposed=hidden)
     return Folded(body, uses, outputs, frozenset(sharer.owners), found.notes)
 
 
@@ -70,6 +92,20 @@ def drafted(found: Folded, network: Network) -> Draft:
     return Draft(body, blocker.blocks, found.outputs, found.notes)
 
 
+def _hidden(body: Body, around: Mapping[str, Item]) -> Iterator[str]:
+    """Yield the calls of entries that share weights with one that has no name where they stand."""
+    seen = {**around, **{tensor: item for item in body.items for tensor in item.outputs}}
+    for item in body.items:
+        named = [value.tensor for value in item.fields.values() if isinstance(value, Named)]
+        for tensor in named:
+            owner = seen.get(tensor)
+            if owner is None or len(owner.runs) != len(item.runs):
+                yield unnumbered(tensor)
+                yield from names_of([item])
+        for inner in item.parts:
+            yield from _hidden(inner, {} if item.module else seen)
+
+
 def leaf(call: Call) -> Item:
     """Return a call as an entry.
 
@@ -82,8 +118,9 @@ def leaf(call: Call) -> Item:
 class _Folder:
     """Folds calls module by module, the inner ones first."""
 
-    def __init__(self, uses: Uses) -> None:
+    def __init__(self, uses: Uses, calls: Sequence[Call]) -> None:
         self.uses = uses
+        self.is_flat = not any(module.path for call in calls for module in call.modules)
         used = {*uses.tensors, *uses.left}
         self.parts: dict[str, list[str]] = {}
         for tensor in used:
@@ -103,7 +140,7 @@ class _Folder:
                 found += map(self._leaf, inner)
                 continue
             found += self._module(module[0].name, self.items(inner, depth + 1))
-        return repeated(merged(found, self.uses), self.uses)
+        return repeated(merged(found, self.uses, as_modules=self.is_flat), self.uses)
 
     def _leaf(self, call: Call) -> Item:
         outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))
@@ -117,6 +154,7 @@ class _Folder:
         left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
         is_single = len(items) == 1 and len(items[0].runs) < 2
         plain = name in CONTAINERS or is_single or len(inputs) != 1
+        plain |= not self.uses.exposed.isdisjoint(inside)
         if plain or left != [after(items[-1])]:
             return items
         body = Body(tuple(items), inputs, left[0])
