@@ -5,6 +5,7 @@ its parameters are summed, and `FlopCounterMode` counts a small batch. The same 
 that is written from the fields that the file names, and from a file with every field of the class.
 
 Usage: python -m benchmarks.configurations [--overwrite] [model_type ...]
+       python -m benchmarks.configurations --table
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -19,7 +21,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from archspec.arithmetic import Rational
+from archspec.document import read_document
 from archspec.importers import read_source
+from archspec.importers.config import mapping_of
+from archspec.zoo import types_of_configurations
 from costmodel import Analysis, analyze
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "configurations.yaml"
@@ -107,7 +112,7 @@ def transformers() -> Any:
         else register(name, *rest, **said)
     )
     warnings.filterwarnings("ignore")
-    import transformers as module
+    module: Any = import_module("transformers")
 
     module.logging.set_verbosity_error()
     return module
@@ -190,7 +195,7 @@ def compared(case: Case, folder: str) -> tuple[Case, str]:
 def written(found: list[Case]) -> str:
     """Return the golden file of some configurations."""
     head = (
-        "# Written by `python -m benchmarks.configurations --overwrite`: model_type → its configurations"
+        "# By `python -m benchmarks.configurations --overwrite`: model_type → its configurations"
         "\n# (the class of transformers, the fields that are not the family's, parameters,"
         "\n# MACs at 2 sequences of 16 tokens, sources of 12, 2 images and 3 texts).\n"
     )
@@ -200,6 +205,18 @@ def written(found: list[Case]) -> str:
     for kind, each in rows.items():
         lines += [f"{kind}:", *(f"  - {json.dumps(row)}" for row in each)]
     return head + "\n".join(lines) + "\n"
+
+
+def table() -> Iterator[str]:
+    """Yield the lines of a Markdown table of the types that can be read."""
+    yield "| `model_type` | spec | architectures | parameters of the default |"
+    yield "| --- | --- | --- | ---: |"
+    first = {case.kind: case for case in reversed(cases())}
+    for kind, path in types_of_configurations().items():
+        values = mapping_of(read_document(path), kind).fields["architectures"].values or ()
+        heads = ", ".join(f"`{name}`" for name in values)
+        name = Path(path).stem
+        yield f"| `{kind}` | [{name}](../specs/{name}.yaml) | {heads} | {first[kind].params:,} |"
 
 
 def main(words: list[str]) -> Iterator[str]:
@@ -221,5 +238,5 @@ def main(words: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for line in main(sys.argv[1:]):
+    for line in table() if "--table" in sys.argv else main(sys.argv[1:]):
         print(line, flush=True)

@@ -15,7 +15,7 @@ from archspec.trees import Number, Truth
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _NEVER = object()
-_NAMING = ("name", "from", "weight", "index")
+_NAMING = ("name", "from", "weight", "index", "doc")
 
 Value = bool | int | Fraction | str
 
@@ -87,7 +87,8 @@ def _spliced(item: Any, known: Known) -> Iterator[Any]:
     """Yield what stands for an item of a list: nothing, itself, or the layers of a known table."""
     table = item.get("foreach") if isinstance(item, dict) else None
     columns = table.get("columns", {}) if isinstance(table, dict) and "index" not in table else {}
-    if columns and all(name in known.tables for name in columns.values()):
+    guards = {None, *(f"len({name}) > 0" for name in columns.values())}
+    if known.tables.keys() >= {*columns.values()} != set() and item.get("when") in guards:
         rows = zip(*(known.tables[name] for name in columns.values()), strict=True)
         for row, alike in groupby(rows):
             layers = _kept(
@@ -105,7 +106,7 @@ def _condition(text: Any, known: Known) -> Any:
     """A condition without the parts that hold; False where one does not."""
     if not isinstance(text, str):
         return text
-    parts = [text] if " or " in text else text.split(" and ")
+    parts = [text] if " or " in text or "(" in text else text.split(" and ")
     left = [each for part in parts if (each := _decision(part, known)) is not True]
     return False if False in left else " and ".join(left) or True
 
@@ -181,12 +182,12 @@ def _narrows(spec: dict[str, Any], known: Known) -> bool:
 def _given(spec: dict[str, Any], name: str, parameter: str) -> set[Value]:
     """The numbers that the calls of a block give for a parameter; none where one is another."""
     found: set[Value] = set()
-    for outer, part in ((None, spec["layers"]), *spec["blocks"].items()):
+    for outer, part in (("", spec["layers"]), *spec["blocks"].items()):
         for call in _calls(part, name):
-            value = (call or {}).get(parameter)
-            inherits = outer is not None and value in (part.get("parameters") or {})
-            values = _given(spec, outer, value) if inherits else {value} - {None}
-            if not values or not all(isinstance(each, int) for each in values):
+            value: Any = (call or {}).get(parameter)
+            inherits = bool(outer) and value in (part.get("parameters") or {})
+            values: set[Any] = _given(spec, outer, value) if inherits else {value}
+            if not values or not all(type(each) is int for each in values):
                 return set()
             found |= values
     return found
@@ -304,7 +305,7 @@ def _words(value: Any, *, keys: bool) -> Iterator[str]:
         for key, item in value.items():
             if keys:
                 yield key
-            if key not in ("doc", *_NAMING):
+            if key not in _NAMING:
                 yield from _words(item, keys=keys)
     elif isinstance(value, list):
         for item in value:

@@ -69,16 +69,21 @@ def import_source(
     render = find_renderer(format)
     if output is not None:
         require_writable(output)
-    asked = read_options(said.input or (), said.vary or (), partial=said.partial)
-    imported = read_source(with_options(source, asked))
-    if output is None:
-        print(imported.text, end="")
-    else:
-        with written(output) as draft:
-            Path(draft).write_text(imported.text, encoding="utf-8")
+    options_given = read_options(said.input or (), said.vary or (), partial=said.partial)
+    imported = read_source(with_options(source, options_given))
+    _write(imported.text, output)
     document = compared(source, imported)
     if output is None:
         tell(*render(document).splitlines())
     else:
         print(render(document), end="")
     return int(not document.holds)
+
+
+def _write(text: str, output: str | None) -> None:
+    """Write a spec into a file, or print it."""
+    if output is None:
+        print(text, end="")
+        return
+    with written(output) as draft:
+        Path(draft).write_text(text, encoding="utf-8")
