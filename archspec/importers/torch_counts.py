@@ -1,11 +1,21 @@
 """What PyTorch counts of a module itself, at some sizes, without data."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from archspec.importers.source import Counts
 from archspec.importers.torch_inputs import Entering, tensors
 from archspec.importers.torch_trace import Sample, forward_error, quiet, run
+
+
+class _Whole(AbstractContextManager["_Whole"]):
+    """Tells the counter that all belongs to the whole; following each module needs gradients."""
+
+    parents = frozenset(("Global",))
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
 
 
 def counted(

@@ -16,7 +16,7 @@ from archspec.importers.torch_graph import Learned, Made, OperatorGraph, build, 
 from archspec.importers.torch_inline import inlined
 from archspec.importers.torch_inputs import Entering, read_inputs, symbol_values
 from archspec.importers.torch_table import row_of
-from archspec.importers.torch_trace import Sample, Traced, find_sample, trace
+from archspec.importers.torch_trace import Sample, Traced, find_sample, quiet, trace
 
 EXTRA = "pip install 'archcost[torch]'"
 
@@ -136,31 +136,36 @@ def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
     """
     torch = _torch()
     try:
-        if isinstance(factory, torch.nn.Module):
-            module = factory
-        else:
-            try:
-                with torch.device("meta"):
-                    module = factory(**arguments)
-            except (NotImplementedError, RuntimeError):
-                module = factory(**arguments)  # it reads what it makes
+        module = factory
+        if not isinstance(factory, torch.nn.Module):
+            with quiet():
+                module = _called(factory, arguments)
     except Exception as error:
         raise SpecError(f"{source} raises {_said(error)}") from None
     if not isinstance(module, torch.nn.Module):
         cause = f"{source} makes a {type(module).__name__}, which is no torch.nn.Module"
         raise SpecError(cause)
-    return _without_data(module)
+    tensors = (*module.parameters(), *module.buffers())
+    is_own = module is not factory and all(tensor.is_meta for tensor in tensors)
+    return module.eval() if is_own else _without_data(module)
+
+
+def _called(factory: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return what a factory makes; one that reads what it makes gets tensors with data."""
+    torch = _torch()
+    try:
+        with torch.device("meta"):
+            return factory(**arguments)
+    except (NotImplementedError, RuntimeError):
+        return factory(**arguments)
 
 
 def _without_data(module: Any) -> Any:
-    """Return a module on the meta device, for inference; one of Python's stays as it is."""
+    """Return a copy of a module on the meta device, for inference; the module stays as it is."""
     from copy import deepcopy
 
     tensors = [*module.parameters(), *module.buffers()]
-    if any(tensor.device.type != "meta" for tensor in tensors):
-        memo = {id(tensor): _empty(tensor) for tensor in tensors}
-        module = deepcopy(module, memo)
-    return module.eval()
+    return deepcopy(module, {id(tensor): _empty(tensor) for tensor in tensors}).eval()
 
 
 def _empty(tensor: Any) -> Any:
