@@ -1,0 +1,695 @@
+"""ONNX operators that move elements, and all that is worked out of shapes and constants."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from archspec.errors import SpecError
+from archspec.importers.onnx_layers import operator, padded
+from archspec.importers.onnx_operator import (
+    Operator,
+    UnknownOperatorError,
+    checked_axis,
+    elements,
+    field,
+    per_axis,
+)
+from archspec.importers.onnx_sizes import Extent, chosen, extent, product
+from archspec.importers.onnx_values import (
+    INTEGERS,
+    MOST_KNOWN,
+    REAL_TYPES,
+    REDUCTIONS,
+    Known,
+    Shape,
+    Value,
+    combined,
+    exact_quotient,
+    joined_shape,
+    places_of,
+    reduced,
+    stored_elements,
+    sum_of,
+    vector,
+)
+
+FEW_REALS = 16
+"""The most numbers of a floating-point type that are read beside known sizes, as scales."""
+
+
+def _value(known: Known) -> Value:
+    return Value(tuple(map(extent, known.shape)), known=known, real=known.real)
+
+
+def fold(op: Operator) -> Value | None:
+    """Return what an operator makes where it depends on no data; None where it does.
+
+    Args:
+        op: the operator.
+    """
+    if op.kind in ("Shape", "Size") and op.value(0).shape is not None:
+        shape = op.shape()
+        part = slice(op.attribute("start", 0), op.attribute("end"))
+        sizes = vector(shape[part])
+        return _value(Known((), (product(shape),)) if op.kind == "Size" else sizes)
+    if op.kind == "Constant":
+        return _constant(op)
+    values = [value for value in op.inputs if value is not None]
+    if not values or not all(value.fixed for value in values):
+        return None
+    if op.kind in VIEWS and values[0].weight:
+        return VIEWS[op.kind](op)
+    known = _folded(op, values) if op.kind in FOLDS or op.kind in INTEGERS else None
+    return known or _unread(op, values)
+
+
+def _folded(op: Operator, values: list[Value]) -> Value | None:
+    """What it makes of elements that are all known."""
+    plainly = [value.read(0) for value in values]
+    sizes = any(each is not None for each in plainly)
+    found = [value.read(FEW_REALS if sizes else 1) for value in values]
+    operands = [each for each in found if each is not None]
+    if len(operands) < len(found):
+        return None
+    if op.kind in FOLDS:
+        known = FOLDS[op.kind](op, operands)
+    else:
+        real = any(each.real for each in operands)
+        by = exact_quotient if op.kind == "Div" and real else INTEGERS[op.kind]
+        known = combined(by, operands)
+    return None if known is None else _value(known)
+
+
+def _unread(op: Operator, values: list[Value]) -> Value | None:
+    """A constant whose elements are not known, but its shape."""
+    if op.kind in ("ConstantOfShape", "Expand", "Tile", "Range", "EyeLike"):
+        return _filled(op)
+    if any(value.initial for value in values) or op.kind not in VIEWS:
+        return None
+    return VIEWS[op.kind](op)
+
+
+def _filled(op: Operator) -> Value | None:
+    if op.kind == "EyeLike":
+        return Value(op.shape())
+    if op.kind == "Range":
+        known = [op.value(i).read() for i in range(3)]
+        start, end, step = (each.item if each is not None else None for each in known)
+        if start is None or end is None or step is None:
+            return None
+        return Value((end.minus(start).ceil_div(step),), real=False)
+    target = op.value(0 if op.kind == "ConstantOfShape" else 1).read()
+    if target is None or (op.kind != "ConstantOfShape" and op.value(0).initial):
+        return None
+    if op.kind == "ConstantOfShape":
+        return Value(target.items, real=_fill(op).real)
+    shape = op.shape()
+    wide = joined_shape([shape, target.items]) if op.kind == "Expand" else _tiled(shape, target)
+    return Value(wide, real=op.value(0).real)
+
+
+def _fill(op: Operator) -> Known:
+    given = op.attribute("value")
+    known = None if given is None else stored_elements(given)
+    return known or Known((1,), (extent(0),), real=given is None or given.data_type in REAL_TYPES)
+
+
+def _constant(op: Operator) -> Value | None:
+    stored = op.attribute("value")
+    if stored is not None:
+        shape = tuple(map(extent, stored.dims))
+        return Value(shape, stored=stored, weight=op.node.output[0], real=stored.data_type in REAL_TYPES)
+    for name, real in (("value_int", False), ("value_ints", False)), (("value_float", True), ("value_floats", True)):
+        pass
+    names = {"value_int": False, "value_ints": False, "value_float": True, "value_floats": True}
+    for name, real in names.items():
+        given = op.attribute(name)
+        if given is not None:
+            many = isinstance(given, Sequence)
+            items = tuple(map(extent, given if many else [given]))
+            return _value(Known((len(items),) if many else (), items, real))
+    return None
+
+
+# ------------------------------------------------------- known elements
+
+
+def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
+    """Reshape, Squeeze, Unsqueeze, Flatten: the same elements in another shape."""
+    shape = VIEWS[op.kind](op)
+    sizes = [] if shape is None or shape.shape is None else [s.field for s in shape.shape]
+    return None if shape is None or None in sizes else of[0]._replace(shape=tuple(s or 0 for s in sizes))
+
+
+def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
+    data, index = of
+    numbers = index.numbers
+    if numbers is None:
+        return None
+    axis = op.axis(0, len(data.shape))
+    shape = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+    steps = dict(zip(places_of(index.shape), numbers, strict=True))
+    width = len(index.shape)
+    places = (
+        (*p[:axis], steps[p[axis : axis + width]] % data.shape[axis], *p[axis + width :])
+        for p in places_of(shape)
+    )
+    return data.taken(shape, places)
+
+
+def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
+    data = of[0]
+    ranges: list[Sequence[int]] = [range(size) for size in data.shape]
+    for axis, start, end, step in _ranges(op, len(data.shape)):
+        low, high = start.field, end.field
+        if low is None or high is None:
+            return None
+        ranges[axis] = ranges[axis][slice(low, None if step < 0 and high < -data.shape[axis] else high, step)]
+    shape = tuple(map(len, ranges))
+    return data.taken(shape, ([r[i] for r, i in zip(ranges, p, strict=True)] for p in places_of(shape)))
+
+
+def _concat_fold(op: Operator, of: list[Known]) -> Known:
+    axis = op.axis(1, len(of[0].shape))
+    sizes = [each.shape[axis] for each in of]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    shape = (*of[0].shape[:axis], sum(sizes), *of[0].shape[axis + 1 :])
+    items = []
+    for place in places_of(shape):
+        part = max(i for i, start in enumerate(starts) if start <= place[axis] and sizes[i])
+        inner = (*place[:axis], place[axis] - starts[part], *place[axis + 1 :])
+        items.append(of[part].taken((1,), [inner]).items[0])
+    return Known(shape, tuple(items), of[0].real)
+
+
+def _transpose_fold(op: Operator, of: list[Known]) -> Known:
+    rank = len(of[0].shape)
+    order = op.attribute("perm", list(range(rank))[::-1])
+    shape = tuple(of[0].shape[i] for i in order)
+    return of[0].taken(shape, ([p[order.index(i)] for i in range(rank)] for p in places_of(shape)))
+
+
+def _cast_fold(op: Operator, of: list[Known]) -> Known | None:
+    real = op.attribute("to") in REAL_TYPES
+    down = of[0].real and not real
+    return Known(of[0].shape, tuple(i.floor() if down else i for i in of[0].items), real)
+
+
+def _filled_fold(op: Operator, of: list[Known]) -> Known | None:
+    shape = of[0].numbers
+    fill = _fill(op)
+    if shape is None or prod(shape) > MOST_KNOWN:
+        return None
+    return Known(shape, fill.items * prod(shape), fill.real)
+
+
+def _range_fold(op: Operator, of: list[Known]) -> Known | None:  # noqa: ARG001
+    found = [each.item.field if each.item is not None else None for each in of]
+    if None in found:
+        return None
+    steps = range(*(f for f in found if f is not None))
+    return vector(steps) if len(steps) <= MOST_KNOWN else None
+
+
+def _expand_fold(op: Operator, of: list[Known]) -> Known | None:
+    target = of[1].numbers
+    if target is None or prod(target) > MOST_KNOWN:
+        return None
+    ones = Known(target, (extent(0),) * prod(target))
+    return combined(lambda a, _: a, [of[0], ones])
+
+
+def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
+    known = of[0]
+    axes, keep = _reduced_axes(op, len(known.shape))
+    for axis in axes:
+        known = reduced(known, axis, REDUCTIONS[op.kind])
+    shape = known.shape if keep else tuple(s for i, s in enumerate(known.shape) if i not in axes)
+    return known._replace(shape=shape)
+
+
+def _split_fold(op: Operator, of: list[Known]) -> Known | None:  # noqa: ARG001
+    return None
+
+
+FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
+    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _shape_fold),
+    **dict.fromkeys(REDUCTIONS, _reduce_fold),
+    "Identity": lambda _, of: of[0],
+    "Gather": _gather_fold,
+    "Slice": _slice_fold,
+    "Concat": _concat_fold,
+    "Transpose": _transpose_fold,
+    "Cast": _cast_fold,
+    "ConstantOfShape": _filled_fold,
+    "Range": _range_fold,
+    "Expand": _expand_fold,
+}
+"""Operators → what they make of known elements."""
+
+
+# ------------------------------------------------------- views, of stored tensors and of others
+
+
+def _same_view(op: Operator) -> Value:
+    return op.value(0)
+
+
+def _cast_view(op: Operator) -> Value:
+    return op.value(0)._replace(real=op.attribute("to", 1) in REAL_TYPES, known=None, stored=None)
+
+
+def _reshape_view(op: Operator) -> Value | None:
+    found = _target(op)
+    return None if found is None else _viewed(op, found)
+
+
+def _viewed(op: Operator, shape: Shape) -> Value:
+    """A stored tensor in another shape; its elements are not looked up any more."""
+    return op.value(0)._replace(shape=shape, stored=None, known=None)
+
+
+def _target(op: Operator) -> Shape | None:
+    """The shape that a Reshape, Flatten, Squeeze or Unsqueeze makes."""
+    shape = op.value(0).shape
+    if op.kind == "Flatten" and shape is not None:
+        axis = op.attribute("axis", 1)
+        axis = axis if axis >= 0 else axis + len(shape)
+        return (product(shape[:axis]), product(shape[axis:]))
+    if op.kind in ("Squeeze", "Unsqueeze") and shape is not None:
+        axes = _given_axes(op, len(shape))
+        if op.kind == "Squeeze":
+            return tuple(size for i, size in enumerate(shape) if i not in axes)
+        rest = iter(shape)
+        return tuple(extent(1) if i in axes else next(rest) for i in range(len(shape) + len(axes)))
+    return _reshaped(op) if op.kind == "Reshape" else None
+
+
+def _given_axes(op: Operator, rank: int) -> tuple[int, ...]:
+    """The axes of Squeeze and Unsqueeze: an attribute, since opset 13 an input."""
+    given = op.attribute("axes")
+    axes = tuple(given) if given is not None else op.numbers(1)
+    if axes is None:
+        return tuple(i for i, size in enumerate(op.shape()) if size.field == 1)
+    total = rank + len(axes) if op.kind == "Unsqueeze" else rank
+    return tuple(sorted(checked_axis(axis, total) for axis in axes))
+
+
+def _reshaped(op: Operator) -> Shape | None:
+    given = op.attribute("shape")
+    target = vector(given) if given is not None else op.value(1).read()
+    if target is None:
+        raise SpecError("the new shape depends on data; it must be worked out of sizes")
+    shape = op.value(0).shape
+    keeps = not op.attribute("allowzero", 0)
+    sizes = []
+    for i, item in enumerate(target.items):
+        if item.field == 0 and keeps:
+            if shape is None or i >= len(shape):
+                raise SpecError(f"the new shape has 0 at place {i}, where the input has no axis")
+            item = shape[i]
+        sizes.append(item)
+    if any(size.field == -1 for size in sizes):
+        rest = product(size for size in sizes if size.field != -1)
+        if shape is None:
+            raise SpecError("reshapes a tensor of unknown rank")
+        left = product(shape).floor_div(rest)
+        sizes = [left if size.field == -1 else size for size in sizes]
+    return tuple(sizes)
+
+
+def _transpose_view(op: Operator) -> Value:
+    shape = op.shape()
+    order = op.attribute("perm", list(range(len(shape)))[::-1])
+    if sorted(order) != list(range(len(shape))):
+        raise SpecError(f"perm {order} is no order of {len(shape)} axes")
+    return _viewed(op, tuple(shape[i] for i in order))
+
+
+VIEWS: dict[str, Callable[[Operator], Value | None]] = {
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _reshape_view),
+    "Identity": _same_view,
+    "Cast": _cast_view,
+    "Transpose": _transpose_view,
+}
+"""Operators whose output holds the elements of the first input."""
+
+
+@operator("Identity", "Dropout", "Cast", "CastLike")
+def _passed_on(op: Operator) -> list[Value | None]:
+    real = op.attribute("to", 1) in REAL_TYPES
+    return [op.value(0)._replace(real=real, known=None), None]
+
+
+@operator("Reshape", "Flatten")
+def _reshape(op: Operator) -> list[Value]:
+    value, shape = op.value(0), _target(op)
+    if shape is None:
+        raise SpecError("the rank of input 0 is unknown")
+    before = value.shape
+    if before == shape:
+        return [value]
+    if before is not None and len(shape) < len(before):
+        start = next(i for i in range(len(before)) if i >= len(shape) or before[i] != shape[i])
+        width = len(before) - len(shape) + 1
+        merged = product(before[start : start + width])
+        if (*before[:start], merged, *before[start + width :]) == shape:
+            fields = {"start_dim": start, "end_dim": _last(start + width - 1, len(before))}
+            return [op.emit("flatten", [value], shape, **fields)]
+    return [op.emit("reshape", [value], shape, shape=tuple(_said(s, before) for s in shape))]
+
+
+def _last(axis: int, rank: int) -> int:
+    return -1 if axis == rank - 1 else axis
+
+
+def _said(size: Extent, before: Shape | None) -> Any:
+    """A size of the new shape, as that of the tensor which enters where that is shorter."""
+    said = field(size)
+    if isinstance(said, int) or before is None or size not in before or str(size).isidentifier():
+        return said
+    return type(said)(f"in_shape[{before.index(size)}]")
+
+
+@operator("Transpose")
+def _transpose(op: Operator) -> list[Value]:
+    shape = op.shape()
+    order = op.attribute("perm", list(range(len(shape)))[::-1])
+    output = _transpose_view(op).shape
+    if list(order) == list(range(len(shape))):
+        return [op.value(0)]
+    return [op.emit("permute", [op.value(0)], output, dims=tuple(order))]
+
+
+@operator("Squeeze", "Unsqueeze")
+def _squeeze(op: Operator) -> list[Value]:
+    value = op.value(0)
+    shape = list(op.shape())
+    axes = _given_axes(op, len(shape))
+    down = op.kind == "Squeeze"
+    for axis in reversed(axes) if down else axes:
+        shape = shape[:axis] + ([] if down else [extent(1)]) + shape[axis + down :]
+        value = op.emit(op.kind.lower(), [value], tuple(shape), dim=axis)
+    return [value]
+
+
+@operator("Concat")
+def _concat(op: Operator) -> list[Value]:
+    values = [value for value in op.inputs if value is not None]
+    axis = op.axis(1, len(op.shape()))
+    if len(values) == 1:
+        return values
+    total = sum_of(op.shape(i)[axis] for i in range(len(values)))
+    shape = (*op.shape()[:axis], total, *op.shape()[axis + 1 :])
+    return [op.emit("concat", values, shape, axis=axis)]
+
+
+@operator("Split")
+def _split(op: Operator) -> list[Value]:
+    value, shape = op.value(0), op.shape()
+    axis, count = op.axis(0, len(shape)), len(op.node.output)
+    sizes = _parts(op, shape[axis], count)
+    if len(sizes) != count:
+        raise SpecError(f"{len(sizes)} sizes for {count} outputs")
+    if count == 1:
+        return [value]
+    fields = tuple(_said(size, shape) for size in sizes)
+    made = op.emit("split", [value], None, sizes=fields, dim=axis)
+    shapes = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
+    return [Value(s, f"{made.call}.{i}", real=value.real) for i, s in enumerate(shapes)]
+
+
+def _parts(op: Operator, whole: Extent, count: int) -> list[Extent]:
+    given = op.attribute("split")
+    if given is not None:
+        return [extent(size) for size in given]
+    if op.has(1):
+        return list(op.known(1).items)
+    part = whole.ceil_div(count)
+    return [part] * (count - 1) + [whole.minus(part.times(count - 1))]
+
+
+def _ranges(op: Operator, rank: int) -> list[tuple[int, Extent, Extent, int]]:
+    """Axis, start, end and step of every axis that a Slice cuts."""
+    if op.opset < 10:
+        starts, ends = (list(map(extent, op.attribute(name))) for name in ("starts", "ends"))
+        axes, steps = op.attribute("axes"), None
+    else:
+        starts, ends = list(op.known(1).items), list(op.known(2).items)
+        axes, steps = op.numbers(3), op.numbers(4)
+    axes = [checked_axis(a, rank) for a in axes or range(len(starts))]
+    return list(zip(axes, starts, ends, steps or [1] * len(axes), strict=True))
+
+
+@operator("Slice")
+def _slice(op: Operator) -> list[Value]:
+    value = op.value(0)
+    shape = list(op.shape())
+    for axis, start, end, step in _ranges(op, len(shape)):
+        size = shape[axis]
+        if step < 0:
+            value, start, end, step = _backwards(op, value, axis, start, end, step)
+            shape = list(value.shape or ())
+        low, high = _bound(start, size), _bound(end, size)
+        shape[axis] = high.minus(low).ceil_div(step)
+        whole = high == size
+        if (low.field, whole, step) == (0, True, 1):
+            continue
+        said = None if whole else _said(high if end.number is None else _number(end), None)
+        fields = {"dim": axis, "start": _said(low if start.number is None else _number(start), None)}
+        value = op.emit("slice", [value], tuple(shape), end=said, step=step, **fields)
+    return [value]
+
+
+def _number(size: Extent) -> Extent:
+    return size
+
+
+def _bound(bound: Extent, size: Extent) -> Extent:
+    """A bound of a range counted from 0, and no further than the axis."""
+    number = bound.field
+    if number is None:
+        return bound
+    if number < 0:
+        back = size.plus(number)
+        return chosen("max", [0, back]) if back.field is not None else back
+    if size.field is not None or number > 1 << 30:
+        return size if size.field is None else extent(min(number, size.field))
+    return bound
+
+
+def _backwards(
+    op: Operator, value: Value, axis: int, start: Extent, end: Extent, step: int
+) -> tuple[Value, Extent, Extent, int]:
+    """A range that runs backwards, as one that runs forwards over the turned axis."""
+    size = (value.shape or ())[axis]
+    turned = op.emit("flip", [value], value.shape, dims=(axis,))
+    first = start if start.field is None or start.field < 0 else None
+    low = extent(-1).minus(first) if first is not None else size.minus(1).minus(start)
+    high = extent(-1).minus(end) if (end.field or 0) < 0 else size.minus(1).minus(end)
+    if low.field is not None and low.field < 0:
+        low = extent(0)
+    if low.field is None and (start.field or 0) > 1 << 30:
+        low = extent(0)
+    return turned, low, size if (high.field or 0) > 1 << 30 else high, -step
+
+
+@operator("Gather")
+def _gather(op: Operator) -> list[Value]:
+    data, index = op.value(0), op.value(1)
+    shape = op.shape()
+    axis = op.axis(0, len(shape))
+    around = (*shape[:axis], *op.shape(1), *shape[axis + 1 :])
+    if data.fixed and data.real and data.weight and len(shape) == 2 and axis == 0:
+        rows, width = (size.field for size in shape)
+        fields = {"num_embeddings": rows, "embedding_dim": width}
+        return [op.emit("embedding", [index], around, (data,), **fields)]
+    known = index.read()
+    numbers = None if known is None else known.numbers
+    if numbers is not None and op.shape(1) == ():
+        return [op.emit("select", [data], around, dim=axis, index=numbers[0])]
+    if numbers and len(op.shape(1)) == 1 and numbers == tuple(range(numbers[0], numbers[-1] + 1)):
+        bounds = {"start": numbers[0], "end": numbers[-1] + 1 or None}
+        if extent(len(numbers)) == shape[axis] and numbers[0] == 0:
+            return [data]
+        return [op.emit("slice", [data], around, dim=axis, **bounds)]
+    return _picked(op, axis, around)
+
+
+def _picked(op: Operator, axis: int, shape: Shape) -> list[Value]:
+    """Elements of an axis at places that are data, or in no order."""
+    flat = op.value(1)
+    if len(op.shape(1)) > 1:
+        count = product(op.shape(1))
+        flat = op.emit("flatten", [flat], (count,), start_dim=0)
+    inner = (*op.shape()[:axis], *(flat.shape or ()), *op.shape()[axis + 1 :])
+    made = op.emit("index_select", [op.value(0), flat], inner, dim=axis)
+    if inner == shape:
+        return [made]
+    if op.shape(1) == ():
+        return [op.emit("squeeze", [made], shape, dim=axis)]
+    return [op.emit("reshape", [made], shape, shape=tuple(_said(s, inner) for s in shape))]
+
+
+@operator("Expand", "Tile")
+def _expand(op: Operator) -> list[Value]:
+    value, known = op.value(0), op.known(1)
+    shape = op.shape()
+    wide = joined_shape([shape, known.items]) if op.kind == "Expand" else _tiled(shape, known)
+    if wide == shape:
+        return [value]
+    kind = "expand" if op.kind == "Expand" else "tile"
+    name = "shape" if op.kind == "Expand" else "times"
+    said = wide if op.kind == "Expand" else known.items
+    return [op.emit(kind, [value], wide, **{name: tuple(map(field, said))})]
+
+
+def _tiled(shape: Shape, times: Known) -> Shape:
+    return tuple(size.times(t) for size, t in zip(shape, times.items, strict=True))
+
+
+@operator("Pad")
+def _pad(op: Operator) -> list[Value]:
+    rank = len(op.shape())
+    given = op.attribute("pads", op.attribute("paddings"))
+    pads = list(given) if given is not None else list(op.known(1, 0).items)
+    axes = op.numbers(3) if op.has(3) else tuple(range(rank))
+    if axes is None or len(pads) != 2 * len(axes):
+        raise SpecError(f"{len(pads)} pads for {rank} axes")
+    sides: list[tuple[Any, Any]] = [(0, 0)] * rank
+    for i, axis in enumerate(axes):
+        sides[checked_axis(axis, rank)] = (pads[i], pads[i + len(axes)])
+    mode = {"edge": "replicate", "wrap": "circular"}.get(m := op.attribute("mode", "constant"), m)
+    return [padded(op, op.value(0), sides, mode=mode)]
+
+
+MODES = {
+    1: {"linear": "linear"},
+    2: {"linear": "bilinear", "cubic": "bicubic"},
+    3: {"linear": "trilinear"},
+}
+"""Number of axes → ONNX's name of an interpolation → ours."""
+
+
+@operator("Resize", "Upsample")
+def _resize(op: Operator) -> list[Value]:
+    value, shape = op.value(0), op.shape()
+    rank = len(shape) - 2
+    outputs, factors = _resized(op, shape)
+    if outputs == shape:
+        return [value]
+    if not 1 <= rank <= 3 or outputs[:2] != shape[:2]:
+        raise UnknownOperatorError("resizes other axes than those behind the channels")
+    mode = MODES[rank].get(op.attribute("mode", "nearest"), "nearest")
+    if factors is not None:
+        fields: dict[str, Any] = {"scale_factor": per_axis(factors[2:])}
+    else:
+        fields = {"size": per_axis([_said(s, None) for s in outputs[2:]])}
+    return [op.emit("upsample", [value], outputs, mode=mode, **fields)]
+
+
+def _resized(op: Operator, shape: Shape) -> tuple[Shape, list[Any] | None]:
+    """The new extents, and by which factors the old ones grew, where these are numbers."""
+    axes = op.attribute("axes")
+    at = [checked_axis(a, len(shape)) for a in axes] if axes else list(range(len(shape)))
+    if op.kind == "Resize" and op.opset >= 11 and op.has(3) and op.shape(3) != (extent(0),):
+        if op.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
+            raise UnknownOperatorError("keeps the aspect ratio")
+        new = dict(zip(at, op.known(3).items, strict=True))
+        outputs = tuple(new.get(i, size) for i, size in enumerate(shape))
+        ratios = [o.over(s).number if _divides(o, s) else None for o, s in zip(outputs, shape, strict=True)]
+        symbolic = any(s.number is None for s in shape[2:])
+        exact = symbolic and all(r is not None for r in ratios)
+        return outputs, [short_factor(r) for r in ratios if r is not None] if exact else None
+    scales = _scales(op, at, len(shape))
+    outputs = tuple(s.times(f).floor() for s, f in zip(shape, scales, strict=True))
+    return outputs, [short_factor(f) for f in scales]
+
+
+def _divides(over: Extent, under: Extent) -> bool:
+    try:
+        return over.over(under).number is not None
+    except SpecError:
+        return False
+
+
+def short_factor(value: Any) -> Any:
+    """Return a factor as a field holds it: an integer, or a decimal.
+
+    Args:
+        value: the factor.
+    """
+    return int(value) if Fraction(value).denominator == 1 else float(value)
+
+
+def _scales(op: Operator, at: list[int], rank: int) -> list[Fraction]:
+    given = op.attribute("scales")
+    if given is None and op.attribute("height_scale") is not None:
+        given = [1, 1, op.attribute("height_scale"), op.attribute("width_scale")]
+    if given is None:
+        place = 2 if op.kind == "Resize" and op.opset >= 11 else 1
+        numbers = [item.number for item in op.known(place).items]
+        if None in numbers:
+            raise SpecError("a scale depends on a symbol in a way that is no number")
+        given = numbers
+    exact = [Fraction(str(round(float(g), 7))) for g in given]
+    found = dict(zip(at, exact, strict=True))
+    return [found.get(i, Fraction(1)) for i in range(rank)]
+
+
+REDUCED = {
+    **{"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "amax", "ReduceMin": "amin"},
+    **{"ReduceProd": "prod"},
+}
+"""Operators that reduce axes → the kind."""
+
+
+def _reduced_axes(op: Operator, rank: int) -> tuple[tuple[int, ...], bool]:
+    given = op.attribute("axes")
+    axes = tuple(given) if given is not None else op.numbers(1)
+    if not axes:
+        axes = () if op.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
+    found = tuple(sorted({checked_axis(axis, rank) for axis in axes}))
+    return found, bool(op.attribute("keepdims", 1))
+
+
+def _reduce(op: Operator) -> list[Value]:
+    shape = op.shape()
+    axes, keep = _reduced_axes(op, len(shape))
+    if not axes:
+        return [op.value(0)]
+    rest = [(i, extent(1) if i in axes else size) for i, size in enumerate(shape)]
+    output = tuple(size for i, size in rest if keep or i not in axes)
+    return [op.emit(REDUCED[op.kind], [op.value(0)], output, dim=axes, keepdim=keep)]
+
+
+operator(*REDUCED)(_reduce)
+
+
+@operator("ArgMax", "ArgMin")
+def _arg(op: Operator) -> list[Value]:
+    shape = op.shape()
+    axis, keep = op.axis(0, len(shape)), bool(op.attribute("keepdims", 1))
+    output = (*shape[:axis], *([extent(1)] if keep else []), *shape[axis + 1 :])
+    return [op.emit(op.kind.lower(), [op.value(0)], output, dim=axis, keepdim=keep)]
+
+
+@operator("DepthToSpace", "SpaceToDepth")
+def _shuffle(op: Operator) -> list[Value]:
+    n, c, h, w = op.shape()
+    block = op.attribute("blocksize")
+    if op.kind == "DepthToSpace":
+        shape = (n, c.floor_div(block * block), h.times(block), w.times(block))
+        return [op.emit("pixel_shuffle", [op.value(0)], shape, upscale_factor=block)]
+    shape = (n, c.times(block * block), h.floor_div(block), w.floor_div(block))
+    return [op.emit("pixel_unshuffle", [op.value(0)], shape, downscale_factor=block)]
+
+
+def is_scalar(value: Value) -> bool:
+    """Return whether a tensor is stored and has one element.
+
+    Args:
+        value: the tensor.
+    """
+    return value.fixed and value.shape is not None and elements(value.shape) == 1
