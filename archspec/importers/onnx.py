@@ -264,22 +264,19 @@ def parameters(model: "ModelProto") -> int:
     """Return the elements of all learned tensors of a model, each tensor once.
 
     These are the initializers of floating-point types of more than one element, and those that stand
-    where an operator has its weight; not the means and variances of batch norms.
+    where an operator has its weight; not the means and variances of batch norms. What an Identity
+    makes of one is a tensor of its own: exporters store equal values once.
 
     Args:
         model: the model.
     """
-    sizes = {
-        t.name: prod(t.dims) for t in model.graph.initializer if t.data_type in REAL_TYPES
-    }
+    sizes = {t.name: prod(t.dims) for t in model.graph.initializer if t.data_type in REAL_TYPES}
     held = {name: size for name, size in sizes.items() if size > 1}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            sizes |= {
-                node.output[0]: prod(a.t.dims)
-                for a in node.attribute
-                if a.name == "value" and a.t.data_type in REAL_TYPES
-            }
+            sizes |= {node.output[0]: prod(t.dims) for t in _constants(node)}
+        if node.op_type == "Identity" and node.input[0] in sizes:
+            sizes[node.output[0]] = sizes[node.input[0]]
         for place in WEIGHTS.get(node.op_type, ()):
             name = node.input[place] if place < len(node.input) else ""
             held |= {name: sizes[name]} if name in sizes else {}
@@ -289,8 +286,14 @@ def parameters(model: "ModelProto") -> int:
         for place in STATE.get(node.op_type, ())
         if place < len(node.input)
     }
-    used = set(_used(model.graph))
+    kept = (node for node in model.graph.node if node.op_type != "Identity")
+    used = {name for node in kept for name in node.input}
     return sum(size for name, size in held.items() if name in used - state)
+
+
+def _constants(node: "NodeProto") -> list["TensorProto"]:
+    found = [a.t for a in node.attribute if a.name == "value"]
+    return [tensor for tensor in found if tensor.data_type in REAL_TYPES]
 
 
 def measure(model: "ModelProto", network: Network, values: Mapping[str, int]) -> Counts:

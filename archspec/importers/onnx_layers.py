@@ -73,7 +73,7 @@ BROADCAST: Mapping[str, str] = {
 
 def _unary(op: Operator) -> list[Value]:
     kind, fields = SAME_SHAPE[op.kind]
-    given = {name: short(op.attribute(at, default)) for name, (at, default) in fields.items()}
+    given = {n: short(op.attribute(at, default)) for n, (at, default) in fields.items()}
     return [op.emit(kind, [op.value(0)], op.value(0).shape, **given)]
 
 
@@ -174,9 +174,12 @@ class _Windows:
 
 
 def _positions(size: Extent, reach: int, stride: int, before: int, after: int, ceil: bool) -> Extent:
+    """The number of windows; with ``ceil`` none begins behind the input (never if s ≤ k − p)."""
     span = size.plus(before + after - reach)
     if not ceil:
         return span.floor_div(stride).plus(1)
+    if stride <= reach - after:
+        return span.ceil_div(stride).plus(1)
     last = size.plus(before - 1).floor_div(stride).plus(1)
     return chosen("min", [span.ceil_div(stride).plus(1), last])
 

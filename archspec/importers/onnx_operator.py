@@ -301,6 +301,7 @@ class Operator:
         inputs: Iterable[Value],
         shape: Shape | None,
         weights: Iterable[Value | None] = (),
+        /,
         **fields: Any,
     ) -> Value:
         """Make a call and return the tensor that leaves it.

@@ -253,7 +253,8 @@ FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
 
 
 def _same_view(op: Operator) -> Value:
-    return op.value(0)
+    """A tensor of its own: exporters store equal values once, as biases that are still 0."""
+    return op.value(0)._replace(weight=op.node.output[0])
 
 
 def _cast_view(op: Operator) -> Value:
@@ -350,13 +351,13 @@ def _reshape(op: Operator) -> list[Value]:
     before = value.shape
     if before == shape:
         return [value]
-    if before is not None and len(shape) < len(before):
-        start = next(i for i in range(len(before)) if i >= len(shape) or before[i] != shape[i])
+    if before is not None and 0 < len(shape) < len(before):
         width = len(before) - len(shape) + 1
-        merged = product(before[start : start + width])
-        if (*before[:start], merged, *before[start + width :]) == shape:
-            fields = {"start_dim": start, "end_dim": _last(start + width - 1, len(before))}
-            return [op.emit("flatten", [value], shape, **fields)]
+        for start in range(len(shape)):
+            merged = product(before[start : start + width])
+            if (*before[:start], merged, *before[start + width :]) == shape:
+                last = _last(start + width - 1, len(before))
+                return [op.emit("flatten", [value], shape, start_dim=start, end_dim=last)]
     return [op.emit("reshape", [value], shape, shape=tuple(_said(s, before) for s in shape))]
 
 
