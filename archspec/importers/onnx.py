@@ -7,6 +7,7 @@ are looked at, and none in an external file.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from archspec.errors import SpecError
 from archspec.importers.calls import Call, Module, Network, Size
 from archspec.importers.onnx_layers import OPERATORS
 from archspec.importers.onnx_operator import Calls, Operator, UnknownOperatorError, field
+from archspec.importers.onnx_patterns import Graph, layer_of
 from archspec.importers.onnx_shapes import fold
 from archspec.importers.onnx_sizes import Extent, extent
 from archspec.importers.onnx_symbols import Symbols
@@ -23,6 +25,8 @@ from archspec.importers.source import Counts, Imported, Options
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+PARTLY = "--partial marks it as missing and goes on"
 
 EXTRA = "pip install 'archcost[onnx]'"
 
@@ -103,6 +107,8 @@ class _Reader:
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
         self.uses = Counter(_used(model.graph))
         self.symbols = Symbols()
+        self.failed: dict[str, SpecError] = {}
+        self.met = Graph({}, self.values, self.uses)
 
     def network(self) -> Network:
         graph = self.model.graph
@@ -136,22 +142,40 @@ class _Reader:
 
     def _walk(self, graph: "GraphProto") -> None:
         for node in graph.node:
-            inputs = [self._value(name, node) for name in node.input]
-            op = Operator(node, inputs, self.opset, self.calls, modules_of(node), self.uses)
-            try:
-                made = self._translated(op)
-            except UnknownOperatorError as error:
-                hint = error.hint or "--partial marks it as missing and goes on"
-                raise SpecError(f"{op.where}: {error.cause}", hint=hint) from None
-            except SpecError as error:
-                raise SpecError(f"{op.where}: {error.cause}", hint=error.hint) from None
-            except (ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-                raise SpecError(f"{op.where}: it does not say what its operator needs ({error})") from None
-            self.values.update(
-                (name, value)
-                for name, value in zip(node.output, made, strict=False)
-                if name and value is not None
-            )
+            if node.op_type == "Constant" or node.output[0] not in self.values:
+                self._node(node)
+
+    def _node(self, node: "NodeProto") -> None:
+        """Translate a node; an error is kept until what it makes is used."""
+        layer = layer_of(self.met, node) or node
+        failed = next((self.failed[n] for n in layer.input if n in self.failed), None)
+        made: Sequence[Value | None] = ()
+        try:
+            if failed is None:
+                made = self._made(layer)
+        except SpecError as error:
+            failed = error
+        for name, value in zip_longest(node.output, made):
+            if name and value is not None:
+                self.values[name] = value
+            elif name:
+                cause = f"{node.op_type} '{node.name}': no kind gives its output '{name}'"
+                self.failed[name] = failed or SpecError(cause, hint=PARTLY)
+            self.met.makers[name] = node
+
+    def _made(self, node: "NodeProto") -> Sequence[Value | None]:
+        inputs = [self._value(name, node) for name in node.input]
+        op = Operator(node, inputs, self.opset, self.calls, modules_of(node), self.uses)
+        try:
+            return self._translated(op)
+        except UnknownOperatorError as error:
+            hint = error.hint or PARTLY
+            raise SpecError(f"{op.where}: {error.cause}", hint=hint) from None
+        except SpecError as error:
+            raise SpecError(f"{op.where}: {error.cause}", hint=error.hint) from None
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            cause = f"{op.where}: its attributes or inputs are not those of its operator ({error})"
+            raise SpecError(cause) from None
 
     def _translated(self, op: Operator) -> Sequence[Value | None]:
         if op.kind == "If":
@@ -173,6 +197,9 @@ class _Reader:
         graph = op.attribute("then_branch" if truth else "else_branch")
         self._store(graph.initializer)
         self._walk(graph)
+        for value in graph.output:
+            if value.name in self.failed:
+                raise self.failed[value.name]
         return [self.values.get(value.name) for value in graph.output]
 
     def _value(self, name: str, node: "NodeProto") -> Value | None:
@@ -183,6 +210,8 @@ class _Reader:
         return self.values[name]
 
     def _output(self, name: str) -> str:
+        if name in self.failed:
+            raise self.failed[name]
         if name not in self.values:
             raise SpecError(f"nothing makes the output '{name}'")
         value = self.values[name]

@@ -12,7 +12,7 @@ from archspec.importers.onnx_operator import (
     per_axis,
     short,
 )
-from archspec.importers.onnx_sizes import Extent, chosen, extent
+from archspec.importers.onnx_sizes import Extent, chosen, extent, product
 from archspec.importers.onnx_values import Shape, Value, joined_shape
 
 Translate = Callable[[Operator], Sequence[Value | None]]
@@ -73,7 +73,7 @@ BROADCAST: Mapping[str, str] = {
 
 def _unary(op: Operator) -> list[Value]:
     kind, fields = SAME_SHAPE[op.kind]
-    given = {n: short(op.attribute(at, default)) for n, (at, default) in fields.items()}
+    given = {n: short(op.attribute(at, usual)) for n, (at, usual) in fields.items()}
     return [op.emit(kind, [op.value(0)], op.value(0).shape, **given)]
 
 
@@ -382,8 +382,11 @@ def _layernorm(op: Operator) -> list[Value | None]:
     elif axes == 1:
         kind = "rmsnorm"
     else:
-        raise UnknownOperatorError(f"an RMS norm over {axes} axes")
-    return [op.emit(kind, [op.value(0)], shape, weights, **fields), None, None]
+        flat = (*shape[:-axes], product(shape[-axes:]))
+        value = op.emit("flatten", [op.value(0)], flat, start_dim=len(shape) - axes)
+        made = op.emit("rmsnorm", [value], flat, weights, **fields)
+        return [op.emit("reshape", [made], shape, shape=tuple(map(field, shape)))]
+    return [op.emit(kind, [op.value(0)], shape, weights, **fields)]
 
 
 @operator("GroupNormalization", "InstanceNormalization", "LRN")
@@ -467,9 +470,24 @@ def product_of(op: Operator, left: Value, right: Value) -> Value:
     if a is None or b is None:
         raise SpecError("multiplies tensors of unknown rank")
     if min(len(a), len(b)) < 2:
-        raise UnknownOperatorError("a product with a tensor of one axis")
+        return _product_of_rows(op, left, right)
     shape = (*joined_shape([a[:-2], b[:-2]]), a[-2], b[-1])
     return op.emit("matmul", [left, right], shape)
+
+
+def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
+    """A tensor of one axis is a row on the left, a column on the right; the axis goes again."""
+    a, b = left.shape or (), right.shape or ()
+    if len(a) == 1:
+        left = op.emit("unsqueeze", [left], (extent(1), *a), dim=0)
+    if len(b) == 1:
+        right = op.emit("unsqueeze", [right], (*b, extent(1)), dim=1)
+    made = product_of(op, left, right)
+    for one, dim in ((b, -1), (a, -2)):
+        if len(one) == 1 and made.shape is not None:
+            shape = made.shape[:-1] if dim == -1 else (*made.shape[:-2], *made.shape[-1:])
+            made = op.emit("squeeze", [made], shape, dim=dim if len(b) > 1 or dim == -1 else -1)
+    return made
 
 
 @operator("MatMul")
@@ -523,6 +541,8 @@ def _flattened(shape: Shape, axis: int) -> Shape:
 def _prelu(op: Operator) -> list[Value]:
     slopes = _weight(op, 1)
     count = elements(slopes.shape or ())
+    if count not in (1, op.shape()[1].field if len(op.shape()) > 1 else 1):
+        raise UnknownOperatorError("slopes that are neither one nor one per channel")
     return [op.emit("prelu", [op.value(0)], op.shape(), (slopes,), num_parameters=count)]
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import SpecError
@@ -120,10 +121,9 @@ class Calls:
             raise SpecError("takes a constant of unknown rank")
         key = f"{value.weight} {value.shape}" if value.weight else f"{id(value)}"
         if key not in self._stored:
-            learned = value.initial and value.real and elements(value.shape) != 1
-            kind = "parameter" if learned else "constant"
+            kind = "parameter" if value.learned else "constant"
             shape = value.shape or (extent(1),)
-            weights = value.weight if learned else ""
+            weights = value.weight if value.learned else ""
             call = self.add(kind, (), {"shape": tuple(map(field, shape))}, shape, weights)
             self._stored[key] = value._replace(call=call)
         return self._stored[key].call
@@ -138,8 +138,8 @@ def same(value: object, default: object) -> bool:
     """
     if isinstance(value, bool) or isinstance(default, bool):
         return value is default
-    if isinstance(value, float) and not isinstance(default, str) and default is not None:
-        return value == float(default)  # type: ignore[arg-type]
+    if isinstance(value, float) and isinstance(default, int | Fraction):
+        return value == float(default)
     return value == default
 
 

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from archspec.errors import SpecError
-from archspec.importers.onnx_layers import operator, padded
+from archspec.importers.onnx_layers import BROADCAST, SAME_SHAPE, operator, padded
 from archspec.importers.onnx_operator import (
     Operator,
     UnknownOperatorError,
@@ -85,9 +85,14 @@ def _unread(op: Operator, values: list[Value]) -> Value | None:
     """A constant whose elements are not known, but its shape."""
     if op.kind in ("ConstantOfShape", "Expand", "Tile", "Range", "EyeLike"):
         return _filled(op)
-    if any(value.initial for value in values) or op.kind not in VIEWS:
+    if any(value.learned for value in values):
         return None
-    return VIEWS[op.kind](op)
+    if op.kind in VIEWS:
+        return VIEWS[op.kind](op)
+    shapes = [value.shape for value in values if value.shape is not None]
+    if len(shapes) == len(values) and op.kind in {*SAME_SHAPE, *BROADCAST}:
+        return Value(joined_shape(shapes))
+    return None
 
 
 def _filled(op: Operator) -> Value | None:
@@ -120,8 +125,6 @@ def _constant(op: Operator) -> Value | None:
     if stored is not None:
         shape = tuple(map(extent, stored.dims))
         return Value(shape, stored=stored, weight=op.node.output[0], real=stored.data_type in REAL_TYPES)
-    for name, real in (("value_int", False), ("value_ints", False)), (("value_float", True), ("value_floats", True)):
-        pass
     names = {"value_int": False, "value_ints": False, "value_float": True, "value_floats": True}
     for name, real in names.items():
         given = op.attribute(name)
@@ -227,10 +230,6 @@ def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
         known = reduced(known, axis, REDUCTIONS[op.kind])
     shape = known.shape if keep else tuple(s for i, s in enumerate(known.shape) if i not in axes)
     return known._replace(shape=shape)
-
-
-def _split_fold(op: Operator, of: list[Known]) -> Known | None:  # noqa: ARG001
-    return None
 
 
 FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
@@ -378,9 +377,15 @@ def _transpose(op: Operator) -> list[Value]:
     shape = op.shape()
     order = op.attribute("perm", list(range(len(shape)))[::-1])
     output = _transpose_view(op).shape
+    made = op.calls.made.get(op.value(0).call)
+    source = op.value(0)
+    if made is not None and made.kind == "permute":
+        before = made.fields["dims"]
+        order = [before[i] for i in order] if isinstance(before, tuple) else order
+        source = source._replace(call=made.inputs[0])
     if list(order) == list(range(len(shape))):
-        return [op.value(0)]
-    return [op.emit("permute", [op.value(0)], output, dims=tuple(order))]
+        return [source._replace(shape=output)]
+    return [op.emit("permute", [source], output, dims=tuple(order))]
 
 
 @operator("Squeeze", "Unsqueeze")
@@ -390,8 +395,13 @@ def _squeeze(op: Operator) -> list[Value]:
     axes = _given_axes(op, len(shape))
     down = op.kind == "Squeeze"
     for axis in reversed(axes) if down else axes:
+        made = op.calls.made.get(value.call)
+        undone = made is not None and down and made.kind == "unsqueeze"
         shape = shape[:axis] + ([] if down else [extent(1)]) + shape[axis + down :]
-        value = op.emit(op.kind.lower(), [value], tuple(shape), dim=axis)
+        if made is not None and undone and made.fields["dim"] == axis:
+            value = value._replace(call=made.inputs[0], shape=tuple(shape))
+        else:
+            value = op.emit(op.kind.lower(), [value], tuple(shape), dim=axis)
     return [value]
 
 

@@ -92,6 +92,12 @@ class Value(NamedTuple):
         """Whether no input has a part in it."""
         return not self.call
 
+    @property
+    def learned(self) -> bool:
+        """Whether it is an initializer of a floating-point type, of more than one element."""
+        ones = self.shape is not None and all(size.field == 1 for size in self.shape)
+        return self.initial and self.real and not ones
+
     def read(self, reals: int = 1) -> Known | None:
         """Return its elements, where they are known or stored and so few that they may be read.
 
