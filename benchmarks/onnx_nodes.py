@@ -45,9 +45,9 @@ def cases() -> Iterator[Case]:
 
     for test in (test for suite in SUITES for test in load_model_tests(kind=suite)):
         if test.model is not None:
-            inputs, outputs = test.data_sets[0]
-            shapes = [getattr(output, "shape", None) for output in outputs]
-            if None not in shapes:
+            inputs, outputs = (test.data_sets or [((), ())])[0]
+            if all(hasattr(output, "shape") for output in outputs):
+                shapes: list[Any] = [output.shape for output in outputs]
                 yield Case(test.name, test.model, list(inputs), shapes)
             continue
         folder = test.model_dir or ""

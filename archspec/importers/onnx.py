@@ -10,7 +10,7 @@ from functools import partial
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.errors import SpecError
 from archspec.importers.calls import Call, Module, Network, Size
@@ -239,7 +239,7 @@ def _used(graph: "GraphProto") -> Iterator[str]:
 def _live(made: Mapping[str, Call], outputs: Iterable[str]) -> tuple[Call, ...]:
     """The calls that an output depends on, in order."""
     wanted = {name.partition(".")[0] for name in outputs}
-    for name, call in reversed(made.items()):
+    for name, call in reversed(list(made.items())):
         if name in wanted:
             wanted |= {entering.partition(".")[0] for entering in call.inputs}
     return tuple(call for name, call in made.items() if name in wanted)
@@ -278,23 +278,37 @@ def _modules_of_notes(notes: Mapping[str, str]) -> tuple[Module, ...]:
 
 
 WEIGHTS: Mapping[str, tuple[int, ...]] = {
-    **{"Conv": (1, 2), "ConvTranspose": (1, 2), "Gemm": (1, 2), "PRelu": (1,)},
-    **{"BatchNormalization": (1, 2), "LayerNormalization": (1, 2), "MatMul": (0, 1)},
-    **{"InstanceNormalization": (1, 2), "GroupNormalization": (1, 2), "RMSNormalization": (1,)},
-    **{"LSTM": (1, 2, 3), "GRU": (1, 2, 3), "RNN": (1, 2, 3), "Gather": (0,)},
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "Gemm": (1, 2),
+    "PRelu": (1,),
+    "BatchNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "MatMul": (0, 1),
+    "InstanceNormalization": (1, 2),
+    "GroupNormalization": (1, 2),
+    "RMSNormalization": (1,),
+    "LSTM": (1, 2, 3),
+    "GRU": (1, 2, 3),
+    "RNN": (1, 2, 3),
+    "Gather": (0,),
 }
 """Operators → the inputs that are weights however small they are, and if a node holds them, too."""
 
-STATE: Mapping[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
-"""Operators → the inputs that are state and no weights."""
+NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {
+    "BatchNormalization": (3, 4),
+    "Upsample": (1,),
+    "Resize": (1, 2),
+}
+"""Operators → the inputs that are state or scales, and no weights."""
 
 
 def parameters(model: "ModelProto") -> int:
     """Return the elements of all learned tensors of a model, each tensor once.
 
-    These are the initializers of floating-point types of more than one element, and those that stand
-    where an operator has its weight; not the means and variances of batch norms. What an Identity
-    makes of one is a tensor of its own: exporters store equal values once.
+    These are the initializers of floating-point types of more than one element, and those that
+    stand where an operator has its weight; not the means and variances of batch norms. What an
+    Identity makes of one is a tensor of its own: exporters store equal values once.
 
     Args:
         model: the model.
@@ -303,16 +317,17 @@ def parameters(model: "ModelProto") -> int:
     held = {name: size for name, size in sizes.items() if size > 1}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            sizes |= {node.output[0]: prod(t.dims) for t in _constants(node)}
+            sizes.update((node.output[0], prod(t.dims)) for t in _constants(node))
         if node.op_type == "Identity" and node.input[0] in sizes:
-            sizes[node.output[0]] = sizes[node.input[0]]
+            sizes[node.output[0]] = size = sizes[node.input[0]]
+            held |= {node.output[0]: size} if size > 1 else {}
         for place in WEIGHTS.get(node.op_type, ()):
             name = node.input[place] if place < len(node.input) else ""
             held |= {name: sizes[name]} if name in sizes else {}
     state = {
         node.input[place]
         for node in model.graph.node
-        for place in STATE.get(node.op_type, ())
+        for place in NO_WEIGHTS.get(node.op_type, ())
         if place < len(node.input)
     }
     kept = (node for node in model.graph.node if node.op_type != "Identity")

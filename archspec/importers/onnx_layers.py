@@ -1,4 +1,4 @@
-"""ONNX operators that are layers: convolutions, products, norms, pools, activations, recurrences."""
+"""ONNX operators that are layers: convolutions, products, norms, pools, activations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,15 +43,43 @@ SAME_SHAPE: Mapping[str, tuple[str, Mapping[str, tuple[str, float]]]] = {
     **{
         name: (kind, {})
         for name, kind in {
-            **{"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus"},
-            **{"Softsign": "softsign", "HardSwish": "hardswish", "Mish": "mish", "Selu": "selu"},
-            **{"HardSigmoid": "hardsigmoid", "Swish": "silu", "Silu": "silu"},
-            **{"Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Abs": "abs", "Neg": "neg"},
-            **{"Erf": "erf", "Reciprocal": "reciprocal", "Floor": "floor", "Ceil": "ceil"},
-            **{"Round": "round", "Sign": "sign", "Sin": "sin", "Cos": "cos", "Tan": "tan"},
-            **{"Asin": "asin", "Acos": "acos", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh"},
-            **{"Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh", "IsNaN": "isnan"},
-            **{"IsInf": "isinf", "Not": "logical_not", "BitwiseNot": "bitwise_not"},
+            "Relu": "relu",
+            "Sigmoid": "sigmoid",
+            "Tanh": "tanh",
+            "Softplus": "softplus",
+            "Softsign": "softsign",
+            "HardSwish": "hardswish",
+            "Mish": "mish",
+            "Selu": "selu",
+            "HardSigmoid": "hardsigmoid",
+            "Swish": "silu",
+            "Silu": "silu",
+            "Exp": "exp",
+            "Log": "log",
+            "Sqrt": "sqrt",
+            "Abs": "abs",
+            "Neg": "neg",
+            "Erf": "erf",
+            "Reciprocal": "reciprocal",
+            "Floor": "floor",
+            "Ceil": "ceil",
+            "Round": "round",
+            "Sign": "sign",
+            "Sin": "sin",
+            "Cos": "cos",
+            "Tan": "tan",
+            "Asin": "asin",
+            "Acos": "acos",
+            "Atan": "atan",
+            "Sinh": "sinh",
+            "Cosh": "cosh",
+            "Asinh": "asinh",
+            "Acosh": "acosh",
+            "Atanh": "atanh",
+            "IsNaN": "isnan",
+            "IsInf": "isinf",
+            "Not": "logical_not",
+            "BitwiseNot": "bitwise_not",
         }.items()
     },
     "LeakyRelu": ("leaky_relu", _attributes(negative_slope=("alpha", 0.01))),
@@ -62,11 +90,27 @@ SAME_SHAPE: Mapping[str, tuple[str, Mapping[str, tuple[str, float]]]] = {
 """Operators of one tensor whose shape stays → the kind, and where each field comes from."""
 
 BROADCAST: Mapping[str, str] = {
-    **{"Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Pow": "pow", "Mod": "remainder"},
-    **{"Max": "maximum", "Min": "minimum", "Sum": "add", "Where": "where", "Equal": "eq"},
-    **{"Greater": "gt", "GreaterOrEqual": "ge", "Less": "lt", "LessOrEqual": "le"},
-    **{"And": "logical_and", "Or": "logical_or", "Xor": "logical_xor"},
-    **{"BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or", "BitwiseXor": "bitwise_xor"},
+    "Add": "add",
+    "Mul": "mul",
+    "Sub": "sub",
+    "Div": "div",
+    "Pow": "pow",
+    "Mod": "remainder",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Sum": "add",
+    "Where": "where",
+    "Equal": "eq",
+    "Greater": "gt",
+    "GreaterOrEqual": "ge",
+    "Less": "lt",
+    "LessOrEqual": "le",
+    "And": "logical_and",
+    "Or": "logical_or",
+    "Xor": "logical_xor",
+    "BitwiseAnd": "bitwise_and",
+    "BitwiseOr": "bitwise_or",
+    "BitwiseXor": "bitwise_xor",
 }
 """Operators that broadcast their tensors → the kind."""
 
@@ -173,7 +217,9 @@ class _Windows:
         return tuple(_positions(size, reach, s, *side, ceil) for size, reach, s, side in rows)
 
 
-def _positions(size: Extent, reach: int, stride: int, before: int, after: int, ceil: bool) -> Extent:
+def _positions(
+    size: Extent, reach: int, stride: int, before: int, after: int, ceil: bool
+) -> Extent:
     """The number of windows; with ``ceil`` none begins behind the input (never if s ≤ k − p)."""
     span = size.plus(before + after - reach)
     if not ceil:
@@ -270,9 +316,7 @@ def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> lis
     return cuts
 
 
-def padded(
-    op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any
-) -> Value:
+def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any) -> Value:
     """Return a tensor with elements added before and after its axes.
 
     Args:
@@ -601,11 +645,11 @@ def _recurrent(op: Operator) -> list[Value | None]:
         raise UnknownOperatorError("a first state that depends on data")
     weights = [_weight(op, i) for i in (1, 2, 3) if op.has(i)]
     count = 2 if both else 1
-    fields = {"hidden_size": hidden, "bidirectional": both, "bias": op.has(3)}
+    fields: dict[str, Any] = {"hidden_size": hidden, "bidirectional": both, "bias": op.has(3)}
     output = (*shape[:2], extent(count * hidden))
     kind = op.kind.lower()
     made = op.emit(kind, [op.value(0)], output, weights, batch_first=first, **fields)
-    used = [bool(name) and op.uses.get(name, 0) > 0 for name in (*op.node.output, "", "", "")]
+    used = [bool(name and op.uses.get(name)) for name in (*op.node.output, "", "", "")]
     if used[2]:
         raise UnknownOperatorError("the last cell state is used")
     place, leads = (2, 0) if first else (1, 0)
@@ -622,7 +666,9 @@ def _with_directions(op: Operator, made: Value, count: int, hidden: int, place: 
     """ONNX has an axis for the directions: ``(t, D, n, h)``, or ``(n, t, D, h)`` batch first."""
     a, b, _ = made.shape or (extent(1),) * 3
     if count == 1:
-        shape = (a, b, extent(1), extent(hidden)) if place == 2 else (a, extent(1), b, extent(hidden))
+        shape = (
+            (a, b, extent(1), extent(hidden)) if place == 2 else (a, extent(1), b, extent(hidden))
+        )
         return op.emit("unsqueeze", [made], shape, dim=place)
     split = (a, b, extent(count), extent(hidden))
     wide = op.emit("reshape", [made], split, shape=tuple(map(field, split)))

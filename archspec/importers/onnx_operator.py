@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.errors import SpecError
 from archspec.fields import Condition, Expression
-from archspec.importers.calls import Call, Field, Module, Size
+from archspec.importers.calls import NO_FIELDS, Call, Field, Module, Size
 from archspec.importers.onnx_sizes import Extent, extent
 from archspec.importers.onnx_values import Known, Shape, Value
 from archspec.layers import KINDS
@@ -66,7 +66,8 @@ class Calls:
         made: the calls, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_any_kind: bool = False) -> None:
+        self._of_any_kind = of_any_kind
         self.made: dict[str, Call] = {}
         self._numbers: Counter[str] = Counter()
         self._stored: dict[str, Value] = {}
@@ -95,15 +96,17 @@ class Calls:
         Raises:
             UnknownOperatorError: there is no such kind.
         """
-        if kind not in KINDS:
+        if self._of_any_kind:
+            fields = NO_FIELDS
+        elif kind not in KINDS:
             raise UnknownOperatorError(f"there is no kind '{kind}'")
         self._numbers[kind] += 1
         name = f"{kind}_{self._numbers[kind]}"
-        kept = {
-            n: v for n, v in fields.items() if v is not None and not same(v, _default(kind, n))
-        }
+        kept = {n: v for n, v in fields.items() if v is not None and not same(v, _default(kind, n))}
         sizes = None if shape is None else tuple(map(field, shape))
-        self.made[name] = Call(name, kind, kept, tuple(inputs), modules, weights, True, sizes, where)
+        self.made[name] = Call(
+            name, kind, kept, tuple(inputs), modules, weights, True, sizes, where
+        )
         return name
 
     def tensor(self, value: Value) -> str:
@@ -164,6 +167,8 @@ class Operator:
         inputs: its tensors; None for one that is left out.
         opset: the version of the operators.
         modules: the modules that it stands in.
+        calls: the calls that were made so far.
+        uses: tensor → how often the graph takes it.
     """
 
     def __init__(
@@ -182,6 +187,11 @@ class Operator:
         self.calls = calls
         self.uses = uses or {}
         self._attributes = {a.name: get_attribute_value(a) for a in node.attribute}
+
+    def apart(self) -> "Operator":
+        """Return the same operator, whose calls are made apart from the others and dropped."""
+        calls = Calls(of_any_kind=True)
+        return Operator(self.node, self.inputs, self.opset, calls, self.modules, self.uses)
 
     @property
     def where(self) -> str:
@@ -264,7 +274,9 @@ class Operator:
             return None
         known = self.known(place)
         if known.numbers is None:
-            raise SpecError(f"input {place} must be numbers, not {', '.join(map(str, known.items))}")
+            raise SpecError(
+                f"input {place} must be numbers, not {', '.join(map(str, known.items))}"
+            )
         return known.numbers
 
     def known(self, place: int, reals: int = 16) -> Known:

@@ -7,7 +7,7 @@ is an identity of its layer's formula, with the operands of sums and products in
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isclose, pi, sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.importers.onnx_operator import elements
 from archspec.importers.onnx_values import Value
@@ -66,7 +66,7 @@ class Rewrite(NamedTuple):
     layer: str
     pattern: Pattern
     inputs: tuple[str, ...] = ("x",)
-    attributes: Callable[[Graph, Names], Mapping[str, object] | None] = lambda *_: {}
+    attributes: Callable[[Graph, Names], Mapping[str, Any] | None] = lambda *_: {}
 
 
 def _matches(graph: Graph, pattern: Pattern, name: str, found: Found) -> Iterator[Found]:
@@ -107,7 +107,7 @@ def _all(
 def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
     if operator == "LastMean":
         return node.op_type == "ReduceMean" and _reduces_last(graph, node)
-    return node.op_type == operator
+    return bool(node.op_type == operator)
 
 
 def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
@@ -163,8 +163,7 @@ def _products(*factors: Pattern) -> list[Pattern]:
 _CUBE: tuple[Pattern, ...] = (("Pow", "x", 3.0), ("Mul", ("Mul", "x", "x"), "x"))
 
 _ERF: list[Pattern] = [
-    ("Add", ("Erf", inner), 1.0)
-    for inner in (("Div", "x", sqrt(2)), ("Mul", "x", sqrt(0.5)))
+    ("Add", ("Erf", inner), 1.0) for inner in (("Div", "x", sqrt(2)), ("Mul", "x", sqrt(0.5)))
 ]
 
 _TANH: list[Pattern] = [
@@ -195,7 +194,7 @@ _GROUPS: Pattern = (
 )
 
 
-def _rows(graph: Graph, names: Names) -> Mapping[str, object] | None:
+def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     """The attributes of a norm over the last axis, whose scale and shift are stored."""
     stored = (graph.values.get(names[name]) for name in ("w", "b") if name in names)
     last = graph.values[names["x"]].shape
@@ -204,7 +203,7 @@ def _rows(graph: Graph, names: Names) -> Mapping[str, object] | None:
     return {"axis": -1, "epsilon": graph.number(names["#eps"])}
 
 
-def _grouped(graph: Graph, names: Names) -> Mapping[str, object] | None:
+def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     shape = graph.values[names["x"]].shape
     target = graph.values[names["groups"]].read()
     stored = [graph.values[names[name]] for name in ("w", "b")]

@@ -5,8 +5,9 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+from archspec.arithmetic import Rational
 from archspec.errors import SpecError
-from archspec.importers.onnx_layers import BROADCAST, SAME_SHAPE, operator, padded
+from archspec.importers.onnx_layers import OPERATORS, operator, padded
 from archspec.importers.onnx_operator import (
     Operator,
     UnknownOperatorError,
@@ -83,16 +84,19 @@ def _folded(op: Operator, values: list[Value]) -> Value | None:
 
 def _unread(op: Operator, values: list[Value]) -> Value | None:
     """A constant whose elements are not known, but its shape."""
-    if op.kind in ("ConstantOfShape", "Expand", "Tile", "Range", "EyeLike"):
+    if op.kind in ("ConstantOfShape", "Range", "EyeLike"):
         return _filled(op)
     if any(value.learned for value in values):
         return None
-    if op.kind in VIEWS:
-        return VIEWS[op.kind](op)
-    shapes = [value.shape for value in values if value.shape is not None]
-    if len(shapes) == len(values) and op.kind in {*SAME_SHAPE, *BROADCAST}:
-        return Value(joined_shape(shapes))
-    return None
+    if op.kind in LIKE_FIRST:
+        return Value(op.value(0).shape, real=op.value(0).real)
+    translate = OPERATORS.get(op.kind)
+    made = translate(op.apart()) if translate is not None else ()
+    return made[0]._replace(call="") if len(made) == 1 and made[0] is not None else None
+
+
+LIKE_FIRST = frozenset({"ScatterND", "ScatterElements", "Scatter", "Trilu", "CumSum"})
+"""Operators on constants that need no kind, since they are worked out when a network is loaded."""
 
 
 def _filled(op: Operator) -> Value | None:
@@ -104,14 +108,8 @@ def _filled(op: Operator) -> Value | None:
         if start is None or end is None or step is None:
             return None
         return Value((end.minus(start).ceil_div(step),), real=False)
-    target = op.value(0 if op.kind == "ConstantOfShape" else 1).read()
-    if target is None or (op.kind != "ConstantOfShape" and op.value(0).initial):
-        return None
-    if op.kind == "ConstantOfShape":
-        return Value(target.items, real=_fill(op).real)
-    shape = op.shape()
-    wide = joined_shape([shape, target.items]) if op.kind == "Expand" else _tiled(shape, target)
-    return Value(wide, real=op.value(0).real)
+    target = op.value(0).read()
+    return None if target is None else Value(target.items, real=_fill(op).real)
 
 
 def _fill(op: Operator) -> Known:
@@ -124,7 +122,9 @@ def _constant(op: Operator) -> Value | None:
     stored = op.attribute("value")
     if stored is not None:
         shape = tuple(map(extent, stored.dims))
-        return Value(shape, stored=stored, weight=op.node.output[0], real=stored.data_type in REAL_TYPES)
+        return Value(
+            shape, stored=stored, weight=op.node.output[0], real=stored.data_type in REAL_TYPES
+        )
     names = {"value_int": False, "value_ints": False, "value_float": True, "value_floats": True}
     for name, real in names.items():
         given = op.attribute(name)
@@ -142,7 +142,11 @@ def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
     """Reshape, Squeeze, Unsqueeze, Flatten: the same elements in another shape."""
     shape = VIEWS[op.kind](op)
     sizes = [] if shape is None or shape.shape is None else [s.field for s in shape.shape]
-    return None if shape is None or None in sizes else of[0]._replace(shape=tuple(s or 0 for s in sizes))
+    return (
+        None
+        if shape is None or None in sizes
+        else of[0]._replace(shape=tuple(s or 0 for s in sizes))
+    )
 
 
 def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
@@ -168,9 +172,13 @@ def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
         low, high = start.field, end.field
         if low is None or high is None:
             return None
-        ranges[axis] = ranges[axis][slice(low, None if step < 0 and high < -data.shape[axis] else high, step)]
+        ranges[axis] = ranges[axis][
+            slice(low, None if step < 0 and high < -data.shape[axis] else high, step)
+        ]
     shape = tuple(map(len, ranges))
-    return data.taken(shape, ([r[i] for r, i in zip(ranges, p, strict=True)] for p in places_of(shape)))
+    return data.taken(
+        shape, ([r[i] for r, i in zip(ranges, p, strict=True)] for p in places_of(shape))
+    )
 
 
 def _concat_fold(op: Operator, of: list[Known]) -> Known:
@@ -207,7 +215,7 @@ def _filled_fold(op: Operator, of: list[Known]) -> Known | None:
     return Known(shape, fill.items * prod(shape), fill.real)
 
 
-def _range_fold(op: Operator, of: list[Known]) -> Known | None:  # noqa: ARG001
+def _range_fold(_: Operator, of: list[Known]) -> Known | None:
     found = [each.item.field if each.item is not None else None for each in of]
     if None in found:
         return None
@@ -215,7 +223,7 @@ def _range_fold(op: Operator, of: list[Known]) -> Known | None:  # noqa: ARG001
     return vector(steps) if len(steps) <= MOST_KNOWN else None
 
 
-def _expand_fold(op: Operator, of: list[Known]) -> Known | None:
+def _expand_fold(_: Operator, of: list[Known]) -> Known | None:
     target = of[1].numbers
     if target is None or prod(target) > MOST_KNOWN:
         return None
@@ -467,14 +475,18 @@ def _slice(op: Operator) -> list[Value]:
         whole = high == size
         if (low.field, whole, step) == (0, True, 1):
             continue
-        said = None if whole else _said(high if end.number is None else _number(end), None)
-        fields = {"dim": axis, "start": _said(low if start.number is None else _number(start), None)}
-        value = op.emit("slice", [value], tuple(shape), end=said, step=step, **fields)
+        cut = {"dim": axis, "start": field(_within(start, size)), "step": step}
+        cut |= {} if whole else {"end": field(_within(end, size))}
+        value = op.emit("slice", [value], tuple(shape), **cut)
     return [value]
 
 
-def _number(size: Extent) -> Extent:
-    return size
+def _within(bound: Extent, size: Extent) -> Extent:
+    """A bound as a spec says it: a negative one counts from the end; none lies outside."""
+    number, whole = bound.field, size.field
+    if number is None or whole is None:
+        return bound
+    return extent(max(min(number, whole), -whole))
 
 
 def _bound(bound: Extent, size: Extent) -> Extent:
@@ -609,20 +621,21 @@ def _resized(op: Operator, shape: Shape) -> tuple[Shape, list[Any] | None]:
             raise UnknownOperatorError("keeps the aspect ratio")
         new = dict(zip(at, op.known(3).items, strict=True))
         outputs = tuple(new.get(i, size) for i, size in enumerate(shape))
-        ratios = [o.over(s).number if _divides(o, s) else None for o, s in zip(outputs, shape, strict=True)]
+        ratios = list(map(_ratio, outputs, shape))
+        factors = [short_factor(ratio) for ratio in ratios if ratio is not None]
         symbolic = any(s.number is None for s in shape[2:])
-        exact = symbolic and all(r is not None for r in ratios)
-        return outputs, [short_factor(r) for r in ratios if r is not None] if exact else None
+        return outputs, factors if symbolic and len(factors) == len(ratios) else None
     scales = _scales(op, at, len(shape))
     outputs = tuple(s.times(f).floor() for s, f in zip(shape, scales, strict=True))
     return outputs, [short_factor(f) for f in scales]
 
 
-def _divides(over: Extent, under: Extent) -> bool:
+def _ratio(over: Extent, under: Extent) -> Rational | None:
+    """How often one size is the other, where that is a number."""
     try:
-        return over.over(under).number is not None
+        return over.over(under).number
     except SpecError:
-        return False
+        return None
 
 
 def short_factor(value: Any) -> Any:
@@ -650,8 +663,11 @@ def _scales(op: Operator, at: list[int], rank: int) -> list[Fraction]:
 
 
 REDUCED = {
-    **{"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "amax", "ReduceMin": "amin"},
-    **{"ReduceProd": "prod"},
+    "ReduceMean": "mean",
+    "ReduceSum": "sum",
+    "ReduceMax": "amax",
+    "ReduceMin": "amin",
+    "ReduceProd": "prod",
 }
 """Operators that reduce axes → the kind."""
 

@@ -257,7 +257,10 @@ def reduced(known: Known, axis: int, function: Callable[[list[Extent]], Extent])
     """
     shape = (*known.shape[:axis], 1, *known.shape[axis + 1 :])
     rows = (
-        [known.taken((1,), [(*p[:axis], i, *p[axis + 1 :])]).items[0] for i in range(known.shape[axis])]
+        [
+            known.taken((1,), [(*p[:axis], i, *p[axis + 1 :])]).items[0]
+            for i in range(known.shape[axis])
+        ]
         for p in places_of(shape)
     )
     return Known(shape, tuple(map(function, rows)), known.real)
