@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from archspec.errors import SpecError
 from archspec.importers.calls import Call, Module, Network, Size
-from archspec.importers.onnx_layers import OPERATORS
+from archspec.importers.onnx_layers import OPERATORS, is_filled_in
 from archspec.importers.onnx_operator import Calls, Operator, UnknownOperatorError, field
 from archspec.importers.onnx_patterns import Graph, layer_of
 from archspec.importers.onnx_shapes import fold
@@ -330,6 +330,8 @@ def parameters(model: "ModelProto") -> int:
         for place in NO_WEIGHTS.get(node.op_type, ())
         if place < len(node.input)
     }
+    norms = (node for node in model.graph.node if node.op_type == "InstanceNormalization")
+    state |= {name for node in norms for name in node.input[1:] if is_filled_in(name)}
     kept = (node for node in model.graph.node if node.op_type != "Identity")
     used = {name for node in kept for name in node.input}
     return sum(size for name, size in held.items() if name in used - state)

@@ -443,12 +443,24 @@ def _group(op: Operator) -> list[Value]:
     weights = (_weight(op, 1), _weight(op, 2))
     eps = short(op.attribute("epsilon", 1e-5))
     if op.kind == "InstanceNormalization":
-        affine = any(w.initial for w in weights)
-        return [op.emit("instancenorm", [value], shape, weights, affine=affine, eps=eps)]
+        affine = any(w.initial and not is_filled_in(w.weight) for w in weights)
+        held = weights if affine else ()
+        return [op.emit("instancenorm", [value], shape, held, affine=affine, eps=eps)]
     groups = op.attribute("num_groups")
     if op.opset < 21 and elements(weights[0].shape or ()) != shape[1].field:
         raise UnknownOperatorError("a scale per group")
     return [op.emit("groupnorm", [value], shape, weights, num_groups=groups, eps=eps)]
+
+
+def is_filled_in(name: str) -> bool:
+    """Return whether a stored tensor is no module's: torch gives those names of its nodes.
+
+    An instance norm without scale and shift has ones and zeros in their places.
+
+    Args:
+        name: the tensor.
+    """
+    return name.startswith("/")
 
 
 @operator("Gemm")
@@ -542,6 +554,57 @@ def _matmul(op: Operator) -> list[Value]:
     return [product_of(op, left, right)]
 
 
+@operator("Attention")
+def _attention(op: Operator) -> list[Value | None]:
+    """Queries, keys and values of heads, or side by side in one axis; a mask costs nothing."""
+    flat = len(op.shape()) == 3
+    counts = (op.attribute("q_num_heads"), *(op.attribute("kv_num_heads"),) * 2)
+    values = [op.value(place) for place in range(3)]
+    if flat:
+        values = [_in_heads(op, each, count) for each, count in zip(values, counts, strict=True)]
+    for i, past in enumerate(op.inputs[4:6], 1):
+        if past is not None:
+            joined = (past.shape or ())[2].plus((values[i].shape or ())[2])
+            shape = (*(values[i].shape or ())[:2], joined, (values[i].shape or ())[3])
+            values[i] = op.emit("concat", [past, values[i]], shape, axis=2)
+    if len(op.node.output) > 3 and op.uses.get(op.node.output[3]):
+        raise UnknownOperatorError("the scores are used")
+    (n, heads, length, _), width = values[0].shape or (), (values[2].shape or ())[3]
+    fields: dict[str, Any] = {"causal": bool(op.attribute("is_causal", 0))}
+    fields["softcap"] = short(op.attribute("softcap", 0.0)) or None
+    output = (n, heads, length, width)
+    made = op.emit("scaled_dot_product_attention", values, output, **fields)
+    return [_merged(op, made) if flat else made, *values[1:]]
+
+
+def _in_heads(op: Operator, value: Value, heads: int) -> Value:
+    n, length, features = value.shape or (extent(1),) * 3
+    split = (n, length, extent(heads), features.floor_div(heads))
+    wide = op.emit("reshape", [value], split, shape=tuple(map(field, split)))
+    return op.emit("permute", [wide], (n, split[2], length, split[3]), dims=(0, 2, 1, 3))
+
+
+def _merged(op: Operator, value: Value) -> Value:
+    n, heads, length, width = value.shape or (extent(1),) * 4
+    turned = op.emit("permute", [value], (n, length, heads, width), dims=(0, 2, 1, 3))
+    return op.emit("flatten", [turned], (n, length, heads.times(width)), start_dim=2)
+
+
+@operator("RotaryEmbedding")
+def _rotary(op: Operator) -> list[Value]:
+    """Pairs of features are turned by the position, whatever the axes before."""
+    if op.attribute("rotary_embedding_dim", 0):
+        raise UnknownOperatorError("turns a part of the features")
+    value = op.value(0)
+    if len(op.shape()) == 4:
+        return [op.emit("rotary_embedding", [value], value.shape)]
+    turned = op.emit("rotary_embedding", [_in_heads(op, value, op.attribute("num_heads"))], None)
+    n, length, features = op.shape()
+    heads = op.attribute("num_heads")
+    shape = (n, extent(heads), length, features.floor_div(heads))
+    return [_merged(op, turned._replace(shape=shape))]
+
+
 @operator("Einsum")
 def _einsum(op: Operator) -> list[Value]:
     text = op.attribute("equation", "").replace(" ", "")
@@ -630,7 +693,7 @@ def _bound(op: Operator, place: int, name: str) -> float | None:
     item = op.known(place).item
     if item is None or item.number is None:
         raise SpecError(f"the bound {name} depends on a symbol")
-    return short(float(item.number)) if abs(item.number) < 3e38 else None
+    return short(float(item.number)) if abs(float(item.number)) < 3e38 else None
 
 
 @operator("LSTM", "GRU", "RNN")

@@ -59,9 +59,11 @@ def fold(op: Operator) -> Value | None:
     values = [value for value in op.inputs if value is not None]
     if not values or not all(value.fixed for value in values):
         return None
-    if op.kind in VIEWS and values[0].weight:
+    known = None
+    if not values[0].learned and (op.kind in FOLDS or op.kind in INTEGERS):
+        known = _folded(op, values)
+    if known is None and op.kind in VIEWS and values[0].weight:
         return VIEWS[op.kind](op)
-    known = _folded(op, values) if op.kind in FOLDS or op.kind in INTEGERS else None
     return known or _unread(op, values)
 
 
