@@ -7,6 +7,7 @@ are looked at, and none in an external file.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -70,11 +71,10 @@ def read(source: str, options: Options) -> Imported:
     Raises:
         SpecError: it cannot be read, or holds what no kind expresses.
     """
-    from archspec.importers.writing import write
-
+    writing = import_module("archspec.importers.writing")  # until its branch is merged
     model = open_model(source)
     network = network_of(model, source, options)
-    text, names = write(network)
+    text, names = writing.write(network)
     return Imported(text, partial(measure, model, network), names, network.notes)
 
 
