@@ -147,6 +147,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("hardware",),
     ("zoo", "mlp"),
     ("init", "SPEC"),
+    ("import", "SPEC"),
     ("completion", "SPEC"),
     ("schema",),
     ("SPEC", "--hardware", "a100-80gb", "--past", "3"),

@@ -1,6 +1,7 @@
 """The form all importers share: a network as one list of plain calls, in the order they run."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,6 +14,16 @@ class Size(NamedTuple):
     """
 
     text: str
+
+
+class Real(NamedTuple):
+    """The default of a symbol whose values need not be integers, as a width multiplier.
+
+    Attributes:
+        default: the value.
+    """
+
+    default: Fraction
 
 
 Field = int | float | bool | str | Size | tuple["Field", ...]
@@ -76,7 +87,7 @@ class Network(NamedTuple):
 
     name: str
     source: str
-    symbols: Mapping[str, int]
+    symbols: Mapping[str, int | Real]
     inputs: Mapping[str, tuple[int | Size, ...]]
     calls: tuple[Call, ...]
     outputs: tuple[str, ...]

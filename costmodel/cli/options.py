@@ -24,7 +24,12 @@ OF_THE_SPEC = ("set_", "assume", "convention")
 """The fields of `Given` that no scenario has."""
 
 
-Spec = Annotated[str, Parameter(help="A name of the zoo, a path, or - for stdin; NAME@VARIANT.")]
+SOURCES = "torch:MODULE:FACTORY with --input, *.onnx and config.json, as archcost import has them"
+
+Spec = Annotated[
+    str,
+    Parameter(help=f"A name of the zoo, a path, or - for stdin; NAME@VARIANT; {SOURCES}."),
+]
 Specs = Annotated[
     list[str],
     Parameter(help="Names of the zoo, paths, patterns as 'specs/*.yaml'; NAME@VARIANT or NAME@*."),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.files import target_of
+from archspec.importers import TORCH
 from archspec.zoo import STDIN, find_spec
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
@@ -27,7 +28,7 @@ WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 WARNING = "archcost: warning: "
 """The beginning of a line on stderr that is passed on: a warning about a spec."""
 
-FORBIDDEN = ("completion", "docs", "init")
+FORBIDDEN = ("completion", "docs", "import", "init")
 """The commands that cannot stand in a marker."""
 
 COLUMNS = "80"
@@ -83,6 +84,8 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     if any(find_spec(word)[0] == STDIN for word in marker.words):
         raise SpecError("a marker reads no standard input")
+    if any(word.startswith(TORCH) for word in marker.words):
+        raise SpecError("a marker runs nobody's code, as that of a factory of modules")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
         made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made:

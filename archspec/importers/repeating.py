@@ -1,0 +1,213 @@
+"""Equal neighbours: runs of entries that do the same, each on what the one before leaves."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from archspec.importers.drafts import Body, Item
+from archspec.importers.forms import Form, Uses, after, entering, form_of, made_in, names_of
+
+MAX_PERIOD = 200
+"""The most entries of one turn."""
+
+
+class Run(NamedTuple):
+    """Turns in a list of entries.
+
+    Attributes:
+        start: the position of the first turn.
+        period: the entries of a turn.
+        times: the turns.
+        entry: the tensor that enters the first turn.
+    """
+
+    start: int
+    period: int
+    times: int
+    entry: str
+
+    @property
+    def stop(self) -> int:
+        """The position behind the last turn."""
+        return self.start + self.period * self.times
+
+    def turns(self, items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+        """Yield the entries of each turn.
+
+        Args:
+            items: the list.
+        """
+        for start in range(self.start, self.stop, self.period):
+            yield tuple(items[start : start + self.period])
+
+
+def repeated(items: list[Item], uses: Uses) -> list[Item]:
+    """Return some entries, with repeats for equal neighbours.
+
+    Args:
+        items: the entries, in order.
+        uses: who uses what in the network.
+    """
+    run = longest_run(items, uses, with_numbers=True)
+    if run is None:
+        return items
+    turns = [repeated([*turn], uses) for turn in run.turns(items)]
+    before, behind = items[: run.start], items[run.stop :]
+    return [*repeated(before, uses), _repeat(run, turns, uses), *repeated(behind, uses)]
+
+
+def _repeat(run: Run, turns: list[list[Item]], uses: Uses) -> Item:
+    first = tuple(turns[0])
+    output, last = after(first[-1]), after(turns[-1][-1])
+    assert output is not None and last is not None
+    runs = [[each for item in turn for each in item.runs] for turn in turns]
+    zipped = tuple(tuple(c for each in turn for c in each) for turn in zip(*runs, strict=True))
+    body = Body(first, (run.entry,), output)
+    if needs_name(first, run.entry, run.entry):
+        body = Body((as_module(body, "Turn"),), (run.entry,), output)
+    fields: dict[str, int | bool] = {"times": run.times}
+    if any(uses.shares(call) for call in _shared(turns, uses)):
+        fields["shared"] = True
+    return Item("repeat", (run.entry,), (last,), fields, {"layers": (body,)}, zipped)
+
+
+def _shared(turns: Sequence[Sequence[Item]], uses: Uses):  # type: ignore[no-untyped-def]
+    """Yield the calls of the first turn that have the weights of calls in others."""
+    inside = names_of(turns[0])
+    for item in turns[0]:
+        for call in item.calls:
+            if not uses.weights.get(call.weights, frozenset()) <= inside:
+                yield call
+
+
+def as_module(body: Body, name: str) -> Item:
+    """Return entries as a module of their own, which all that enters from outside enters.
+
+    Args:
+        body: the entries.
+        name: the class.
+    """
+    outside = entering(body.items)
+    inputs = (*body.inputs, *(tensor for tensor in outside if tensor not in body.inputs))
+    runs = tuple(run for item in body.items for run in item.runs)
+    inner = body._replace(inputs=inputs)
+    return Item("module", inputs, (body.output,), {}, {"layers": (inner,)}, runs, name)
+
+
+def needs_name(items: Sequence[Item], entry: str, latest: str | None) -> bool:
+    """Return whether some entries refer by a name to the tensor that enters the first of them.
+
+    Args:
+        items: the entries.
+        entry: the tensor.
+        latest: what leaves the entry before them.
+    """
+    for item in items:
+        if entry in item.inputs and item.inputs != (latest,) and entry != latest:
+            return True
+        if item.inputs.count(entry) > 1 and entry != latest:
+            return True
+        inner = item.parts if item.kind in ("residual", "parallel") else ()
+        if any(needs_name(body.items, entry, body.inputs[0]) for body in inner):
+            return True
+        latest = after(item)
+    return False
+
+
+def longest_run(
+    items: Sequence[Item], uses: Uses, *, with_numbers: bool, period_from: int = 1
+) -> Run | None:
+    """Return the run of turns that leaves the fewest entries, or None where nothing repeats.
+
+    Args:
+        items: the entries.
+        uses: who uses what in the network.
+        with_numbers: whether turns are equal only if their numbers are.
+        period_from: the fewest entries of a turn.
+    """
+    for run in sorted(_candidates(items, uses, with_numbers, period_from), key=_saved(items)):
+        found = _checked(run, items, uses, with_numbers)
+        if found is not None:
+            return found
+    return None
+
+
+def _saved(items: Sequence[Item]):  # type: ignore[no-untyped-def]
+    sizes = [len(item.runs) for item in items]
+
+    def order(run: Run) -> tuple[int, int, bool, int]:
+        saved = sum(sizes[run.start + run.period : run.stop])
+        return -saved, run.period, not items[run.start].bodies, run.start
+
+    return order
+
+
+def _candidates(
+    items: Sequence[Item], uses: Uses, with_numbers: bool, period_from: int
+) -> Iterator[Run]:
+    """Yield all places at which entries are alike, whatever they read."""
+    likes = [_alike(item, uses, with_numbers) for item in items]
+    number = {form: i for i, form in enumerate(dict.fromkeys(likes))}
+    forms = [number[form] for form in likes]
+    for period in range(period_from, min(len(items) // 2, MAX_PERIOD) + 1):
+        start = 0
+        while start + period < len(items):
+            length = 0
+            while (
+                start + length + period < len(items)
+                and forms[start + length] == forms[start + length + period]
+            ):
+                length += 1
+            for shift in range(length % period + 1 if length >= period else 0):
+                yield Run(start + shift, period, (length - shift) // period + 1, "")
+            start += length + 1
+
+
+def _alike(item: Item, uses: Uses, with_numbers: bool) -> Form:
+    """Return what two entries must have in common to be in the same place of two turns."""
+    blank = item._replace(inputs=tuple("" for _ in item.inputs))
+    return form_of(uses, [blank], entering([item]), with_numbers=with_numbers)[0][:5]
+
+
+def _checked(run: Run, items: Sequence[Item], uses: Uses, with_numbers: bool) -> Run | None:
+    """Return as many turns of a run as do the same to what the turn before leaves."""
+    turns = [*run.turns(items)]
+    exits = [after(turn[-1]) for turn in turns]
+    if any(end is None for end in exits):
+        return None
+    forms = [
+        form_of(uses, turn, (str(end),), with_numbers=with_numbers)
+        for turn, end in zip(turns[1:], exits, strict=False)
+    ]
+    for entry in entering(turns[0]):
+        first = form_of(uses, turns[0], (entry,), with_numbers=with_numbers)
+        if all(form == first for form in forms) and _is_chain(turns, entry, uses):
+            return run._replace(entry=entry)
+    return None
+
+
+def _is_chain(turns: list[tuple[Item, ...]], entry: str, uses: Uses) -> bool:
+    """Return whether each turn shows its end alone, and that to the next turn alone."""
+    if entry not in {tensor for item in turns[0] for tensor in item.inputs}:
+        return False
+    for i, turn in enumerate(turns):
+        inside = names_of(turn)
+        end = after(turn[-1])
+        made = {tensor for item in turn for tensor in made_in(item)} - {end}
+        if not all(uses.is_within(tensor, inside) for tensor in made):
+            return False
+        if i + 1 < len(turns) and not uses.is_within(str(end), names_of(turns[i + 1])):
+            return False
+    return _weights_fit(turns, uses)
+
+
+def _weights_fit(turns: list[tuple[Item, ...]], uses: Uses) -> bool:
+    """Return whether turns have weights of their own, or all of them those of the first."""
+    whole = names_of(item for turn in turns for item in turn)
+    weighted = [[c for item in turn for c in item.calls if c.weights] for turn in turns]
+    inner = [names_of(turn) for turn in turns]
+    own = [all(uses.weights[c.weights] <= n for c in w) for w, n in zip(weighted, inner, strict=True)]
+    if all(own):
+        return True
+    first = [call.weights for call in weighted[0]]
+    same = all([call.weights for call in calls] == first for calls in weighted)
+    return same and all(uses.weights[each] <= whole for each in first)

@@ -1,0 +1,73 @@
+"""Networks of plain calls are written as specs that do exactly the same, and that one can read."""
+
+from collections import Counter
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from archspec import SpecError, build_graph, load
+from archspec.fields import as_written
+from archspec.importers.calls import Call, Module, Network, Size
+from archspec.importers.writing import write
+from archspec.layers import find_kind
+from costmodel import analyze
+from tests.conftest import ROOT, thinned
+from tests.flattened import NotFlatError, flattened
+
+ZOO = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+NOT_FLAT = {"deepseek_v3", "gpt_oss", "mixtral", "retinanet"}
+"""Networks with mixtures of experts, or sizes of tensors elsewhere, which no call says."""
+
+
+def plain(value: Any) -> Any:
+    """A field's value, in which all numbers are of one kind."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((key, plain(each)) for key, each in value.items()))
+    if isinstance(value, tuple | list) and not isinstance(value, Size):
+        return tuple(map(plain, value))
+    return Fraction(str(value)) if type(value) in (int, float) else str(value)
+
+
+def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], list[int]]:
+    """All layers, the sets of those that share weights, and what leaves: without any name.
+
+    Two networks of equal traces run the same layers on the same tensors.
+    """
+    made: dict[str, int] = {name: hash(("input", i)) for i, name in enumerate(network.inputs)}
+    layers: Counter[int] = Counter()
+    weights: dict[str, list[int]] = {}
+    for call in network.calls:
+        fields = find_kind(call.kind).model_fields.items()
+        given = {name: as_written(field.default) for name, field in fields} | dict(call.fields)
+        given = {name: value for name, value in given.items() if value is not None}
+        given.pop("weight", None)
+        inputs = [made.get(t) or hash((made[t.rpartition(".")[0]], t[-1])) for t in call.inputs]
+        if call.kind in ("add", "mul"):
+            inputs.sort()
+        trained = call.trainable or not call.weights
+        made[call.name] = hash((call.kind, plain(given), tuple(inputs), trained))
+        layers[made[call.name]] += 1
+        weights.setdefault(call.weights or call.name, []).append(made[call.name])
+    shared = Counter(tuple(sorted(each)) for each in weights.values() if len(each) > 1)
+    return layers, shared, [made.get(t) or hash((made[t.rpartition(".")[0]], t[-1])) for t in network.outputs]
+
+
+@pytest.mark.parametrize("name", thinned([n for n in ZOO if n not in NOT_FLAT], 4))
+def test_a_network_of_the_zoo_comes_back(name: str) -> None:
+    spec = f"{ROOT}/specs/{name}.yaml"
+    network = flattened(spec)
+    text, names = write(network)
+    assert trace(flattened(text)) == trace(network)
+    before, after = (analyze(each, convention="torch") for each in (spec, text))
+    for metric in ("params", "macs", "activations", "state_size"):
+        assert after.value(metric) == before.value(metric), metric
+    assert {*names} == {node.path for node in build_graph(load(text)).nodes}
+    assert all(names.values())
+
+
+def test_networks_that_are_no_list_of_calls() -> None:
+    for name in NOT_FLAT:
+        with pytest.raises(NotFlatError):
+            flattened(f"{ROOT}/specs/{name}.yaml")
