@@ -40,77 +40,83 @@ def fault_of(error: Any, text: str) -> Fault:
     line = lines[number] if number < len(lines) else ""
     opened = (begins.line + 1, begins.column + 1) if begins else (0, 0)
     context = getattr(error, "context", None) or ""
-    said = _Complaint(context, problem, opened, line[:column], line[column:], number + 1)
-    found = (explain(said) for explain in (_tab, _flow, _quote, _colon, _key, _token, _block))
+    complaint = _Complaint(context, problem, opened, line[:column], line[column:], number + 1)
+    found = (explain(complaint) for explain in (_tab, _flow, _quote, _colon, _key, _token, _block))
     return next(filter(None, found), Fault(problem))
 
 
-def _tab(said: _Complaint) -> Fault | None:
-    if "\t" in (said.before + said.after[:1]):
+def _tab(complaint: _Complaint) -> Fault | None:
+    if "\t" in (complaint.before + complaint.after[:1]):
         return Fault("a tab stands where spaces must stand", "YAML indents with spaces, not tabs")
     return None
 
 
-def _flow(said: _Complaint) -> Fault | None:
+def _flow(complaint: _Complaint) -> Fault | None:
     """A list or a mapping in brackets that does not end, or has more than items in it."""
     for what, (opening, closing) in _CLOSING.items():
-        if what in said.context:
-            line, column = said.opened
-            where = f"before '{said.after[0]}'" if said.after else "at the end of the file"
+        if what in complaint.context:
+            line, column = complaint.opened
+            where = (
+                f"before '{complaint.after[0]}'" if complaint.after else "at the end of the file"
+            )
             cause = f"the '{opening}' of line {line}, column {column} is not closed: "
             hint = f"write {closing} where it ends, perhaps at the end of line {line}"
-            if said.line == line:
+            if complaint.line == line:
                 hint = f"write , between two items, or {closing} where it ends"
-            if said.after[:1] in ("[", "(", "{"):
+            if complaint.after[:1] in ("[", "(", "{"):
                 hint = _QUOTES
-            elif said.after[:1] in ("]", "}"):
-                hint = f"write {closing} before the {said.after[0]}"
+            elif complaint.after[:1] in ("]", "}"):
+                hint = f"write {closing} before the {complaint.after[0]}"
             return Fault(f"{cause}there is no ',' or '{closing}' {where}", hint)
     return None
 
 
-def _quote(said: _Complaint) -> Fault | None:
-    if "scalar" not in said.context or "block" in said.context or "plain" in said.context:
+def _quote(complaint: _Complaint) -> Fault | None:
+    if (
+        "scalar" not in complaint.context
+        or "block" in complaint.context
+        or "plain" in complaint.context
+    ):
         return None
-    if "escape" in said.problem:
+    if "escape" in complaint.problem:
         hint = "write \\\\ for a backslash, or put the text in single quotes"
         return Fault("the text in double quotes has an escape that YAML does not know", hint)
-    line, column = said.opened
+    line, column = complaint.opened
     cause = f"the quote of line {line}, column {column} is not closed"
     return Fault(cause, "write the same quote where the text ends")
 
 
-def _colon(said: _Complaint) -> Fault | None:
-    if "mapping values are not allowed" not in said.problem:
+def _colon(complaint: _Complaint) -> Fault | None:
+    if "mapping values are not allowed" not in complaint.problem:
         return None
-    if ": " in said.before:
+    if ": " in complaint.before:
         return Fault("a second ':' stands in one value", f"put the value in quotes; {_COLON}")
     cause = "a key stands below a value that is no mapping, or further in than the keys above it"
     return Fault(cause, f"{_COLON}; {_INDENT}")
 
 
-def _key(said: _Complaint) -> Fault | None:
-    if "simple key" not in said.context:
+def _key(complaint: _Complaint) -> Fault | None:
+    if "simple key" not in complaint.context:
         return None
-    return Fault(f"line {said.opened[0]} has no ':' behind its key", "write key: value")
+    return Fault(f"line {complaint.opened[0]} has no ':' behind its key", "write key: value")
 
 
-def _token(said: _Complaint) -> Fault | None:
-    if "next token" not in said.context or not said.after:
+def _token(complaint: _Complaint) -> Fault | None:
+    if "next token" not in complaint.context or not complaint.after:
         return None
-    return Fault(f"no value begins with '{said.after[0]}'", "put the text in quotes")
+    return Fault(f"no value begins with '{complaint.after[0]}'", "put the text in quotes")
 
 
-def _block(said: _Complaint) -> Fault | None:
+def _block(complaint: _Complaint) -> Fault | None:
     """A line that goes on neither with the list nor with the mapping that it stands in."""
-    if "block" not in said.context or "scalar" in said.context:
+    if "block" not in complaint.context or "scalar" in complaint.context:
         return None
-    line = said.opened[0]
-    if said.after[:1] in ("]", "}"):
-        return Fault(f"nothing is open that '{said.after[0]}' closes", "take it out")
-    if said.before.rstrip().endswith(("'", '"')):
+    line = complaint.opened[0]
+    if complaint.after[:1] in ("]", "}"):
+        return Fault(f"nothing is open that '{complaint.after[0]}' closes", "take it out")
+    if complaint.before.rstrip().endswith(("'", '"')):
         return Fault("more stands behind a text in quotes", "put all of the value in quotes")
-    if "collection" in said.context:
+    if "collection" in complaint.context:
         hint = "an entry begins with a dash, and its keys stand further in than the dash"
         return Fault(
             f"this line has no dash and belongs to no entry of the list of line {line}", hint

@@ -67,9 +67,9 @@ class SpecError(ValueError):
 
     def placed(self, origin: Origin | None, entry: str | None = None) -> "SpecError":
         """The same error with what it does not know yet filled in."""
-        return self.told(origin=self.origin or origin, entry=self.entry or entry)
+        return self.replaced(origin=self.origin or origin, entry=self.entry or entry)
 
-    def told(self, **otherwise: Any) -> "SpecError":
+    def replaced(self, **otherwise: Any) -> "SpecError":
         """The same error with another hint, origin or entry.
 
         Args:

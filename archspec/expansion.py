@@ -188,7 +188,7 @@ class Named(NamedTuple):
     copy: str
 
 
-class Row(NamedTuple):
+class RowNames(NamedTuple):
     """The values and the tensors that the names of one row of a table stand for."""
 
     names: dict[str, Value]
@@ -379,8 +379,8 @@ class _Frame:
 
     def _is_trained(self, entry: Entry) -> bool:
         """Return whether an entry is trained: as it says, else as what is around it."""
-        said = entry.trainable
-        return self.trainable if said is None else self._flag(entry, "trainable", said)
+        stated = entry.trainable
+        return self.trainable if stated is None else self._flag(entry, "trainable", stated)
 
     def _at(self, entry: Entry, *place: str | int) -> AbstractContextManager[None]:
         """Give an expression's error the place of a field of an entry, or of what is in it."""
@@ -594,17 +594,17 @@ class _Frame:
         return tensors if block.inputs else {}, entering_of(inputs)
 
     def leaving(
-        self, said: Iterable[tuple[str | None, Tree]], path: Path_, last: Outputs
+        self, stated: Iterable[tuple[str | None, Tree]], path: Path_, last: Outputs
     ) -> Outputs:
         """Return what leaves a block or the network, in its frame.
 
         Args:
-            said: references with names of their own, if they have such.
+            stated: references with names of their own, if they have such.
             path: where they stand.
             last: what leaves the last entry, which is meant where nothing is said.
         """
         parts: dict[str, Tensor] = {}
-        for i, (name, tree) in enumerate(said):
+        for i, (name, tree) in enumerate(stated):
             with self.document.placing((*path, name or i), ".".join(map(str, path[-2:]))):
                 found = self._reference(tree)
                 if is_list(tree):
@@ -725,7 +725,7 @@ class _Frame:
         with self._at(entry, field):
             return decided(resolve(given.tree, self._at_sizes_of(None))).value
 
-    def _rows(self, entry: Entry, fields: Foreach) -> Iterator[Row]:
+    def _rows(self, entry: Entry, fields: Foreach) -> Iterator[RowNames]:
         """Yield the names of every row, each row checked as it is reached."""
         if fields.rows and fields.columns:
             raise entry.error("takes rows or columns, one of them")
@@ -752,7 +752,7 @@ class _Frame:
             self.expansion.counted(entry)
             here = {name: one(column[i]) for name, column in tensors.items()}
             self._check_shadows(entry, {**names, **dict.fromkeys(here, Number(i))})
-            yield Row(names, here)
+            yield RowNames(names, here)
 
     def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
         """The tensors of each name that stands for another in every row."""
@@ -813,7 +813,7 @@ class _Frame:
         name: str,
         kind: str,
         source: Outputs,
-        rows: Iterable[Row],
+        rows: Iterable[RowNames],
         *,
         shared: bool = False,
         carried: int | None = None,
@@ -894,10 +894,10 @@ class _Frame:
         self._check_shadows(entry, {fields.index: times} if fields.index else {})
         indices = self._indices(entry, fields.index, int(times.value))
         taken = len(source.carried)
-        groups, turns = self._copies(
+        groups, results = self._copies(
             entry, name, "turn", source, indices, shared=shared, carried=taken
         )
-        return self._group(entry, name, groups, turns[-1])
+        return self._group(entry, name, groups, results[-1])
 
     def _check_carried(self, entry: Entry, taken: int, given: int) -> None:
         """Check that as many tensors leave a turn of a repeat as enter it."""
@@ -907,11 +907,11 @@ class _Frame:
                 cause, "as many must leave a turn as enter it; see outputs of a block"
             )
 
-    def _indices(self, entry: Entry, index: str | None, times: int) -> Iterator[Row]:
+    def _indices(self, entry: Entry, index: str | None, times: int) -> Iterator[RowNames]:
         """Yield the index of every iteration, each counted as it is reached."""
         for i in range(times):
             self.expansion.counted(entry)
-            yield Row({index: Number(i)} if index else {}, {})
+            yield RowNames({index: Number(i)} if index else {}, {})
 
     def _shared(self, entry: Entry, fields: Share, name: str, inputs: tuple[Tensor, ...]) -> Made:
         """The entry of a name once more, with the same weights, where other tensors enter it."""

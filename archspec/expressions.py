@@ -195,8 +195,8 @@ class _Parser:
 
     def expect_end(self) -> None:
         if self.token.text == ".":
-            told = "a tensor stands under from; shape(name.part)[axis] is one of its sizes"
-            raise ExpressionError("'.' has no place in an expression", self.token.position, told)
+            where = "a tensor stands under from; shape(name.part)[axis] is one of its sizes"
+            raise ExpressionError("'.' has no place in an expression", self.token.position, where)
         if self.token.kind != "end":
             before = self.tokens[self.next - 1]
             hint = None

@@ -48,7 +48,7 @@ def require_writable(path: str | Path) -> None:
         SpecError: it cannot: there is no such folder, a folder or a device is there, or the
             system refuses.
     """
-    with _told(path):
+    with _explaining(path):
         _draft_beside(path).unlink()
 
 
@@ -61,7 +61,7 @@ def written(path: str | Path) -> Iterator[Path]:
     Raises:
         SpecError: the file cannot be written (see `require_writable`).
     """
-    with _told(path):
+    with _explaining(path):
         draft = _draft_beside(path)
         mode = S_IMODE(draft.stat().st_mode)
         try:
@@ -73,7 +73,7 @@ def written(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _told(path: str | Path) -> Iterator[None]:
+def _explaining(path: str | Path) -> Iterator[None]:
     """Turn what the system refuses into one error that names the path."""
     try:
         yield

@@ -252,6 +252,8 @@ def _included(value: Any) -> tuple[str, ...]:
 
 
 _SPEC = {"type": "string", "pattern": "^[^@]|/"}
+"""The schema of ``NAME``, ``PATH`` or one of them with ``@VARIANT``; an ``@`` before a ``/`` is the
+path's own, so that ``@VARIANT`` alone names no spec."""
 _INCLUDED = {"anyOf": [_SPEC, {"type": "array", "minItems": 1, "items": _SPEC}]}
 
 

@@ -41,8 +41,8 @@ class LawScenario(BaseModel):
 
     def __str__(self) -> str:
         """``dtype fp16, optimizer adam``: what is said, or nothing."""
-        said = self.model_dump(exclude_none=True)
-        return ", ".join(f"{name} {value}" for name, value in said.items())
+        stated = self.model_dump(exclude_none=True)
+        return ", ".join(f"{name} {value}" for name, value in stated.items())
 
 
 class LawFields(BaseModel):

@@ -24,7 +24,7 @@ def _word(keywords: str) -> str:
     return rf"(?!(?:{keywords})\b)[A-Za-z_][A-Za-z0-9_]*\b"
 
 
-def _in_turn(before: str, keywords: str, operators: str) -> str:
+def _alternating(before: str, keywords: str, operators: str) -> str:
     """Operands and operators in turn; a keyword is no operand."""
     opening = rf"(?:(?:[-+(]{before}|(?:{_CALLED}){_GAP}\(){_GAP})*"
     operand = rf"{opening}(?:{_NUMBER}|{_word(keywords)}{_PART}){_GAP}(?:[\])]{_PART}{_GAP})*"
@@ -33,10 +33,10 @@ def _in_turn(before: str, keywords: str, operators: str) -> str:
 
 _ARITHMETIC = r"\*\*?|//?|[-+%,\[]"
 
-NUMERIC = _in_turn("", "and|or|not|true|false", _ARITHMETIC)
+NUMERIC = _alternating("", "and|or|not|true|false", _ARITHMETIC)
 """What every number looks like."""
 
-EXPRESSION = _in_turn(r"|not\b", "and|or|not", rf"{_ARITHMETIC}|[=!<>]=|[<>]|and\b|or\b")
+EXPRESSION = _alternating(r"|not\b", "and|or|not", rf"{_ARITHMETIC}|[=!<>]=|[<>]|and\b|or\b")
 """What every number and every condition looks like."""
 
 TRUTH = r"[<>]|[=!]=|\b(?:and|or|not|true|false)\b"

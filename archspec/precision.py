@@ -91,8 +91,8 @@ class Precision(BaseModel):
         """Return these types, completed from another statement where this one is silent."""
         if self == UNSAID:
             return other
-        said = {name: getattr(self, name) for name in Precision.model_fields}
-        update = {name: dtype for name, dtype in said.items() if dtype is not None}
+        stated = {name: getattr(self, name) for name in Precision.model_fields}
+        update = {name: dtype for name, dtype in stated.items() if dtype is not None}
         return other.model_copy(update=update)
 
 
@@ -128,9 +128,9 @@ class NetworkPrecision(Precision):
         return self.over(UNSAID)
 
 
-def innermost(*said: Precision) -> Precision:
+def innermost(*stated: Precision) -> Precision:
     """Combine the types stated at several places; for each type the nearest statement wins."""
-    return reduce(lambda near, far: near.over(far), said)
+    return reduce(lambda near, far: near.over(far), stated)
 
 
 def known_kinds(precision: NetworkPrecision, document: YamlDocument) -> NetworkPrecision:
@@ -140,9 +140,9 @@ def known_kinds(precision: NetworkPrecision, document: YamlDocument) -> NetworkP
         SpecError: there is no such kind.
     """
     kinds: dict[str, Precision] = {}
-    for name, said in precision.kinds.items():
+    for name, stated in precision.kinds.items():
         try:
-            kinds[find_kind(name).kind] = said
+            kinds[find_kind(name).kind] = stated
         except SpecError as error:
             hint = did_you_mean(name, KINDS)
             place = ("precision", "kinds", name)

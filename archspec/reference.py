@@ -85,8 +85,8 @@ def _torch_names(layer: type[Layer]) -> Iterator[str]:
 def _torch_name(torch: Torch) -> str:
     least, most = torch.axes or (0, 0)
     axes = f"{least} axes" if least == most else f"{least} or {most} axes"
-    said = [f"for {axes}"] * bool(most) + [f"with `{name}`" for name in torch.given]
-    return f"`{torch.name}`" + f" ({', '.join(said)})" * bool(said)
+    details = [f"for {axes}"] * bool(most) + [f"with `{name}`" for name in torch.given]
+    return f"`{torch.name}`" + f" ({', '.join(details)})" * bool(details)
 
 
 def documentation(model: type[BaseModel]) -> str:

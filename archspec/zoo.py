@@ -73,9 +73,9 @@ def folded(name: str) -> str:
 
 def find_name(name: str) -> ZooName | None:
     """The family or the network of a name; ``_`` may be left out where it tells none apart."""
-    asked, known = folded(name), zoo()
-    near = [each for key, each in known.items() if key.replace("_", "") == asked.replace("_", "")]
-    return known.get(asked) or (near[0] if len(near) == 1 else None)
+    wanted, known = folded(name), zoo()
+    near = [each for key, each in known.items() if key.replace("_", "") == wanted.replace("_", "")]
+    return known.get(wanted) or (near[0] if len(near) == 1 else None)
 
 
 def shown_path(path: str | Path) -> str:

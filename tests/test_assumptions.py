@@ -50,7 +50,7 @@ def test_numbers_are_the_same_under_an_assumption(spec: str) -> None:
         value = free.value(metric)
         assert assumed.value(metric) == assumed.evaluator(assumed.total(metric)) == value
         values = {name: assumed.graph.values[name] for name in assumed.symbols}
-        assert run(text(assumed.law(assumed.total(metric))), values) == value
+        assert run(text(assumed.closed_form(assumed.total(metric))), values) == value
 
 
 def test_what_is_assumed_is_no_condition() -> None:
@@ -134,7 +134,7 @@ def test_the_command_says_what_is_assumed(archcost: Run) -> None:
 
 
 def laws(analysis: Analysis) -> str:
-    return text(analysis.law(analysis.macs))
+    return text(analysis.closed_form(analysis.macs))
 
 
 def test_two_multiples_are_their_least_common_one() -> None:

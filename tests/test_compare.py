@@ -303,7 +303,7 @@ def test_golden(name: str, archcost: Run, golden: Golden) -> None:
 
 
 def test_numbers_where_there_is_no_law(tmp_path: Path, archcost: Run) -> None:
-    """Turns that grow by g channels have no law in half bytes while their number is open.
+    """Iterations that grow by g channels have no law in half bytes while their number is open.
 
     By hand, of the last merge of two turns at h = 9: 81·(c + g) enter, 81·g are added, 81·(c + 2g)
     leave, in half bytes.

@@ -374,7 +374,7 @@ def is_valid(file: Path, point: Point) -> bool:
 
 def keeps_requirements(analysis: Analysis, point: Point) -> bool:
     """Whether what every layer asks for holds, none of it reduced."""
-    evaluate = analysis.laws_at(point)
+    evaluate = analysis.evaluator_at(point)
     return all(asked.condition.holds(evaluate) for asked in analysis.propagation.requirements)
 
 
@@ -450,7 +450,11 @@ def test_conditions_of_the_zoo() -> None:
 
 
 def fails_alone(text: str, texts: Sequence[str], analysis: Analysis) -> bool:
-    """Whether two small values break a condition and keep all others, as d = heads = 3 do."""
+    """Return True where values of two symbols break this condition and no other one.
+
+    The network itself must be invalid there. Beside ``d % heads == 0``, with 6 heads, such a pair
+    is needed for ``d % 2 == 0``: d = heads = 3.
+    """
     usual = {name: analysis.graph.values[name] for name in analysis.symbols}
     for pair in combinations((name for name in usual if any(name in text for text in texts)), 2):
         for values in product(range(1, 8), repeat=2):

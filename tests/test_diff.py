@@ -86,7 +86,7 @@ def test_twice_the_channels_by_hand(tmp_path: Path) -> None:
     assert (changes["params"].old, changes["params"].new) == (20_696, 41_392)
     assert (changes["macs"].old, changes["macs"].gain) == (75_776, 75_776)
     assert changes["macs"].part == 1
-    law = changes["macs"].law
+    law = changes["macs"].closed_form
     assert law is not None
     assert list(map(str, law.values())) == ["296*h**2*n", "592*h**2*n", "296*h**2*n"]
     assert changes["receptive_field"].is_none
@@ -203,7 +203,7 @@ def test_another_default_alone_changes_no_layer(tmp_path: Path) -> None:
     assert not any(found.layers)
     (macs,) = (change for change in found.changes if change.metric.name == "macs")
     assert macs.part == 3
-    assert macs.law is None
+    assert macs.closed_form is None
 
 
 def test_another_domain_of_a_symbol_is_no_other_law(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_all_steps_are_the_steps_one_by_one(spec: str) -> None:
     """The window of Mistral is full in the middle: 4,090 … 4,099 tokens before."""
     found = infer(spec, Plan(4090, 10, 3), scenario=A100)
     (*_, steps), step = found.figures, found.works[1]
-    at = [found.decode.laws_at({"n": 3, "past": 4090 + i}) for i in range(10)]
+    at = [found.decode.evaluator_at({"n": 3, "past": 4090 + i}) for i in range(10)]
     for name, law in step.items():
         if name != "cache":
             assert steps.work[name] == sum(evaluate(law) for evaluate in at)
@@ -300,7 +300,7 @@ def test_the_sum_in_symbols_is_the_sum_in_numbers(written: Callable[[str], str])
     laws, path = infer(written(SMALL), None), written(SMALL)
     for prompt, generate, batch in ((1, 1, 1), (5, 4, 2), (9, 30, 7)):
         numbers = infer(path, Plan(prompt, generate, batch)).figures[-1]
-        values = laws.prefill.laws_at({"n": batch, "t": prompt}).known
+        values = laws.prefill.evaluator_at({"n": batch, "t": prompt}).known
         evaluate = Evaluator({**values, Symbol("generate", integer=True, positive=True): generate})
         for name, law in laws.works[1].items():
             if name != "cache":
@@ -320,7 +320,7 @@ def test_laws_are_numbers_at_points(written: Callable[[str], str]) -> None:
             (last, laws.decode, laws.works[1]),
         ):
             at = {"n": batch} | ({"past": figures.past} if figures.past else {"t": prompt})
-            evaluate = of.laws_at(at)
+            evaluate = of.evaluator_at(at)
             assert {name: evaluate(law) for name, law in work.items()} == figures.work
 
 
@@ -409,7 +409,7 @@ def _is_left(found: Inference, roof: RidgeBatch | RoundedRoof, n: int) -> bool:
     laws = found.works[1]
     compute = laws["compute"]
     memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
-    evaluate = found.decode.laws_at({"n": n, "past": roof.past})
+    evaluate = found.decode.evaluator_at({"n": n, "past": roof.past})
     return evaluate(compute) >= evaluate(memory)
 
 

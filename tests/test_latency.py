@@ -300,7 +300,7 @@ def test_a_crossover_by_hand(chip: str) -> None:
     found = Crossovers(net, "n")
     parts = (Regime("memory", 1, 3), Regime("compute", 4, None))
     assert found.layers["linear_1"] == found.network == Crossover(parts)
-    assert found.network.told("n") == "memory-bound up to n = 3, compute-bound from n = 4"
+    assert found.network.summary("n") == "memory-bound up to n = 3, compute-bound from n = 4"
     assert net.at(n=4).compute_time == net.at(n=4).memory_time
 
 
@@ -312,8 +312,8 @@ def test_always_and_never(chip: str) -> None:
         scenario(hardware=chip),
     )
     found = Crossovers(net, "n")
-    assert found.layers["linear_1"].told("n") == "always memory-bound"
-    assert found.layers["unsqueeze_1"].told("n") == "takes no time"
+    assert found.layers["linear_1"].summary("n") == "always memory-bound"
+    assert found.layers["unsqueeze_1"].summary("n") == "takes no time"
 
 
 CASES = [
@@ -343,7 +343,7 @@ def test_crossovers_against_every_value(
     for value in values:
         if not analysis.is_valid_at({symbol: value}):
             continue
-        evaluate = analysis.laws_at({symbol: value})
+        evaluate = analysis.evaluator_at({symbol: value})
         for path, (computation, memory) in sides.items():
             parts = crossovers[path].parts
             if evaluate(computation) == evaluate(memory) == 0:
@@ -368,17 +368,17 @@ def test_a_real_symbol_takes_a_step() -> None:
     sides = [analysis.of_layer(m, conv) for m in ("compute_time", "memory_time")]
     for part in stepped.layers["conv_bn_2/conv2d_1"].parts:
         for value in (part.first, part.first if part.last is None else part.last):
-            computation, memory = map(analysis.laws_at({"width": value}), sides)
+            computation, memory = map(analysis.evaluator_at({"width": value}), sides)
             assert part.bound == ("compute" if computation >= memory else "memory")
 
 
 def test_undecided_ends_are_said() -> None:
     found = Crossover((Regime("memory", 1, 5), Regime("compute", 6, 512)), is_decided=False)
-    assert found.told("h") == (
+    assert found.summary("h") == (
         "memory-bound up to h = 5, compute-bound from h = 6 to 512, not compared beyond h = 512"
     )
     middle = Crossover((Regime("memory", 1, 5), Regime("compute", 6, 6), Regime("memory", 7, None)))
-    assert middle.told("h") == (
+    assert middle.summary("h") == (
         "memory-bound up to h = 5, compute-bound at h = 6, memory-bound from h = 7"
     )
 

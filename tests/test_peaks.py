@@ -88,6 +88,6 @@ def test_random_networks(
     for stretch in race.leads if race else ():
         last = 200 if stretch.last is None else stretch.last
         for value in range(int(stretch.first), int(last) + 1):
-            evaluate = analysis.laws_at({"h": value})
+            evaluate = analysis.evaluator_at({"h": value})
             sizes = [evaluate(analysis.of_layer("activations_peak", x)) for x in analysis.layers]
             assert evaluate(stretch.term) == max(sizes) == evaluate(analysis.activations_peak)

@@ -8,7 +8,7 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.algebra.sums import OpenLawError
+from costmodel.algebra.sums import NoClosedFormError
 from costmodel.analysis.loading import analyze_architecture
 from costmodel.network.precision import Types, widest
 from costmodel.scenario.conventions import find_convention
@@ -225,7 +225,7 @@ def test_a_stride_larger_than_the_kernel_skips() -> None:
 
 
 def test_growing_maps_of_half_bytes_have_numbers() -> None:
-    """Turns that each add 3 channels of 9·9 in int4 have no law; a table shows the numbers."""
+    """Iterations that each add 3 channels of 9·9 in int4 have no law; a table shows the numbers."""
     text = (
         "symbols: {L: 2}\ninput: [1, 5, 9, 9]\nlayers: [{repeat: {times: L, layers: [{parallel: "
         "{merge: concat, branches: [[], [{conv2d: {out_channels: 3, kernel_size: 3, padding: 1, "
@@ -233,7 +233,7 @@ def test_growing_maps_of_half_bytes_have_numbers() -> None:
     )
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     torch, half = find_convention("torch"), scenario(dtype="int4")
-    with pytest.raises(OpenLawError, match="no closed form in an open number of turns"):
+    with pytest.raises(NoClosedFormError, match="no closed form in an open number of turns"):
         analyze_architecture(architecture, torch, {}, (), half).value("memory_peak")
     # In turn 2: 8 channels of 81 and 3 made of them, then 11 joined: ⌈648/2⌉ + ⌈243/2⌉ + ⌈891/2⌉.
     assert read(text, dtype="int4").value("memory_peak") == 324 + 122 + 446

@@ -114,13 +114,13 @@ def by_layers(analysis: Analysis, metric: str, evaluate: Evaluator) -> Rational:
 def test_every_printed_law(network: Network) -> None:
     analysis = network.analysis
     laws: dict[str, Any] = {
-        metric: compile(text(analysis.law(analysis.total(metric))), metric, "eval")
+        metric: compile(text(analysis.closed_form(analysis.total(metric))), metric, "eval")
         for metric in METRICS_OF_LAYERS
     }
     chosen = points(analysis, random.Random(network.name))
     assert len(chosen) >= min(POINTS, 20)
     for i, point in enumerate(chosen):
-        evaluate = analysis.laws_at(point)
+        evaluate = analysis.evaluator_at(point)
         numeric = analyze(network.spec, settings=point) if i < SET_POINTS else None
         for metric, law in laws.items():
             printed = eval(law, {"__builtins__": {}, **PYTHON, **point})
@@ -160,7 +160,7 @@ def test_no_total_is_longer_than_a_screen(network: Network) -> None:
         for point in points(analysis, random.Random(network.name), NAMED_POINTS):
             known: dict[str, Any] = {"__builtins__": {}, **PYTHON, **point}
             exec(program, known)
-            evaluate = analysis.laws_at(point)
+            evaluate = analysis.evaluator_at(point)
             for metric in METRICS_OF_LAYERS & shown.keys():
                 assert eval(shown[metric], known) == by_layers(analysis, metric, evaluate)
 
@@ -175,7 +175,7 @@ MORE = {"inceptionv3.yaml@inception_v3_aux": 10}
 def test_macs_have_a_term_per_resolution(network: Network) -> None:
     name = network.name.rstrip("@")
     analysis = network.analysis
-    law = prepared(analysis.law(analysis.macs))
+    law = prepared(analysis.closed_form(analysis.macs))
     sums = [factor for factor in Mul.make_args(law) if factor.is_Add]
     terms = PythonText().terms(sums[0] if len(sums) == 1 else law)
     if name.split(".")[0] not in TRANSFORMERS:

@@ -235,7 +235,7 @@ LAWS = st.recursive(
 @given(LAWS, st.integers(10, 60))
 def test_laws_break_between_terms_and_never_in_a_call(law: str, room: int) -> None:
     """Unless one piece alone is longer than a line, which is then full."""
-    first, *others = wrapped(law, room, is_law=True)
+    first, *others = wrapped(law, room, is_form=True)
     place, before = len(first), first
     for line in others:
         words = words_around(law[:place])
@@ -257,13 +257,13 @@ def words_around(text: str) -> set[str]:
 
 def test_a_law_on_lines() -> None:
     law = "n*(11616*c*r4 + 614400*r8//g + (2211840//g + 884736)*r16 + 1048576*r32 + 20873216)"
-    assert wrapped(law, 30, is_law=True) == [
+    assert wrapped(law, 30, is_form=True) == [
         "n*(11616*c*r4 + 614400*r8//g",
         "  + (2211840//g + 884736)*r16",
         "  + 1048576*r32 + 20873216)",
     ]
     call = "4*n*max(96*r4, ceil((h + 3*w)/2)*round_to(32*width + 4, 8))"
-    assert wrapped(call, 30, is_law=True) == [
+    assert wrapped(call, 30, is_form=True) == [
         "4*n*max(96*r4,",
         "  ceil((h + 3*w)/2)",
         "  *round_to(32*width + 4, 8))",

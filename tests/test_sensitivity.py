@@ -64,7 +64,7 @@ def test_a_small_network_by_hand() -> None:
     assert params.elasticity == Elasticity(Fraction(19, 11), even=False)
     assert macs.doubled == Doubled(2 * 6912 + 4 * 4608, Fraction(14, 5))
     assert isinstance(params.derivative, Derivative)
-    assert text(params.derivative.law) == "9*c + 36*d"
+    assert text(params.derivative.closed_form) == "9*c + 36*d"
     assert params.derivative.value == 27 + 144
     assert text(Sensitivity(analysis_of(SMALL)).orders["params"]) == "d*(c + d)"
 
@@ -186,7 +186,7 @@ def test_conditions_and_assumptions_take_floors_away() -> None:
     assert isinstance(shown, Derivative)
     for n, w, width in ((1, 224, 1), (3, 64, 2)):
         expected = 16 * width * n * (4944 * width + 147) * w
-        assert run(text(shown.law), {"n": n, "w": w, "width": width}) == expected
+        assert run(text(shown.closed_form), {"n": n, "w": w, "width": width}) == expected
     assert shown.value == 16 * (4944 + 147) * 224
 
 

@@ -17,10 +17,10 @@ from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, floor_div
 from costmodel.algebra.printing import text
 from costmodel.algebra.sums import (
-    Turns,
+    Iterations,
     closed_sum,
-    in_all_turns,
-    largest_turn,
+    in_all_iterations,
+    largest_of_iterations,
     power_sum,
     sum_of_steps,
     where_it_runs,
@@ -51,7 +51,7 @@ def test_a_closed_sum_is_the_sum_over_all_turns(
     """Coefficients with symbols and floors in them, which stay as they are."""
     weights = [part * (A + k * floor_div(B + k, 3)) for k, part in enumerate(parts)]
     expression = polynomial(T, weights)
-    closed = closed_sum(expression, Turns(T, L))
+    closed = closed_sum(expression, Iterations(T, L))
     summed = sum(
         part * (a + k * ((b + k) // 3)) * i**k for i in range(count) for k, part in enumerate(parts)
     )
@@ -64,7 +64,7 @@ def test_a_sum_of_sums(parts: list[list[int]], outer: int, inner: int) -> None:
     expression = Add(
         *(polynomial(U, map(Integer, row)) * (T + A) ** k for k, row in enumerate(parts))
     )
-    closed = closed_sum(closed_sum(expression, Turns(U, M)), Turns(T, L))
+    closed = closed_sum(closed_sum(expression, Iterations(U, M)), Iterations(T, L))
     summed = sum(
         number * j**power * (i + 2) ** k
         for i in range(outer)
@@ -79,7 +79,7 @@ def test_a_sum_of_sums(parts: list[list[int]], outer: int, inner: int) -> None:
 def test_the_largest_turn(parts: tuple[int, int, int, int], count: int, a: int) -> None:
     """At one of the ends, or in between, where the growth does not show which it is."""
     expression = Maximum(polynomial(T, (A, *parts[:3])), polynomial(T, (0, parts[3] * A)))
-    largest = largest_turn(expression, Turns(T, L))
+    largest = largest_of_iterations(expression, Iterations(T, L))
     values = [
         max(sum(part * i**k for k, part in enumerate((a, *parts[:3]))), parts[3] * a * i)
         for i in range(count)
@@ -89,7 +89,7 @@ def test_the_largest_turn(parts: tuple[int, int, int, int], count: int, a: int) 
 
 
 def test_what_is_largest_in_between_is_looked_for() -> None:
-    largest = largest_turn(10 * T - T**2, Turns(T, L))
+    largest = largest_of_iterations(10 * T - T**2, Iterations(T, L))
     assert text(largest) == "max(10*turn - turn**2 for turn in range(L))"
     assert largest.free_symbols == {L}
     with pytest.raises(ExpressionError, match="more than 100,000 turns to compare"):
@@ -120,7 +120,7 @@ CONDITIONS = st.one_of(
 def test_a_condition_of_all_turns(condition: Condition, count: int, a: int, known: bool) -> None:
     """With and without the knowledge that there is a turn."""
     least = {L: 1} if known else {L: 0}
-    found = [each for each, _ in in_all_turns(condition, Turns(T, L), least)]
+    found = [each for each, _ in in_all_iterations(condition, Iterations(T, L), least)]
     turns = [condition.holds(Evaluator({A: a, T: i})) for i in range(count)]
     at_once = [each.holds(Evaluator({A: a, L: count})) for each in found]
     assert all(at_once) == all(turns)
@@ -256,7 +256,7 @@ def test_a_body_that_may_not_run(tmp_path: Path) -> None:
 def test_sums_of_steps_that_rise() -> None:
     """``Σ (t² + 3)·[a·t + b ≥ 17] + t`` term by term, where some turns, none or all have it."""
     step = Minimum(S.One, floor_div(A * T + B, 17))
-    law = sum_of_steps((T**2 + 3) * step + T, Turns(T, L))
+    law = sum_of_steps((T**2 + 3) * step + T, Iterations(T, L))
     for rise, start, count in product((1, 2, 5, 40), (1, 3, 16, 17, 30), (1, 2, 7, 20)):
         expected = sum((t * t + 3) * (rise * t + start >= 17) + t for t in range(count))
         assert Evaluator({A: rise, B: start, L: count})(law) == expected

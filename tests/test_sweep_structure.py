@@ -55,7 +55,7 @@ layers:
       layers:
         - conv2d: {out_channels: 4*i + 4, kernel_size: 3, groups: "min(4*i + 1, 4)"}
 """
-"""Turns with an index: their number must be known. Each takes 2 off the map's sides."""
+"""Iterations with an index: their number must be known. Each takes 2 off the map's sides."""
 
 GROWING = """
 archspec: 1
@@ -199,7 +199,7 @@ def peak(L: int, h: int) -> int:  # noqa: N803 - the symbol
 def test_a_metric_without_a_law_is_looked_at_point_by_point(
     tmp_path: Path, vary: list[str]
 ) -> None:
-    """Turns that grow have no law in bytes of half-byte types."""
+    """Iterations that grow have no law in bytes of half-byte types."""
     setup = Setup(scenario=scenario(dtype="int4"))
     spec = write(tmp_path, GROWING)
     found = rows(sweep([spec], vary, Request(metrics=("memory_peak",)), setup=setup))

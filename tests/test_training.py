@@ -486,7 +486,7 @@ def test_repeats_are_as_written_out(body: str, after: str, stem: str) -> None:
         copies = ", ".join([BODIES[body]] * times)
         flat = read(f"{head}[{STEMS[stem]}, {copies}, {AFTER[after]}]")
         some = read(head + loop.replace("TIMES", str(times)))
-        at = law.laws_at({"L": times})
+        at = law.evaluator_at({"L": times})
         expected = kept_of(flat).total(bits)
         assert kept_of(some).total(bits) == expected
         assert at(kept_of(law).total(bits)) == expected
@@ -511,7 +511,7 @@ def test_turns_are_blocks(body: str, stem: str) -> None:
         copies = ", ".join(["body"] * times)
         flat = read(f"{head}{block}layers: [{STEMS[stem]}, {copies}, gelu]")
         some = read(head + loop.replace("TIMES", str(times)))
-        at = law.laws_at({"L": times})
+        at = law.evaluator_at({"L": times})
         expected = [_in_memory(each, each.evaluator) for each in (flat, some)]
         assert expected[0] == expected[1] == _in_memory(law, at)
         assert macs(some, Checkpoint.BLOCKS) == macs(flat, Checkpoint.BLOCKS)

@@ -37,7 +37,7 @@ def _class(name: str, doc: str, kind: str) -> str:
 
 
 def generated() -> str:
-    laws = _class("MetricLaws", "Metrics as closed forms.", "Expr")
+    laws = _class("MetricForms", "Metrics as closed forms.", "Expr")
     return HEAD + laws + _class("MetricNumbers", "Metrics as numbers.", "Rational")
 
 

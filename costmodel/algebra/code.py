@@ -56,7 +56,7 @@ class Function(NamedTuple):
 
     name: str
     about: tuple[str, ...]  # what it counts, in lines
-    law: str
+    closed_form: str
 
 
 class Program(NamedTuple):
@@ -118,7 +118,7 @@ class Writer:
             Minimum: lambda e: self.folded("min", e.args),
         }
 
-    def law(self, expression: Expr) -> str:
+    def closed_form(self, expression: Expr) -> str:
         """Return an integer law over the spec's symbols."""
         return self.show(settled(expression.xreplace(self.integers)))
 

@@ -153,32 +153,32 @@ def alternatives(condition: Condition) -> tuple[Condition, ...]:
         case AtLeast(Maximum() as largest, bound):
             return tuple(AtLeast(arg, bound) for arg in reversed(largest.args))
         case Divides(divisor, dividend):
-            rest, turns = _without_steps(dividend)
-            return (Divides(divisor, rest), *map(_none_of, turns))
+            rest, runs = _without_steps(dividend)
+            return (Divides(divisor, rest), *map(_none_of, runs))
         case Equal(left, right):
             sides = [_without_steps(side) for side in (left, right)]
             if sides[0][1] == sides[1][1] or 0 in (left, right):
-                turns = sides[0][1] or sides[1][1]
-                return (Equal(sides[0][0], sides[1][0]), *map(_none_of, turns))
+                runs = sides[0][1] or sides[1][1]
+                return (Equal(sides[0][0], sides[1][0]), *map(_none_of, runs))
     return (condition,)
 
 
 def _without_steps(product: Expr) -> tuple[Expr, list[Expr]]:
     """Return a product without its factors ``min(1, r)``, and the r of each."""
-    turns: dict[Expr, Expr] = {}
+    runs: dict[Expr, Expr] = {}
     for factor in Mul.make_args(product):
         if isinstance(factor, Minimum) and len(factor.args) == 2 and S.One in factor.args:
-            turns[factor] = next(arg for arg in factor.args if arg is not S.One)
-    rest = Mul(*(factor for factor in Mul.make_args(product) if factor not in turns))
-    return rest, list(turns.values())
+            runs[factor] = next(arg for arg in factor.args if arg is not S.One)
+    rest = Mul(*(factor for factor in Mul.make_args(product) if factor not in runs))
+    return rest, list(runs.values())
 
 
-def _none_of(turns: Expr) -> AtLeast:
+def _none_of(runs: Expr) -> AtLeast:
     """Return the condition that there is no iteration; ``x//q <= 0`` is ``x <= q − 1``."""
-    if isinstance(turns, FloorDiv) and all(map(is_whole, turns.args)):
-        x, q = turns.args
+    if isinstance(runs, FloorDiv) and all(map(is_whole, runs.args)):
+        x, q = runs.args
         return AtLeast(q - 1 - x, 0)
-    return AtLeast(-turns, 0)
+    return AtLeast(-runs, 0)
 
 
 def whole_under(conditions: Iterable[Condition]) -> Whole:

@@ -13,7 +13,7 @@ from archspec import arithmetic
 from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.functions import (
     FloorDiv,
-    LargestTurn,
+    LargestOfIterations,
     Log2,
     Maximum,
     Minimum,
@@ -47,7 +47,7 @@ _FUNCTIONS: dict[type, Callable[..., Value]] = {
 }
 
 
-MAX_TURNS = 100_000
+MAX_ITERATIONS = 100_000
 """The most turns that are compared one by one."""
 
 MAX_COUNT_BITS = 4_096  # more than any count has
@@ -64,9 +64,9 @@ class Evaluator:
         self.values = values
         self.known: dict[Any, Value] = dict(values)
 
-    def at_turn(self, index: Symbol, turn: Value) -> "Evaluator":
+    def at_iteration(self, index: Symbol, iteration: Value) -> "Evaluator":
         """Return the evaluator of the same assignment in one iteration of a repeat."""
-        return Evaluator({**self.values, index: turn})
+        return Evaluator({**self.values, index: iteration})
 
     def __call__(self, expression: Expr) -> Value:
         """Return the exact value.
@@ -88,7 +88,7 @@ class Evaluator:
             return plain(expression)
         if isinstance(expression, Symbol):
             raise KeyError(expression.name)
-        if isinstance(expression, LargestTurn):
+        if isinstance(expression, LargestOfIterations):
             return self._largest(*expression.args)
         if isinstance(expression, Quantity):
             return self(amount_of(expression))
@@ -100,10 +100,10 @@ class Evaluator:
         Raises:
             ExpressionError: there are too many turns.
         """
-        turns = self(count)
-        if turns > MAX_TURNS:
-            raise ExpressionError(f"more than {MAX_TURNS:,} turns to compare")
-        found = _column(expression, index, Fractions(range(int(turns))), self).values
+        iterations = self(count)
+        if iterations > MAX_ITERATIONS:
+            raise ExpressionError(f"more than {MAX_ITERATIONS:,} turns to compare")
+        found = _column(expression, index, Fractions(range(int(iterations))), self).values
         return max(found, default=0)
 
 
@@ -149,8 +149,8 @@ def _column(expression: Expr, symbol: Symbol, points: Fractions, evaluate: Evalu
     if symbol not in symbols_in(expression):
         value = evaluate(expression)
         return Fractions([value.numerator] * len(points.numerators), value.denominator)
-    if isinstance(expression, LargestTurn):
-        return column_of([evaluate.at_turn(symbol, i)(expression) for i in points.values])
+    if isinstance(expression, LargestOfIterations):
+        return column_of([evaluate.at_iteration(symbol, i)(expression) for i in points.values])
     columns = [_column(arg, symbol, points, evaluate) for arg in expression.args]
     find = _COLUMNS.get(type(expression))
     if find is not None:

@@ -263,7 +263,7 @@ def amount_of(expression: Expr) -> Expr:
     return expression.args[0] if isinstance(expression, Quantity) else expression
 
 
-class LargestTurn(Operation):
+class LargestOfIterations(Operation):
     """``max(x for i in range(n))``: the largest of what has no largest end, over at least one turn.
 
     Its index is bound: it stands for no value outside.

@@ -66,7 +66,7 @@ class NoOrder(ValueError):  # noqa: N818 - no mistake: what it says is an answer
 
 
 def leading_order(
-    law: Expr,
+    form: Expr,
     growing: Iterable[Symbol],
     evaluate: Evaluator,
     smaller: Mapping[Symbol, Symbol] | None = None,
@@ -74,7 +74,7 @@ def leading_order(
     """Return the sum of monomials that a law grows as, while some symbols grow without end.
 
     Args:
-        law: an expression that is never negative.
+        form: an expression that is never negative.
         growing: the symbols that grow.
         evaluate: gives the numbers of what does not grow.
         smaller: symbol → another that it never falls below: of ``h >= patch`` ``h//patch`` is
@@ -84,7 +84,7 @@ def leading_order(
         NoOrder: none is proved.
     """
     growth = _Asymptotics(growing, evaluate, smaller or {})
-    monomials = growth.leading(growth(law))
+    monomials = growth.leading(growth(form))
     powers = [dict(monomial) for monomial in monomials]
     least = {base: min(each.get(base, 0) for each in powers) for base in set().union(*powers)}
     common = _as_product((base, exponent) for base, exponent in least.items() if exponent > 0)
@@ -260,11 +260,11 @@ def _is_never_below(first: Mapping[Expr, Rational], second: Mapping[Expr, Ration
     return all(first.get(base, 0) >= second.get(base, 0) for base in {*first, *second})
 
 
-def obstacle(law: Expr, symbol: Symbol) -> str | None:
+def obstacle(form: Expr, symbol: Symbol) -> str | None:
     """Return the reason why a law has no derivative: ``h stands in ceil(h/2), which steps``."""
     functions = (
         function
-        for function in law.atoms(Operation)
+        for function in form.atoms(Operation)
         if not isinstance(function, Quotient) and symbol in function.free_symbols
     )
     found = min(  # steps before bends, short before long
@@ -285,9 +285,9 @@ MAX_SHOWN = 40
 """The longest function that a reason shows whole."""
 
 
-def derivative(law: Expr, symbol: Symbol) -> Expr:
+def derivative(form: Expr, symbol: Symbol) -> Expr:
     """Return the exact derivative of a law in which nothing is an `obstacle`."""
-    fractions = law.replace(Quotient, lambda over, under: over / under)
+    fractions = form.replace(Quotient, lambda over, under: over / under)
     return by_resolution(fractions.diff(symbol))
 
 

@@ -146,8 +146,8 @@ def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
     sign = 1 if odd and exponent > 0 else _sign(base, symbol, least)
     if sign is None or (sign < 0 and not exponent.is_Integer):
         return None
-    turns = bool(exponent < 0) + (sign < 0 and not odd)
-    return _turned(trend(base, symbol, least), (-1) ** turns)
+    flips = bool(exponent < 0) + (sign < 0 and not odd)
+    return _turned(trend(base, symbol, least), (-1) ** flips)
 
 
 def _of_quotient(expression: Expr, symbol: Symbol, least: Rational) -> int | None:

@@ -56,7 +56,7 @@ class Naming(NamedTuple):
 
 
 def naming(
-    laws: Sequence[Expr],
+    forms: Sequence[Expr],
     given: Mapping[str, Expr],
     taken: Iterable[str],
     beside: Iterable[Expr] = (),
@@ -64,12 +64,12 @@ def naming(
     """Return names for what several terms of a law share.
 
     Args:
-        laws: what is shown together.
+        forms: what is shown together.
         given: the spec's own names with what they stand for; they are kept wherever that stands.
         taken: names that stand for something else.
         beside: laws in which the spec's own names are kept, too.
     """
-    shown = [prepared(law) for law in laws]
+    shown = [prepared(form) for form in forms]
     own = dict(_own([*shown, *map(prepared, beside)], given)) if given else {}
     several = _worthwhile(shown, _products)
     steps = sum(map(parts_of, shown)) // PARTS_OF_STEP
@@ -79,7 +79,7 @@ def naming(
     # of those that hold another, that gets its name before them
     products = {p for p in several if not any(f < factors.get(p, set()) for f in factors.values())}
     covered = frozenset(own) | products
-    others = _worthwhile(shown, lambda law: _operations(law, covered))
+    others = _worthwhile(shown, lambda form: _operations(form, covered))
     shared = sorted({*products, *others} - own.keys(), key=_first_shown)
     return Naming(_in_order({**own, **dict(_named(shared, {*taken, *given}))}), own)
 
@@ -104,9 +104,9 @@ def _in_order(names: Mapping[Expr, str]) -> dict[Expr, str]:
     return {expression: names[expression] for expression in sorted(names, key=place)}
 
 
-def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
+def _own(forms: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr, str]]:
     """Yield the values of the spec's own names that stand in a law; of equal ones the first."""
-    met = frozenset[Expr]().union(*map(operations_in, laws))
+    met = frozenset[Expr]().union(*map(operations_in, forms))
     known: set[Expr] = set()
     for name, value in given.items():
         expression = prepared(value)
@@ -115,12 +115,12 @@ def _own(laws: Iterable[Expr], given: Mapping[str, Expr]) -> Iterator[tuple[Expr
             yield expression, name
 
 
-def _worthwhile(laws: Sequence[Expr], parts: Callable[[Expr], Iterable[Expr]]) -> set[Expr]:
+def _worthwhile(forms: Sequence[Expr], parts: Callable[[Expr], Iterable[Expr]]) -> set[Expr]:
     """Return the parts that stand so often in a law that a name makes it shorter.
 
     Where there is one, those are named, too, that stand so often in all laws together.
     """
-    counts = [Counter(parts(law)) for law in laws]
+    counts = [Counter(parts(form)) for form in forms]
     found = {part for count in counts for part in count if _saves(part, count[part])}
     if found:
         together = sum(counts, Counter[Expr]())

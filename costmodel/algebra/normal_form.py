@@ -59,19 +59,19 @@ def by_resolution(
         resolution, coefficient = _split(term, lambda f: not spatial.isdisjoint(symbols_in(f)))
         coefficients.setdefault(resolution, []).append(coefficient)
     common = _common_powers(coefficients.values(), same=bool(depths))
-    terms = [Mul(r, _by_turns(c, common, depths)) for r, c in coefficients.items()]
+    terms = [Mul(r, _by_runs(c, common, depths)) for r, c in coefficients.items()]
     return Add(*terms) if common is S.One else Mul(common, Add(*terms))
 
 
-def _by_turns(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
+def _by_runs(parts: Iterable[Expr], common: Expr, depths: frozenset[Symbol]) -> Expr:
     """Return the sum of the parts without their common factor, grouped by how often each runs."""
     groups: dict[Expr, list[Expr]] = {}
     for part in parts:
         part = part if common is S.One else part / common
-        turns, rest = _split(part, lambda f: frozenset() < symbols_in(f) <= depths)
-        sign = ceiling_sign(turns)
-        groups.setdefault(sign * turns, []).append(sign * rest)
-    return Add(*(Mul(turns, Add(*rests)) for turns, rests in groups.items()))
+        runs, rest = _split(part, lambda f: frozenset() < symbols_in(f) <= depths)
+        sign = ceiling_sign(runs)
+        groups.setdefault(sign * runs, []).append(sign * rest)
+    return Add(*(Mul(runs, Add(*rests)) for runs, rests in groups.items()))
 
 
 def _split(term: Expr, wanted: Callable[[Expr], bool]) -> tuple[Expr, Expr]:
@@ -193,7 +193,7 @@ class Common(NamedTuple):
         return Mul(Integer(self.number), *(base**e for base, e in self.powers.items()))
 
 
-def factored(law: Expr, whole: Whole = is_whole) -> Expr:
+def factored(form: Expr, whole: Whole = is_whole) -> Expr:
     """Return the same law with what the terms of a maximum share in front of it.
 
     ``max(4·n·a + 4·n·b, 8·n·a) = 4·n·max(a + b, 2·a)``: a number and symbols, which are positive.
@@ -201,18 +201,18 @@ def factored(law: Expr, whole: Whole = is_whole) -> Expr:
     integer stays beside it.
 
     Args:
-        law: a count.
+        form: a count.
         whole: what is known to be an integer.
     """
-    if not isinstance(law, Maximum):
-        return law
-    shared = reduce(Common.met, map(_common, law.args))
+    if not isinstance(form, Maximum):
+        return form
+    shared = reduce(Common.met, map(_common, form.args))
     outside = Common(shared.number, {})
     for base in sorted(shared.powers, key=str):
         more = Common(shared.number, {**outside.powers, base: shared.powers[base]})
-        if base.is_positive and all(_is_whole(_divided(term, more), whole) for term in law.args):
+        if base.is_positive and all(_is_whole(_divided(term, more), whole) for term in form.args):
             outside = more
-    rests = [_divided(term, outside) for term in law.args]
+    rests = [_divided(term, outside) for term in form.args]
     owns = map(_common, rests)
     split = (own.product * _divided(rest, own) for own, rest in zip(owns, rests, strict=True))
     return outside.product * Maximum(*split)
@@ -225,10 +225,10 @@ def _is_whole(term: Expr, whole: Whole) -> bool:
     return count_terms(term, {}) <= MAX_EXPANDED and all(map(whole, Add.make_args(term.expand())))
 
 
-def tight(law: Expr) -> Expr:
+def tight(form: Expr) -> Expr:
     """Return the same law with what the terms of each sum in it share in front of them."""
     factors: list[Expr] = []
-    for factor in Mul.make_args(law):
+    for factor in Mul.make_args(form):
         if factor.is_Add:
             own = _common(factor)
             sign = ceiling_sign(own.product)

@@ -14,7 +14,7 @@ from sympy import Add, Dummy, Expr, Float, Integer, Mul, Pow, Rational, S, Symbo
 from costmodel.algebra import symbols
 from costmodel.algebra.functions import (
     FloorDiv,
-    LargestTurn,
+    LargestOfIterations,
     Log2,
     Maximum,
     Minimum,
@@ -233,7 +233,7 @@ class PythonText:
         arguments = [self.real(a) if real else self(a) for a in expression.args]
         return self.names[type(expression)] + self.parenthesized(", ".join(arguments)), ATOM
 
-    def largest_turn(self, expression: LargestTurn) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
         """``max(x for turn in range(n))``."""
         x, index, count = expression.args
         return f"max({self(x)} for {index.name} in range({self(count)}))", ATOM
@@ -278,7 +278,7 @@ _FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
         printer.quotient(printer.numerator(x.args[0]), printer.denominator(x.args[1])),
         PRODUCT,
     ),
-    LargestTurn: lambda printer, x: printer.largest_turn(x),
+    LargestOfIterations: lambda printer, x: printer.largest_of_iterations(x),
     Quantity: lambda printer, x: (printer.real(x.args[0]), SUM),
     **dict.fromkeys(PythonText.names, lambda printer, x: printer.call(x)),
 }
@@ -306,7 +306,7 @@ class Unicode(PythonText):
             return str(exponent).translate(_SUPERSCRIPTS)
         return f"^{self.within(exponent, POWER)}"
 
-    def largest_turn(self, expression: LargestTurn) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
         """``max(0 ≤ i < n: x)``."""
         x, index, count = expression.args
         return f"max(0 ≤ {index.name} < {self(count)}: {self(x)})", ATOM
@@ -363,7 +363,7 @@ class Latex(PythonText):
         """``a^{b}``."""
         return f"^{{{self(exponent)}}}"
 
-    def largest_turn(self, expression: LargestTurn) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
         r"""``\max_{0 \le i < n} x``."""
         x, index, count = expression.args
         bounds = rf"0 \le {self.symbol(index.name)} < {self(count)}"

@@ -403,10 +403,10 @@ def reduced(
     found = [*known, *_open(conditions, least)]
     for _ in range(MAX_ROUNDS):
         before = found
-        asked = [c for c in _merged(found) if c not in known]
-        asked = [_among_others(c, [*known, *asked], least) for c in asked]
-        asked = _exactly(_merged(_open(asked, least)), known, least)
-        found = [*known, *_open(asked, least)]
+        required = [c for c in _merged(found) if c not in known]
+        required = [_among_others(c, [*known, *required], least) for c in required]
+        required = _exactly(_merged(_open(required, least)), known, least)
+        found = [*known, *_open(required, least)]
         if found == before:
             break
     for condition in list(found):
@@ -438,11 +438,13 @@ def _among_others(condition: Condition, found: list[Condition], least: Least) ->
     return condition
 
 
-def _exactly(asked: list[Condition], known: Iterable[Condition], least: Least) -> list[Condition]:
+def _exactly(
+    required: list[Condition], known: Iterable[Condition], least: Least
+) -> list[Condition]:
     """Return the conditions on each quantity in their shortest form."""
     rest: list[Condition] = []
     groups: dict[Expr, list[Condition]] = {}
-    for condition in asked:
+    for condition in required:
         found = about(condition)
         if found is None:
             rest.append(condition)

@@ -262,7 +262,7 @@ class _Table:
         given: tuple[Condition, ...],
     ) -> None:
         self.window = window  # of all conditions, what is given included
-        self.asked = _common_window(conditions)
+        self.own_window = _common_window(conditions)
         self.values = range(first, max(window.start, first) + window.period)
         self.known: dict[Condition, list[bool]] = {}  # whether each holds, value by value
         self.allowed = self.all_hold(given)
@@ -346,9 +346,9 @@ class _Table:
 
     def _repeated(self) -> Iterator[tuple[Condition, ...]]:
         """Yield forms for the values that repeat: none, or ``((u + c)//length) % k == 0``."""
-        start = max(self.asked.start - self.values[0], 0)
+        start = max(self.own_window.start - self.values[0], 0)
         places = [i for i in range(start, len(self.values)) if self.allowed[i]]
-        for period in _divisors(self.asked.period):
+        for period in _divisors(self.own_window.period):
             kept = {self.values[i] % period for i in places if self.wanted[i]}
             left = {self.values[i] % period for i in places if not self.wanted[i]}
             if not left:

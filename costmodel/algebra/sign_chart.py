@@ -160,9 +160,9 @@ class _Chart:
     """True where two that become equal change the order."""
 
     def __init__(
-        self, laws: Sequence[Expr], symbol: Symbol, domain: Domain, is_valid: IsValid
+        self, expressions: Sequence[Expr], symbol: Symbol, domain: Domain, is_valid: IsValid
     ) -> None:
-        self.laws = laws
+        self.expressions = expressions
         self.symbol = symbol
         self.values = Values(domain)
         self.is_valid = is_valid
@@ -177,10 +177,10 @@ class _Chart:
 
     def _numbers(self, value: Rational) -> list[Rational] | None:
         """Return the numbers at a value, where there are any."""
-        charge(len(self.laws))
+        charge(len(self.expressions))
         evaluate = Evaluator({self.symbol: value})
         try:
-            return list(map(evaluate, self.laws))
+            return list(map(evaluate, self.expressions))
         except ExpressionError:
             return None
 
@@ -230,8 +230,11 @@ class _Chart:
 
     def _leading(self, i: int, rest: Interval) -> tuple[Expr, Cut | None]:
         """Return the term that is a maximum at the first value, and the end to which it is."""
-        terms, evaluate = terms_of(self.laws[i]), Evaluator({self.symbol: tidy(rest.low.place)})
-        winner = max(terms, key=evaluate) if len(terms) > 1 else self.laws[i]
+        terms, evaluate = (
+            terms_of(self.expressions[i]),
+            Evaluator({self.symbol: tidy(rest.low.place)}),
+        )
+        winner = max(terms, key=evaluate) if len(terms) > 1 else self.expressions[i]
         signs = {t: _sign(evaluate(winner) - evaluate(t)) for t in terms if t != winner}
         ends = (self._kept_end(t, winner, rest, s, strictly=False) for t, s in signs.items())
         return winner, _first_end(ends, None)
@@ -290,7 +293,9 @@ class _Chart:
         """Return a value from which on one is proved to exceed another, if any."""
         first, strictly = self.values.whole.low.place, self.strictly
         for value in (tidy(first * (1 << k)) for k in range(MAX_DOUBLINGS)):
-            if exceeds(self.laws[high], self.laws[low], self.symbol, value, strictly=strictly):
+            if exceeds(
+                self.expressions[high], self.expressions[low], self.symbol, value, strictly=strictly
+            ):
                 return value
         return None
 
@@ -329,30 +334,30 @@ def _first_end(ends: Iterable[Cut | None], last: Cut | None) -> Cut | None:
 
 
 def _on_line(
-    laws: Sequence[Expr], symbol: Symbol, domain: Domain, usual: Rational, is_valid: IsValid
+    expressions: Sequence[Expr], symbol: Symbol, domain: Domain, usual: Rational, is_valid: IsValid
 ) -> Ranking:
     """Return the order over real values, as far as all places where it may change are known."""
-    steps = Steps(list(laws), symbol)
+    steps = Steps(list(expressions), symbol)
     if not steps.are_all:
         return Ranking((), domain.first)
-    lines = [linear(a - b, symbol) for a, b in combinations(laws, 2)]
+    lines = [linear(a - b, symbol) for a, b in combinations(expressions, 2)]
     roots = [-line[1] / line[0] for line in lines if line]
     high = _compared_to(steps, domain, max([Fraction(usual), *roots]) * 4)
     places = [*steps.within(domain.first, high), *roots]
     values = Values(Domain(domain.first, high, None), others=(x for x in places if x < high))
     if steps.floors and steps.others:
-        places += (x for cell in values.cells for x in _crossings(laws, symbol, cell))
+        places += (x for cell in values.cells for x in _crossings(expressions, symbol, cell))
         values = Values(values.domain, others=(x for x in places if x < high))
 
     def order_at(value: Rational) -> Order:
-        return order_of(list(map(Evaluator({symbol: value}), laws)))
+        return order_of(list(map(Evaluator({symbol: value}), expressions)))
 
     cells = ((cell, (not cell.is_place,) * 2) for cell in values.cells if is_valid(cell.inside))
     stretches = (Stretch(order_at(c.inside), c.low, c.high, *outside) for c, outside in cells)
     found = tuple(_joined(stretches))
     if high == domain.last:
         return Ranking(found, None)
-    if not (is_valid(high) and _is_settled(order_at(high), laws, symbol, high)):
+    if not (is_valid(high) and _is_settled(order_at(high), expressions, symbol, high)):
         return Ranking(found, high)
     return Ranking((*found[:-1], found[-1]._replace(last=domain.last, before=False)), None)
 
@@ -366,23 +371,24 @@ def _compared_to(steps: Steps, domain: Domain, high: Fraction) -> Rational:
     return tidy(high)
 
 
-def _crossings(laws: Sequence[Expr], symbol: Symbol, cell: ValueCell) -> Iterator[Fraction]:
+def _crossings(expressions: Sequence[Expr], symbol: Symbol, cell: ValueCell) -> Iterator[Fraction]:
     """Yield the values between two places at which two expressions cross."""
     if cell.high is None or cell.is_place:
         return
     low, high = Fraction(cell.low), Fraction(cell.high)
     third = (high - low) / 3
     start, end = (
-        list(map(Evaluator({symbol: tidy(value)}), laws)) for value in (low + third, high - third)
+        list(map(Evaluator({symbol: tidy(value)}), expressions))
+        for value in (low + third, high - third)
     )
-    for i, j in combinations(range(len(laws)), 2):
+    for i, j in combinations(range(len(expressions)), 2):
         gap, rise = start[j] - start[i], (end[j] - end[i]) - (start[j] - start[i])
         root = low + third - third * Fraction(gap) / rise if rise else low
         if low < root < high:
             yield root
 
 
-def _is_settled(order: Order, laws: Sequence[Expr], symbol: Symbol, value: Rational) -> bool:
+def _is_settled(order: Order, expressions: Sequence[Expr], symbol: Symbol, value: Rational) -> bool:
     """Return True where an order without equals is proved to stay from a value on."""
-    pairs = pairwise(laws[group[0]] for group in order)
-    return len(order) == len(laws) and all(exceeds(b, a, symbol, value) for a, b in pairs)
+    pairs = pairwise(expressions[group[0]] for group in order)
+    return len(order) == len(expressions) and all(exceeds(b, a, symbol, value) for a, b in pairs)

@@ -23,7 +23,7 @@ from costmodel.algebra.evaluate import Evaluator, values_over
 from costmodel.algebra.functions import (
     Extremum,
     FloorDiv,
-    LargestTurn,
+    LargestOfIterations,
     Maximum,
     Minimum,
     ceil_div,
@@ -38,18 +38,18 @@ class OpenFormError(ValueError):
     """An expression is no polynomial in the index."""
 
 
-class OpenLawError(SpecError):
+class NoClosedFormError(SpecError):
     """A metric has no closed form in the symbols; numbers it has."""
 
 
-def open_law(metric: str, node: Node) -> OpenLawError:
+def no_closed_form(metric: str, node: Node) -> NoClosedFormError:
     """Return the error that a metric has no closed form over the turns that a layer is in."""
     cause = f"{metric} has no closed form in an open number of turns that each differ"
     hint = "fix the symbols in times with --set"
-    return OpenLawError(cause, hint=hint, origin=node.origin, entry=node.path)
+    return NoClosedFormError(cause, hint=hint, origin=node.origin, entry=node.path)
 
 
-class Turns(NamedTuple):
+class Iterations(NamedTuple):
     """The turns of a repeat whose shapes depend on which it is: the index counts them from 0."""
 
     index: Symbol
@@ -95,20 +95,20 @@ def power_sum(power: int) -> tuple[Expr, ...]:
     return (S.Zero, *reversed(terms))
 
 
-def closed_sum(expression: Expr, turns: Turns) -> Expr:
+def closed_sum(expression: Expr, iterations: Iterations) -> Expr:
     """``Σ expression`` over all turns, as a polynomial in their number.
 
     Raises:
         OpenFormError: the expression is no polynomial in the index.
     """
     terms: list[Expr] = []
-    for power, coefficient in enumerate(coefficients(expression, turns.index)):
+    for power, coefficient in enumerate(coefficients(expression, iterations.index)):
         for exponent, factor in enumerate(power_sum(power)):
-            terms.append(Mul(factor, coefficient) * turns.count**exponent)
+            terms.append(Mul(factor, coefficient) * iterations.count**exponent)
     return Add(*(term.expand() if term.has(Add) else term for term in terms))
 
 
-def sum_of_steps(expression: Expr, turns: Turns) -> Expr:
+def sum_of_steps(expression: Expr, iterations: Iterations) -> Expr:
     """``Σ expression`` over all turns, steps ``min(1, x//q)`` in it that rise with the index.
 
     What a step multiplies is added from the first turn on in which ``x`` has reached ``q``: all
@@ -117,15 +117,17 @@ def sum_of_steps(expression: Expr, turns: Turns) -> Expr:
     Raises:
         OpenFormError: a step does not rise evenly, or it is no polynomial beside its steps.
     """
-    step = next((each for each in expression.atoms(Minimum) if each.has(turns.index)), None)
+    step = next((each for each in expression.atoms(Minimum) if each.has(iterations.index)), None)
     if step is None:
-        return closed_sum(expression, turns)
+        return closed_sum(expression, iterations)
     mark = Dummy()
     rest, factor, *more = coefficients(expression.xreplace({step: mark}), mark)
     if more:
         raise OpenFormError(f"a power of {step} is no polynomial")
-    before = turns._replace(count=Minimum(turns.count, _first_reached(step, turns.index)))
-    parts = [(rest, turns), (factor, turns), (-factor, before)]
+    before = iterations._replace(
+        count=Minimum(iterations.count, _first_reached(step, iterations.index))
+    )
+    parts = [(rest, iterations), (factor, iterations), (-factor, before)]
     return Add(*(sum_of_steps(part, each) for part, each in parts))
 
 
@@ -141,24 +143,26 @@ def _first_reached(step: Expr, index: Symbol) -> Expr:
     return Maximum(S.Zero, ceil_div(q - start, growth[0]))
 
 
-def largest_turn(expression: Expr, turns: Turns) -> Expr:
+def largest_of_iterations(expression: Expr, iterations: Iterations) -> Expr:
     """Return the largest value over all iterations, of which there is at least one.
 
     It is at one of the ends where the growth shows it, else it is left to be looked for.
     """
     if isinstance(expression, Maximum):
-        return Maximum(*(largest_turn(arg, turns) for arg in expression.args))
-    _, *growth = coefficients(expression, turns.index)
+        return Maximum(*(largest_of_iterations(arg, iterations) for arg in expression.args))
+    _, *growth = coefficients(expression, iterations.index)
     if all(map(is_positive, growth)):
-        ends: tuple[Expr, ...] = (turns.last,)
+        ends: tuple[Expr, ...] = (iterations.last,)
     elif all(map(is_positive, growth[1:])):  # convex
-        ends = (S.Zero, turns.last)
+        ends = (S.Zero, iterations.last)
     else:
         taken = {symbol.name for symbol in expression.free_symbols}
         name = "turn" if "turn" not in taken else f"turn_{len(taken)}"
         index = Symbol(name, integer=True, nonnegative=True)
-        return LargestTurn(at_turn(expression, turns.index, index), index, turns.count)
-    return Maximum(*(at_turn(expression, turns.index, end) for end in ends))
+        return LargestOfIterations(
+            at_iteration(expression, iterations.index, index), index, iterations.count
+        )
+    return Maximum(*(at_iteration(expression, iterations.index, end) for end in ends))
 
 
 STEPS_OF_TERM = 4
@@ -194,27 +198,27 @@ def _step(count: Expr, least: Least) -> Expr:
     return Minimum(S.One, count if is_at_least(count, 0, least) else Maximum(S.Zero, count))
 
 
-def in_all_turns(
-    condition: Condition, turns: Turns, least: Least
+def in_all_iterations(
+    condition: Condition, iterations: Iterations, least: Least
 ) -> Iterator[tuple[Condition, Expr]]:
     """Yield the conditions on the symbols for all iterations, each with one that shows it.
 
     Raises:
         OpenFormError: it has no form without the index.
     """
-    if not any(side.has(turns.index) for side in sides(condition)):
+    if not any(side.has(iterations.index) for side in sides(condition)):
         yield condition, S.Zero
         return
     match condition:
         case AtLeast(expression, bound):
-            _require_ends(expression, turns.index)
-            for end in (S.Zero, turns.last):
-                yield AtLeast(at_turn(expression, turns.index, end), bound), end
-        case Divides(divisor, dividend) if not divisor.has(turns.index):
-            for j, step in enumerate(_differences(dividend, turns, least)):
+            _require_ends(expression, iterations.index)
+            for end in (S.Zero, iterations.last):
+                yield AtLeast(at_iteration(expression, iterations.index, end), bound), end
+        case Divides(divisor, dividend) if not divisor.has(iterations.index):
+            for j, step in enumerate(_differences(dividend, iterations, least)):
                 yield Divides(divisor, step), Integer(j)
         case Equal(left, right):
-            for j, step in enumerate(_differences(left - right, turns, least)):
+            for j, step in enumerate(_differences(left - right, iterations, least)):
                 yield Equal(step, S.Zero), Integer(j)
         case _:
             raise OpenFormError("a divisor changes with the turns")
@@ -232,7 +236,7 @@ def where_it_runs(condition: Condition, runs: Expr) -> Condition:
             return Equal((left - right) * happens, S.Zero)
 
 
-def at_turn(expression: Expr, index: Symbol, value: Expr) -> Expr:
+def at_iteration(expression: Expr, index: Symbol, value: Expr) -> Expr:
     """Return the expression in one iteration, its floors rewritten."""
     return expression.subs(index, value).expand()
 
@@ -249,16 +253,16 @@ def _require_ends(expression: Expr, index: Symbol) -> None:
         raise OpenFormError(f"{expression} may be smallest at any turn")
 
 
-def _differences(expression: Expr, turns: Turns, least: Least) -> Iterator[Expr]:
+def _differences(expression: Expr, iterations: Iterations, least: Least) -> Iterator[Expr]:
     """Yield the differences of a polynomial at iteration 0, 0 for iterations that do not exist.
 
     ``f(i) = Σ_j C(i, j)·Δ^j f(0)``: what divides all of them divides every value, and conversely.
     ``i**k = Σ_j S(k, j)·j!·C(i, j)``, S(k, j) being the ways to part k things into j sets.
     """
-    parts = coefficients(expression, turns.index)
+    parts = coefficients(expression, iterations.index)
     for j in range(len(parts)):
         step = Add(*(factorial(j) * stirling(k, j) * part for k, part in enumerate(parts)))
-        yield step * (_step(turns.count - j, least) if j else S.One)
+        yield step * (_step(iterations.count - j, least) if j else S.One)
 
 
 MAX_STEPS = 100_000
@@ -282,8 +286,8 @@ def summed(expression: Expr, index: Symbol, first: int, count: int) -> Rational:
     try:
         found = list(pieces(expression, index, first, first + count - 1))
         moved = (piece.expression.xreplace({index: index + piece.first}) for piece in found)
-        turns = (Turns(index, exact(piece.last - piece.first + 1)) for piece in found)
-        return plain(Add(*map(closed_sum, moved, turns)))
+        iterations = (Iterations(index, exact(piece.last - piece.first + 1)) for piece in found)
+        return plain(Add(*map(closed_sum, moved, iterations)))
     except OpenFormError:
         if count > MAX_STEPS:
             raise

@@ -23,11 +23,11 @@ from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
 from costmodel.algebra.normal_form import Whole, by_resolution, factored, settled, unfloored
 from costmodel.algebra.once import once
 from costmodel.algebra.reduction import raised, reduced, simplified
-from costmodel.algebra.sums import at_turn
+from costmodel.algebra.sums import at_iteration
 from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.algebra.work import NamedEntry, budget
-from costmodel.analysis.metric_types import MetricLaws, MetricNumbers
+from costmodel.analysis.metric_types import MetricForms, MetricNumbers
 from costmodel.metrics.registry import METRICS, Metric, NoCountError, find_metric
 from costmodel.network.assumptions import NO_ASSUMPTIONS, Assumptions
 from costmodel.network.context import Context
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Analysis(MetricLaws):
+class Analysis(MetricForms):
     """The closed forms of one network under one convention.
 
     Every metric is an attribute: ``analysis.macs`` is a sympy expression in the free symbols, or
@@ -90,8 +90,8 @@ class Analysis(MetricLaws):
     @cached_property
     def context(self) -> Context:
         """All that metrics need besides a layer."""
-        said = (self.scenario.precision, self.graph.precision)
-        return Context(self.convention, self.scenario, typed(self.propagation, *said), self)
+        stated = (self.scenario.precision, self.graph.precision)
+        return Context(self.convention, self.scenario, typed(self.propagation, *stated), self)
 
     @property
     def types(self) -> dict[str, tuple[str, ...]]:
@@ -136,9 +136,9 @@ class Analysis(MetricLaws):
     @cached_property
     def evaluator(self) -> Evaluator:
         """The evaluator at the symbols' values."""
-        return self.laws_at({})
+        return self.evaluator_at({})
 
-    def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
+    def evaluator_at(self, settings: Mapping[str, Rational]) -> Evaluator:
         """Return the evaluator at some values, whether the network is valid there or not.
 
         Raises:
@@ -147,22 +147,24 @@ class Analysis(MetricLaws):
         values = {**self.graph.values, **settings}
         known = self.assumed.valued({s: values[name] for name, s in self.symbols.items()})
         evaluate = Evaluator(known)
-        turns = {i: max(evaluate(last), 0) for i, last in self.propagation.last_indices.items()}
-        return Evaluator({**known, **turns})
+        iterations = {
+            i: max(evaluate(last), 0) for i, last in self.propagation.last_indices.items()
+        }
+        return Evaluator({**known, **iterations})
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """The reduced conditions on the symbols under which the network is valid."""
-        asked = (requirement.condition for requirement in self.propagation.requirements)
+        required = (requirement.condition for requirement in self.propagation.requirements)
         with budget("the conditions", self.longest_asker):
-            found = reduced(asked, self._least, (*self._given, *self.assumed.known))
+            found = reduced(required, self._least, (*self._given, *self.assumed.known))
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
     def longest_asker(self) -> NamedEntry:
         """Return the entry that asks for the longest condition."""
-        asked = self.propagation.requirements
-        return max(asked, key=lambda each: len(condition_text(each.condition))).node
+        requirements = self.propagation.requirements
+        return max(requirements, key=lambda each: len(condition_text(each.condition))).node
 
     @property
     def demands(self) -> tuple[Condition, ...]:
@@ -185,8 +187,8 @@ class Analysis(MetricLaws):
         most = {free: largest for free, largest in declared if largest is not None}
         stand_in = self.assumed.stand_in
         held = (*self.conditions, *self._given, *self.assumed.conditions)
-        told = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
-        return Region(self._least, most, told)
+        conditions = (condition.mapped(lambda e: e.xreplace(stand_in)) for condition in held)
+        return Region(self._least, most, conditions)
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -209,7 +211,7 @@ class Analysis(MetricLaws):
     def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:
         """Return whether some values keep the assumptions and make a valid network."""
         try:
-            evaluate = self.laws_at(settings)
+            evaluate = self.evaluator_at(settings)
         except SpecError:
             return False
         return all(condition.holds(evaluate) for condition in self.demands)
@@ -357,29 +359,29 @@ class Analysis(MetricLaws):
         return found
 
     @once
-    def law(self, expression: Expr) -> Expr:
+    def closed_form(self, expression: Expr) -> Expr:
         """Return a count as it is printed: every quotient in it is an integer.
 
         What depends on the turn of a repeat is that of the last.
         """
-        shown = self.assumed.shown(self._in_last_turn(expression))
+        shown = self.assumed.shown(self._in_last_iteration(expression))
         return settled(unfloored(shown, self._whole, of_quotients=True), self._whole)
 
-    def _in_last_turn(self, expression: Expr) -> Expr:
+    def _in_last_iteration(self, expression: Expr) -> Expr:
         for index, last in self.propagation.last_indices.items():
             if index in symbols_in(expression):
-                expression = at_turn(expression, index, last)
+                expression = at_iteration(expression, index, last)
         return expression
 
-    def read(self, law: Expr) -> Expr:
+    def read(self, form: Expr) -> Expr:
         """Return a closed form as it is read: what a maximum's terms share stands in front."""
-        return factored(law, self._whole)
+        return factored(form, self._whole)
 
-    def law_of(self, metric: Metric, expression: Expr) -> Expr:
+    def closed_form_of(self, metric: Metric, expression: Expr) -> Expr:
         """Return some of a metric as it is printed: a count, or a quantity with its unit."""
         if metric.quantity is None:
-            return self.law(expression)
-        real = self.assumed.shown(self._in_last_turn(expression))
+            return self.closed_form(expression)
+        real = self.assumed.shown(self._in_last_iteration(expression))
         return Quantity(real, Str(metric.quantity))
 
     def unfloored(self, metric: str) -> Expr:
@@ -439,7 +441,7 @@ class Analysis(MetricLaws):
             SpecError: an unknown symbol, a value outside its domain, or an invalid network.
         """
         values = {n: self._checked(n, to_rational(n, value)) for n, value in settings.items()}
-        point = Point(self, self.laws_at(values))
+        point = Point(self, self.evaluator_at(values))
         self.check(point.evaluate)
         return point
 
@@ -502,6 +504,6 @@ class Point(MetricNumbers):
 
         def __getattr__(self, name: str) -> Rational | None:
             if name in METRICS:
-                law = getattr(self.analysis, name)
-                return None if law is None else self.evaluate(law)
+                form = getattr(self.analysis, name)
+                return None if form is None else self.evaluate(form)
             raise AttributeError(_no_metric("a point", name))

@@ -31,10 +31,10 @@ class ClosedForms(Network, Protocol):
     def parts(self, metric: Metric) -> list[Expr]:
         """Return what the network's metric is the sum or the maximum of, layer by layer."""
 
-    def law_of(self, metric: Metric, expression: Expr) -> Expr:
+    def closed_form_of(self, metric: Metric, expression: Expr) -> Expr:
         """Return some of a metric as it is printed."""
 
-    def laws_at(self, settings: Mapping[str, Rational]) -> Evaluator:
+    def evaluator_at(self, settings: Mapping[str, Rational]) -> Evaluator:
         """Return what gives every law its value at some values of the symbols."""
 
     def is_valid_at(self, settings: Mapping[str, Rational]) -> bool:

@@ -68,8 +68,11 @@ def compiled(
         values = _values(analysis, denominators, links)
         program = IntegerProgram({symbols[name]: d for name, d in denominators.items()}, values)
         inputs = {name: program.lower(symbols[name]).numerator for name in denominators}
-        laws = {name: analysis.law_of(find_metric(name), analysis.total(name)) for name in metrics}
-        parts = {name: program.signed(program.lower(law)) for name, law in laws.items()}
+        forms = {
+            name: analysis.closed_form_of(find_metric(name), analysis.total(name))
+            for name in metrics
+        }
+        parts = {name: program.signed(program.lower(form)) for name, form in forms.items()}
         linked = {name: program.signed(program.lower(symbols[name])) for name in links}
         conditions = tuple(map(program.condition, analysis.demands))
         rules = [node for n, part in linked.items() for node in _rules(program, part, declared[n])]

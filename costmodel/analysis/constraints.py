@@ -72,11 +72,11 @@ def read_constraints(texts: Iterable[str], analysis: Analysis) -> tuple[Constrai
 
 def _read(text: str, analysis: Analysis) -> Iterator[Constraint]:
     try:
-        for said in _parts(text):
+        for written in _parts(text):
             for part in conjuncts(
-                resolve(parse_measured(said, analysis.graph.values), _scope(analysis))
+                resolve(parse_measured(written, analysis.graph.values), _scope(analysis))
             ):
-                yield from _compared(said, part, analysis)
+                yield from _compared(written, part, analysis)
     except SpecError:
         raise
     except (ExpressionError, ValueError) as error:
@@ -160,8 +160,8 @@ def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint
             if operator != "==" and operator[0] == ">":
                 low, high = high, low
             metrics = tuple(name for name in METRICS if name in free_names(part))
-            said = f"{text} (at most)" if operator == "==" else text
-            yield Constraint(said, low, high, operator in ("<", ">"), metrics)
+            written = f"{text} (at most)" if operator == "==" else text
+            yield Constraint(written, low, high, operator in ("<", ">"), metrics)
             if operator == "==":
                 yield Constraint(f"{text} (at least)", high, low, strict=False, metrics=metrics)
         case Truth():
@@ -172,7 +172,7 @@ def _compared(text: str, part: Value, analysis: Analysis) -> Iterator[Constraint
 
 def _quantity(tree: Tree, analysis: Analysis) -> Expr:
     """Return an expression of metrics in closed form."""
-    laws = {symbol(name): name for name in METRICS if name in free_names(tree)}
+    forms = {symbol(name): name for name in METRICS if name in free_names(tree)}
 
     def lookup(leaf: Name | Measure) -> Expr:
         assert isinstance(leaf, Name)
@@ -180,4 +180,4 @@ def _quantity(tree: Tree, analysis: Analysis) -> Expr:
         return known[leaf.id] if leaf.id in known else symbol(leaf.id)
 
     stated = translate(tree, lookup)
-    return stated.xreplace({stands: analysis.total(name) for stands, name in laws.items()})
+    return stated.xreplace({stands: analysis.total(name) for stands, name in forms.items()})

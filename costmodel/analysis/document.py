@@ -39,7 +39,7 @@ VERSION = 1
 NOTHING = "–"
 """The sign for a count of nothing, and for none."""
 
-LONGEST_LAW = 600
+LONGEST_FORM = 600
 """The most characters of a closed form that are read at a glance: a screen has no more."""
 
 MOST_ROWS = 50
@@ -112,9 +112,9 @@ class ClosedForm(NamedTuple):
         show = self.names.printer(printer)
         if self.name:
             return f"{show.symbol(self.name)} {show.equals} {show.show(self.expression)[0]}"
-        law = self.read(self.expression)
-        is_short = len(self.names.printer()(law)) <= LONGEST_LAW
-        return show(law if is_short else tight(law))
+        form = self.read(self.expression)
+        is_short = len(self.names.printer()(form)) <= LONGEST_FORM
+        return show(form if is_short else tight(form))
 
 
 Cell = str | Rational | Shapes | ClosedForm | None
@@ -340,7 +340,7 @@ class Document(Tabular):
         program: makes the functions that exported code consists of.
         holds: whether what was asked holds; where it does not, the command's exit status is 1.
         errors: what of the question could not be answered; the command's exit status is 2.
-        told: what is told beside the answer, on stderr.
+        messages: what is told beside the answer, on stderr.
         study: what a plot of it shows, where there is one.
     """
 
@@ -352,7 +352,7 @@ class Document(Tabular):
     program: "Callable[[Language], Program] | None" = None
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     study: Any = None
 
     def __repr__(self) -> str:

@@ -25,8 +25,10 @@ def domain_of(
     """
     values = values or analysis.graph.values
     others = {s: exact(values[n]) for n, s in analysis.symbols.items() if n != name}
-    asked = (condition.mapped(lambda side: side.xreplace(others)) for condition in analysis.demands)
-    return domain_under(analysis.graph.symbols[name], analysis.symbols[name], asked, step)
+    required = (
+        condition.mapped(lambda side: side.xreplace(others)) for condition in analysis.demands
+    )
+    return domain_under(analysis.graph.symbols[name], analysis.symbols[name], required, step)
 
 
 MAX_TRIED = 32

@@ -37,13 +37,13 @@ class Vectorised:
 
     Attributes:
         metric: its name.
-        law: the closed form that it computes.
+        closed_form: the closed form that it computes.
         defaults: symbol name → value where the call gives none; the order of positional arguments.
         analysis: of the network; its demands say where a value is valid.
     """
 
     metric: str
-    law: Expr
+    closed_form: Expr
     defaults: Mapping[str, arithmetic.Rational]
     analysis: ClosedForms
 
@@ -102,7 +102,7 @@ class Vectorised:
         return found, Tape(found.program, (*found.metrics[self.metric], *found.conditions))
 
     def _result(self, numerators: Array, denominators: Array, scalar: bool) -> Any:
-        if isinstance(self.law, Quantity):
+        if isinstance(self.closed_form, Quantity):
             floats = nearest_floats(numerators, denominators)
             return float(floats.item()) if scalar else floats
         found = quotients(numerators, denominators)
@@ -124,6 +124,6 @@ def vectorise(analysis: ClosedForms, metric: str) -> Vectorised:
     Raises:
         NoCountError: the network has no number of it.
     """
-    law = analysis.law_of(find_metric(metric), analysis.total(metric))
+    form = analysis.closed_form_of(find_metric(metric), analysis.total(metric))
     defaults = {name: analysis.graph.values[name] for name in analysis.symbols}
-    return Vectorised(metric, law, defaults, analysis)
+    return Vectorised(metric, form, defaults, analysis)

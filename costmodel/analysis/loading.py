@@ -80,8 +80,10 @@ def analyze(
     fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
     architecture = load(spec)
     counts = convention_of(convention, architecture)
-    asked, said = tuple(assume), as_scenario(scenario)
-    return analyze_loaded(architecture, counts, fixed, asked, said, numbers_suffice=numbers_suffice)
+    assumed, given = tuple(assume), as_scenario(scenario)
+    return analyze_loaded(
+        architecture, counts, fixed, assumed, given, numbers_suffice=numbers_suffice
+    )
 
 
 def analyze_loaded(
@@ -129,7 +131,7 @@ def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
     """Return a text: the conditions that fail, and the nearest values at which none does."""
     values = {**free.graph.values, **fixed}
     try:
-        evaluate = free.laws_at(values)
+        evaluate = free.evaluator_at(values)
         failed = [condition for condition in free.conditions if not condition.holds(evaluate)]
     except (SpecError, ExpressionError):  # a condition has no value there
         return ""
@@ -138,12 +140,12 @@ def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
         return ""
     texts = " and ".join(map(condition_text, failed))
     at = ", ".join(f"{name} = {values[name]}" for name in about)
-    said = f"; {texts} fail{'s' * (len(failed) == 1)} at {at}"
+    failure = f"; {texts} fail{'s' * (len(failed) == 1)} at {at}"
     if len(free.conditions) == 1:
-        said = f", which fails at {at}"
+        failure = f", which fails at {at}"
     near = nearest_valid(free, values, sorted(about, key=lambda name: (name not in fixed, name)))
     shown = " ".join(f"{name}={value}" for name, value in near.items())
-    return f"{said}; the nearest that holds: --set {shown}" if near else said
+    return f"{failure}; the nearest that holds: --set {shown}" if near else failure
 
 
 def analyze_architecture(
@@ -220,11 +222,11 @@ def no_token_before() -> SpecError:
 
 def _near_defaults(architecture: Architecture, conditions: Iterable[Condition]) -> Architecture:
     """Return the spec with the defaults nearest to its own that keep conditions on one symbol."""
-    symbols, asked = dict(architecture.header.symbols), tuple(conditions)
-    if not asked:
+    symbols, required = dict(architecture.header.symbols), tuple(conditions)
+    if not required:
         return architecture
     for name, declared in symbols.items():
-        domain = domain_under(declared, symbol(name, declared.domain), asked)
+        domain = domain_under(declared, symbol(name, declared.domain), required)
         symbols[name] = declared.model_copy(update={"default": domain.nearest(declared.default)})
     header = architecture.header.model_copy(update={"symbols": symbols})
     return architecture._replace(header=header)

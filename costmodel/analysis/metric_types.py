@@ -9,7 +9,7 @@ from sympy import Expr
 from archspec.arithmetic import Rational
 
 
-class MetricLaws:
+class MetricForms:
     """Metrics as closed forms."""
 
     params: Expr

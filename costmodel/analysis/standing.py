@@ -8,12 +8,12 @@ from costmodel.analysis.document import Block, Document, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
-Said = str | Iterable[Note]
+StatedNotes = str | Iterable[Note]
 """A text under the usual label, nothing where it is empty; or notes with their own labels."""
 
 
 def standing_notes(
-    analysis: Analysis, *, at: Said, conditions: Said, metrics: Iterable[str] = ()
+    analysis: Analysis, *, at: StatedNotes, conditions: StatedNotes, metrics: Iterable[str] = ()
 ) -> Iterator[Note]:
     """Yield the notes of a network: all that its numbers depend on (see `in_order`).
 
@@ -29,9 +29,9 @@ def standing_notes(
 
 
 def in_order(
-    at: Said,
+    at: StatedNotes,
     assumed: Iterable[str],
-    conditions: Said,
+    conditions: StatedNotes,
     *,
     scenario: Iterable[Note],
     convention: Convention,
@@ -44,10 +44,10 @@ def in_order(
     yield "convention", convention.name
 
 
-def _under(label: str, said: Said) -> Iterable[Note]:
-    if isinstance(said, str):
-        return [(label, said)] if said else []
-    return said
+def _under(label: str, notes: StatedNotes) -> Iterable[Note]:
+    if isinstance(notes, str):
+        return [(label, notes)] if notes else []
+    return notes
 
 
 def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[Note]:
@@ -99,7 +99,7 @@ def document_of(
     return Document(graph.title, blocks, data, graph.source or "", **more)
 
 
-def told_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
+def warnings_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
     """Return the messages on what specs say without effect."""
     return tuple(f"warning: {warning}" for analysis in analyses for warning in analysis.warnings)
 

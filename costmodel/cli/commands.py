@@ -44,21 +44,21 @@ SHARED: dict[str, Any] = {
 
 def command_of(question: Question) -> "Callable[..., int | Drawing]":
     """Return the function that runs a question; it returns the exit status, or what is drawn."""
-    asked = dict(signature(question.ask).parameters)
-    has_analysis = asked.pop("analysis", None) is not None
-    has_setup = asked.pop("setup", None) is not None
+    parameters = dict(signature(question.ask).parameters)
+    has_analysis = parameters.pop("analysis", None) is not None
+    has_setup = parameters.pop("setup", None) is not None
     given_type = _given(question) if has_analysis or has_setup else None
 
     def command(
         *words: Any,
         format: str = "table",  # noqa: A002 - the option's name
         plot: str | None = None,
-        **said: Any,
+        **values: Any,
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
 
-        render, given = find_renderer(format), said.pop("given", None) or (given_type or Given)()
-        answers = {name: _value(name, said[name], asked[name]) for name in said}
+        render, given = find_renderer(format), values.pop("given", None) or (given_type or Given)()
+        answers = {name: _value(name, values[name], parameters[name]) for name in values}
         draw = _drawer(question, plot)
         if has_setup:
             answers["setup"] = given.setup
@@ -69,24 +69,25 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return document, render(document), draw(document)
 
         if not has_analysis:
-            return _told(*answer(*words))
+            return _printed(*answer(*words))
         spec, *others = words
         if answers.get("for_") is not None:
             from costmodel.studies.solve import opened
 
-            return _told(*answer(opened(spec, answers["for_"], given.setup), *others))
-        wants = answers.get("symbolic") or (format == "json" and "symbolic" in asked)
-        laws = question.opens or bool(wants)
-        return _told(*given.worked_out(spec, lambda network: answer(network, *others), laws=laws))
+            return _printed(*answer(opened(spec, answers["for_"], given.setup), *others))
+        wants = answers.get("symbolic") or (format == "json" and "symbolic" in parameters)
+        symbolic = question.opens or bool(wants)
+        found = given.worked_out(spec, lambda one: answer(one, *others), symbolic=symbolic)
+        return _printed(*found)
 
-    _declare(command, question, list(asked.values()), given_type, has_spec=has_analysis)
+    _declare(command, question, list(parameters.values()), given_type, has_spec=has_analysis)
     return command
 
 
-def _told(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
+def _printed(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
     """Print an answer, tell what stands beside it; return the exit status, or what is drawn."""
     print(shown, end="")
-    tell_all((*document.told, *(t for error in document.errors[:-1] for t in error.messages)))
+    tell_all((*document.messages, *(t for error in document.errors[:-1] for t in error.messages)))
     if document.errors:
         raise document.errors[-1]
     return int(not document.holds) if drawing is None else drawing
@@ -106,14 +107,14 @@ def _drawer(question: Question, path: str | None) -> "Callable[[Document], Drawi
 def _declare(
     command: Any,
     question: Question,
-    asked: list[Argument],
+    parameters: list[Argument],
     given: type[Given] | None,
     *,
     has_spec: bool,
 ) -> None:
     """Give a function the parameters and the help of a question's command."""
-    words = [_typed(each) for each in asked if each.kind is Argument.POSITIONAL_ONLY]
-    others = [_typed(each) for each in asked if each.kind is not Argument.POSITIONAL_ONLY]
+    words = [_typed(each) for each in parameters if each.kind is Argument.POSITIONAL_ONLY]
+    others = [_typed(each) for each in parameters if each.kind is not Argument.POSITIONAL_ONLY]
     if question.plot:
         others.append(_option("plot", PlotFile, None))
     others.append(_option("format", Format, "table"))
@@ -131,29 +132,29 @@ def _option(name: str, annotation: Any, default: object) -> Argument:
     return Argument(name, Argument.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _typed(asked: Argument) -> Argument:
+def _typed(parameter: Argument) -> Argument:
     """Return a parameter of a question as one of its command.
 
     An option of several values is a list, or None where it is not given; an integer is a whole one.
     """
-    annotation = asked.annotation
+    annotation = parameter.annotation
     if int in (annotation, *get_args(annotation)):
         annotation = Annotated[annotation, WHOLE]
-    if get_origin(annotation) is tuple and asked.default is Argument.empty:
+    if get_origin(annotation) is tuple and parameter.default is Argument.empty:
         annotation = list[str]
     elif get_origin(annotation) is tuple:
-        asked, annotation = asked.replace(default=None), list[str] | None
-    return asked.replace(annotation=SHARED.get(asked.name, annotation))
+        parameter, annotation = parameter.replace(default=None), list[str] | None
+    return parameter.replace(annotation=SHARED.get(parameter.name, annotation))
 
 
-def _value(name: str, value: Any, asked: Argument) -> Any:
+def _value(name: str, value: Any, parameter: Argument) -> Any:
     """Return the value of an option as the question takes it."""
     option = f"--{name.strip('_').replace('_', '-')}"
     if name == "depth":
         require_depth(value)
-    if get_origin(asked.annotation) is tuple:
+    if get_origin(parameter.annotation) is tuple:
         require_values(option, value)
-        return asked.default if value is None else tuple(dict.fromkeys(value))
+        return parameter.default if value is None else tuple(dict.fromkeys(value))
     return value
 
 

@@ -46,9 +46,9 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     else:
         write(changes)
     for change in stale:
-        told = f"{change.stale} of {change.markers} markers " if change.markers else ""
+        count = f"{change.stale} of {change.markers} markers " if change.markers else ""
         done = "stale" if check else "refreshed" if change.markers else "written"
-        tell(f"{change.path}: {told}{done}")
+        tell(f"{change.path}: {count}{done}")
     if not stale:
         markers = sum(change.markers for change in changes)
         tell(f"{markers} markers up to date")

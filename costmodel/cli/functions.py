@@ -66,8 +66,8 @@ def function_of(name: str) -> Callable[..., Document]:
         SpecError: there is no such question.
     """
     question = QUESTIONS[name]
-    asked = signature(question.ask).parameters
-    declared = _signature(asked)
+    parameters = signature(question.ask).parameters
+    declared = _signature(parameters)
 
     def ask(*words: Any, **options: Any) -> Document:
         try:
@@ -75,16 +75,18 @@ def function_of(name: str) -> Callable[..., Document]:
         except TypeError as error:
             raise TypeError(f"{ask.__name__}: {error}") from None
         setup = _setup(question.defaults, **{key: options.pop(key, None) for key in SETUP_OPTIONS})
-        options = {key: _several(value, asked[key]) for key, value in options.items()}
-        given = list(map(_several, words, asked.values()))
-        if "setup" in asked:
+        options = {key: _several(value, parameters[key]) for key, value in options.items()}
+        given = list(map(_several, words, parameters.values()))
+        if "setup" in parameters:
             options["setup"] = setup
-        if "analysis" in asked:
+        if "analysis" in parameters:
             given[0] = _network(words[0], setup, options, question)
         return question.ask(*given, **options)
 
     ask.__name__ = ask.__qualname__ = name.replace("-", "_")
-    ask.__doc__ = _help(question.ask.__doc__ or "", has_setup=len(declared.parameters) > len(asked))
+    ask.__doc__ = _help(
+        question.ask.__doc__ or "", has_setup=len(declared.parameters) > len(parameters)
+    )
     ask.__dict__["__signature__"] = declared
     return ask
 
@@ -96,19 +98,19 @@ def _help(text: str, *, has_setup: bool) -> str:
     return about.rstrip() + (SETUP_HELP if has_setup else "\n") + ("\n" + raised if raised else "")
 
 
-def _several(value: Any, asked: Parameter) -> Any:
+def _several(value: Any, parameter: Parameter) -> Any:
     """Return the words of a parameter that takes several as such, also where it is one.
 
     Raises:
         SpecError: one of them is no text.
     """
-    kinds = {get_origin(each) for each in (asked.annotation, *get_args(asked.annotation))}
+    kinds = {get_origin(each) for each in (parameter.annotation, *get_args(parameter.annotation))}
     if value is None or not kinds & {tuple, list}:
         return value
     texts = [value] if isinstance(value, str | PathLike) else list(value)
     for each in texts:
         if not isinstance(each, str | PathLike):
-            cause = f"{asked.name} takes names, paths and texts, not {each!r}"
+            cause = f"{parameter.name} takes names, paths and texts, not {each!r}"
             raise SpecError(cause, hint="a network is given by its name or its path here")
     paths = [fspath(each) for each in texts]
     return tuple(paths) if tuple in kinds else paths
@@ -133,14 +135,14 @@ def _network(
         from costmodel.studies.solve import opened
 
         return opened(network, wanted, setup)
-    laws = question.opens or bool(options.get("symbolic"))
-    return analyze(network, **setup._asdict(), numbers_suffice=not laws)
+    closed_forms = question.opens or bool(options.get("symbolic"))
+    return analyze(network, **setup._asdict(), numbers_suffice=not closed_forms)
 
 
-def _signature(asked: Mapping[str, Parameter]) -> Signature:
+def _signature(parameters: Mapping[str, Parameter]) -> Signature:
     """Return the question's parameters, and those of what is said beside the spec."""
-    shown = [each for name, each in asked.items() if name != "setup"]
-    if {"analysis", "setup"} & asked.keys():
+    shown = [each for name, each in parameters.items() if name != "setup"]
+    if {"analysis", "setup"} & parameters.keys():
         beside = signature(_setup).parameters
         shown += [beside[name].replace(kind=Parameter.KEYWORD_ONLY) for name in SETUP_OPTIONS]
     return Signature(
@@ -190,7 +192,7 @@ def sweep_points(
     join: str | None = None,
     sample: int | None = None,
     seed: int = 0,
-    **said: Any,
+    **options: Any,
 ) -> SweepPoints:
     """Return many points of a design space, as ``sweep_points("mobilenet_v2", "h=96,128")``.
 
@@ -206,7 +208,7 @@ def sweep_points(
         join: a CSV file with columns of one's own.
         sample: how many points are drawn by chance.
         seed: of the sample.
-        said: ``convention``, ``settings``, ``assume`` and ``scenario``, as `analyze` takes them.
+        options: ``convention``, ``settings``, ``assume`` and ``scenario``, as `analyze` takes them.
 
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
@@ -215,7 +217,7 @@ def sweep_points(
     request = Request(shown, held, front, top, by, order)
     if isinstance(vary, Mapping):
         vary = [f"{name}={','.join(map(str, values))}" for name, values in vary.items()]
-    words, setup = (_texts(specs), _texts(vary)), _setup({}, **said)
+    words, setup = (_texts(specs), _texts(vary)), _setup({}, **options)
     return SweepPoints(planned(*words, request, setup=setup, join=join, sample=sample, seed=seed))
 
 
@@ -231,8 +233,8 @@ def _setup(
     assume: str | Sequence[str] | None = None,
     scenario: Mapping[str, Any] | None = None,
 ) -> Setup:
-    said = as_scenario({**defaults, **(scenario or {})})
-    return Setup(convention, settings or {}, _texts(assume or ()), said)
+    stated = as_scenario({**defaults, **(scenario or {})})
+    return Setup(convention, settings or {}, _texts(assume or ()), stated)
 
 
 def layers(network: Analysis, metrics: tuple[str, ...] = (), *, symbolic: bool) -> Document:
@@ -251,7 +253,9 @@ def show(shown: Document | Analysis | Point) -> str:
         )
         return fragment(Document(repr(shown), lambda: iter([table_of(_TOTALS, rows)]), dict))
     report = Report(shown)
-    totals = (LabelledValue(metric.title, _law(report, metric.name)) for metric in report.columns)
+    totals = (
+        LabelledValue(metric.title, _closed_form(report, metric.name)) for metric in report.columns
+    )
     formulas = Entries(tuple(totals), are_equations=True)
     page = fragment(document(report))
     return page + fragment(Document("", lambda: iter((formulas,)), dict)) * bool(shown.symbols)
@@ -260,6 +264,6 @@ def show(shown: Document | Analysis | Point) -> str:
 _TOTALS = (Column("metric", "metric"), Column("value", "value", COUNT))
 
 
-def _law(report: Report, name: str) -> ClosedForm | None:
+def _closed_form(report: Report, name: str) -> ClosedForm | None:
     total: Expr | None = None if report.analysis.none_of(name) else report.total(name)
     return None if total is None else ClosedForm(total, read=report.analysis.read)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @options
 @dataclass(frozen=True)
-class Ranking:
+class TopLayers:
     """The layers that are shown of a network.
 
     Attributes:
@@ -48,7 +48,7 @@ class Ranking:
             )
 
 
-UNRANKED = Ranking()
+UNRANKED = TopLayers()
 """All layers in their order."""
 
 
@@ -59,7 +59,7 @@ def report(
     symbolic: Symbolic = False,
     metric: Metrics = None,
     depth: Depth = None,
-    ranking: Ranking = UNRANKED,
+    ranking: TopLayers = UNRANKED,
     format: Format = "table",  # noqa: A002 - the option's name
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
@@ -78,7 +78,7 @@ def report(
             by = ranking.by or "macs"
             return Report(analysis, chosen(metric), symbolic, depth, ranking.top, by)
 
-        _print_report(spec[0], shown, given, format, laws=symbolic or format == "json")
+        _print_report(spec[0], shown, given, format, symbolic=symbolic or format == "json")
     elif depth is not None or ranking.top is not None:
         option = "depth" if ranking.top is None else "top"
         raise SpecError(f"--{option} is of one network, and these are several")
@@ -87,11 +87,12 @@ def report(
 
 
 def _print_report(
-    spec: str, shown: "Callable[[Analysis], Report]", given: Given, form: str, *, laws: bool
+    spec: str, shown: "Callable[[Analysis], Report]", given: Given, form: str, *, symbolic: bool
 ) -> None:
     """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.studies.report_document import document
 
     render = find_renderer(form)
-    print(given.worked_out(spec, lambda found: render(document(shown(found))), laws=laws), end="")
+    made = given.worked_out(spec, lambda net: render(document(shown(net))), symbolic=symbolic)
+    print(made, end="")

@@ -8,10 +8,10 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError
-from costmodel.algebra.sums import OpenLawError
+from costmodel.algebra.sums import NoClosedFormError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze
-from costmodel.analysis.standing import told_of
+from costmodel.analysis.standing import warnings_of
 from costmodel.cli.misuse import is_like_a_spec
 from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
@@ -233,20 +233,20 @@ class Given:
     def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
         """Return the analysis of a spec; what the spec says without effect is told on stderr."""
         analysis = analyze(spec, **self.setup._asdict(), numbers_suffice=numbers_suffice)
-        tell_all(told_of([analysis]))
+        tell_all(warnings_of([analysis]))
         return analysis
 
-    def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, laws: bool) -> _T:
+    def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, symbolic: bool) -> _T:
         """Return the result of some work on a spec, done in numbers where a law is open.
 
         Raises:
             SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
         """
-        analysis = self.analysis(spec, numbers_suffice=not laws)
+        analysis = self.analysis(spec, numbers_suffice=not symbolic)
         try:
             return work(analysis)
-        except OpenLawError:
-            if laws or self.assume or not analysis.symbols:
+        except NoClosedFormError:
+            if symbolic or self.assume or not analysis.symbols:
                 raise
         values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
         return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))

@@ -6,14 +6,14 @@ from contextlib import suppress
 
 from archspec.errors import visible
 
-TOLD = "archcost: "
+PREFIX = "archcost: "
 """The beginning of each message."""
 
 
 def tell(*lines: str) -> None:
     """Tell something on stderr, each of its lines as it is; where nobody can hear it, nothing."""
     with suppress(OSError):
-        print(TOLD + "\n".join(map(visible, lines)), file=sys.stderr)
+        print(PREFIX + "\n".join(map(visible, lines)), file=sys.stderr)
 
 
 def tell_all(messages: Iterable[str]) -> None:

@@ -86,12 +86,12 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError("a marker reads no standard input")
     if any(word.startswith(TORCH) for word in marker.words):
         raise SpecError("a marker runs nobody's code, as that of a factory of modules")
-    with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as told:
+    with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as messages:
         made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made:
         hint = f"{marker.command} says why"
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
-    for line in told.getvalue().splitlines():
+    for line in messages.getvalue().splitlines():
         if line.startswith(WARNING):
             print(line, file=sys.stderr)
     files = {path: file.read_bytes() for path, file in scratch.files.items()}

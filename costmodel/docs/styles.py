@@ -72,8 +72,8 @@ def _html_figure(path: str, shown: str) -> str:
 
 
 def _latex_figure(path: str, shown: str) -> str:
-    said = escaped_latex(shown)
-    return f"\\includegraphics[width=\\linewidth]{{{_plain(path)}}} % {said}\n"
+    caption = escaped_latex(shown)
+    return f"\\includegraphics[width=\\linewidth]{{{_plain(path)}}} % {caption}\n"
 
 
 def _rst_figure(path: str, shown: str) -> str:

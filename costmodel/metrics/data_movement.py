@@ -20,7 +20,7 @@ from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.base import elements
-from costmodel.rules.cost import Cache, Output, State
+from costmodel.rules.cost import Cache, KeptState, Output
 from costmodel.rules.nests import LoopNest, Operand
 
 
@@ -78,7 +78,7 @@ def count_bytes_moved(layer: LayerCost, context: Context) -> Expr:
     return data_movement(layer, context).total
 
 
-def kept_bytes(kept: Cache | State, tokens: Expr, dtype: str) -> Expr:
+def kept_bytes(kept: Cache | KeptState, tokens: Expr, dtype: str) -> Expr:
     """Return ``n·tokens·Σ parts`` in bytes; each tensor begins at a whole one."""
     sizes = (kept.rows * tokens * part for part in kept.parts)
     return Add(*(in_bytes(size, dtype) for size in sizes))

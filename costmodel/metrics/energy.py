@@ -21,7 +21,7 @@ from archspec.errors import SpecError
 from archspec.hardware import EnergyFigure, Profile
 from costmodel.algebra.functions import Maximum, exact, terms_of
 from costmodel.algebra.once import once
-from costmodel.algebra.sums import OpenFormError, each_by_each, open_law
+from costmodel.algebra.sums import OpenFormError, each_by_each, no_closed_form
 from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.liveness import AtWork
 from costmodel.metrics.memory_peak import at_work
@@ -148,7 +148,7 @@ class Energies:
                 for each, times in _over_iterations(moved, joules, iteration):
                     runs[each].append(times)
         except OpenFormError:
-            raise open_law("energy_activations", layer.node) from None
+            raise no_closed_form("energy_activations", layer.node) from None
         return Add(*(each_by_each(Add(*t).expand(), each) for each, t in runs.items()))
 
     def _per_byte(self, ladder: Ladder, what: str, layer: LayerCost) -> Expr:

@@ -16,11 +16,11 @@ from sympy import Add, Expr, Integer, S
 from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.functions import Minimum
 from costmodel.algebra.sums import (
+    Iterations,
     OpenFormError,
-    Turns,
-    at_turn,
+    at_iteration,
     each_by_each,
-    largest_turn,
+    largest_of_iterations,
     sum_of_steps,
     where_it_happens,
 )
@@ -51,13 +51,13 @@ class Iteration(NamedTuple):
         repeat: names the repeat, and in which iterations of the repeats around it it is.
         which: the iterations that it stands for.
         runs: how many the repeat has.
-        turns: the index of a repeat in whose iterations sizes differ, and their number; or None.
+        iterations: the index and the number of those of a repeat in which sizes differ; or None.
     """
 
     repeat: str
     which: Which
     runs: Expr
-    turns: Turns | None = None
+    iterations: Iterations | None = None
 
     @property
     def happens(self) -> Expr:
@@ -66,10 +66,10 @@ class Iteration(NamedTuple):
 
     def at_end(self, count: Expr) -> Expr:
         """Return a count in the first iteration, or the last, where it stands for only one."""
-        if self.turns is None or self.which not in (Which.FIRST, Which.LAST):
+        if self.iterations is None or self.which not in (Which.FIRST, Which.LAST):
             return count
-        end = S.Zero if self.which is Which.FIRST else self.turns.last
-        return at_turn(count, self.turns.index, end)
+        end = S.Zero if self.which is Which.FIRST else self.iterations.last
+        return at_iteration(count, self.iterations.index, end)
 
     def summed(self, count: Expr) -> Expr:
         """Return the sum of a count over the iterations that it stands for.
@@ -85,25 +85,25 @@ class Iteration(NamedTuple):
         return Add(self._over_all(count), each_by_each(-S.One, beside))
 
     def _over_all(self, count: Expr) -> Expr:
-        if self.turns is None:
+        if self.iterations is None:
             return each_by_each(self.runs, count)
-        index, runs = self.turns
+        index, runs = self.iterations
         try:
-            return sum_of_steps(count, self.turns)
+            return sum_of_steps(count, self.iterations)
         except OpenFormError:
             if not runs.is_Integer or runs * len(Add.make_args(count)) > MAX_SUMMED:
                 raise
-            return Add(*(at_turn(count, index, Integer(i)) for i in range(int(runs))))
+            return Add(*(at_iteration(count, index, Integer(i)) for i in range(int(runs))))
 
     def largest(self, size: Expr) -> Expr:
         """Return the largest size in the iterations that it stands for; 0 where there are none."""
         before, after = self.which.others
-        if self.turns is not None and self.which in (Which.FIRST, Which.LAST):
+        if self.iterations is not None and self.which in (Which.FIRST, Which.LAST):
             size = self.at_end(size)
-        elif self.turns is not None:
-            index, count = self.turns
-            size = at_turn(size, index, index + before) if before else size
-            size = largest_turn(size, Turns(index, count - before - after))
+        elif self.iterations is not None:
+            index, count = self.iterations
+            size = at_iteration(size, index, index + before) if before else size
+            size = largest_of_iterations(size, Iterations(index, count - before - after))
         return where_it_happens(size, self.runs - before - after)
 
     def indices(self, count: int) -> range:
@@ -114,7 +114,7 @@ class Iteration(NamedTuple):
         return range(count - 1 if self.which is Which.LAST else before, count - after)
 
 
-def told_apart(runs: Expr) -> tuple[Which, ...]:
+def distinguished(runs: Expr) -> tuple[Which, ...]:
     """Return the iterations of so many that a backward pass tells apart."""
     if runs.is_Integer and runs < 3:
         return (Which.FIRST, Which.LAST)[: int(runs)]

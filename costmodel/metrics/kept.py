@@ -90,15 +90,15 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     events, by_blocks = list(events), checkpoint is Checkpoint.BLOCKS
     outside = [e for e in events if takes_part(e) and not (by_blocks and e.block is not None)]
     blocks = _blocks(events) if by_blocks else {}
-    asked = _Asked()
-    asked.by(outside)
+    requested = _Requested()
+    requested.by(outside)
     for block, inside in blocks.items():
         for event in inside:
-            asked.entering(event, block)
+            requested.entering(event, block)
     with_core = checkpoint is not Checkpoint.ATTENTION
-    made = (held for event in outside for held in _inside(event, asked, with_core=with_core))
-    again = [_made_again(block, inside, asked) for block, inside in blocks.items()]
-    return Kept((*asked.held, *made), tuple(again if with_core else _cores(outside)))
+    made = (held for event in outside for held in _inside(event, requested, with_core=with_core))
+    again = [_made_again(block, inside, requested) for block, inside in blocks.items()]
+    return Kept((*requested.held, *made), tuple(again if with_core else _cores(outside)))
 
 
 def takes_part(event: Event) -> bool:
@@ -134,9 +134,11 @@ def keeps(event: Event) -> bool:
     return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
 
 
-def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_Asked") -> Again:
+def _made_again(
+    block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_Requested"
+) -> Again:
     """Return what a block keeps beside what is kept anyway."""
-    own = _Asked(kept_anyway)
+    own = _Requested(kept_anyway)
     worked = [event for event in events if takes_part(event)]
     own.by(worked)
     inside = (held for event in worked for held in _inside(event, own))
@@ -145,9 +147,9 @@ def _made_again(block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_
     return Again(block.path, tuple(held), block.within)
 
 
-def _is_asked(event: Event, asked_by: Iterable[int] | None) -> bool:
+def _is_needed(event: Event, needed_by: Iterable[int] | None) -> bool:
     """Return whether one of the gradients that need something is wanted; None means any."""
-    return asked_by is None or any(_is_wanted(event, number) for number in asked_by)
+    return needed_by is None or any(_is_wanted(event, number) for number in needed_by)
 
 
 def _is_wanted(event: Event, number: int) -> bool:
@@ -160,8 +162,8 @@ def _is_wanted(event: Event, number: int) -> bool:
 def _asks(event: Event) -> Iterator[Case]:
     """Yield what a layer keeps of what enters and leaves it."""
     backward = backward_of(event)
-    for number, asked_by in backward.inputs:
-        if _is_asked(event, asked_by):
+    for number, needed_by in backward.inputs:
+        if _is_needed(event, needed_by):
             yield from event.reads[number]
     if backward.output:
         yield from event.makes[0]
@@ -170,7 +172,7 @@ def _asks(event: Event) -> Iterator[Case]:
 def _wanted(event: Event) -> Iterator[Inside]:
     """Yield what a layer keeps of what is made inside it."""
     inside = backward_of(event).inside
-    return (each for each in inside if _is_asked(event, each.asked_by))
+    return (each for each in inside if _is_needed(event, each.needed_by))
 
 
 def _needs(kernel: Iterable[Event]) -> tuple[list[tuple[Event, Case]], dict[int, Event]]:
@@ -181,17 +183,19 @@ def _needs(kernel: Iterable[Event]) -> tuple[list[tuple[Event, Case]], dict[int,
     events = list(kernel)
     makers = {value: event for event in events for value in event.values_made if value.is_inner}
     again = {event.number: event for event in events if any(True for _ in _wanted(event))}
-    asked = [(event, case) for event in events for case in _asks(event)]
-    asked += [(event, case) for event in again.values() for cases in event.reads for case in cases]
+    pending = [(event, case) for event in events for case in _asks(event)]
+    pending += [
+        (event, case) for event in again.values() for cases in event.reads for case in cases
+    ]
     needed: list[tuple[Event, Case]] = []
-    while asked:
-        event, case = asked.pop()
+    while pending:
+        event, case = pending.pop()
         maker = makers.get(case.value)
         if maker is None:
             needed.append((event, case))
         elif maker.number not in again:
             again[maker.number] = maker
-            asked += [(maker, each) for cases in maker.reads for each in cases]
+            pending += [(maker, each) for cases in maker.reads for each in cases]
     return needed, again
 
 
@@ -204,12 +208,12 @@ def worked_again(events: Iterable[Event]) -> set[int]:
     return {number for inside in kernels.values() for number in _needs(inside)[1]}
 
 
-def _inside(event: Event, asked: "_Asked", *, with_core: bool = True) -> Iterator[Held]:
+def _inside(event: Event, requested: "_Requested", *, with_core: bool = True) -> Iterator[Held]:
     """Yield what is kept of what is made inside a layer, but for what its kept output says."""
     if event.kernel is not None:
         return
     for inside in _wanted(event):
-        share = 1 - asked.share(event.makes[0][0].value) if inside.follows else S.One
+        share = 1 - requested.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
             yield _held_inside(event, inside)._replace(share=share)
 
@@ -229,10 +233,10 @@ def _cores(worked: Iterable[Event]) -> Iterator[Again]:
             yield Again(core[0].path, again, event.within)
 
 
-class _Asked:
+class _Requested:
     """The values that are asked for, and where: in all networks, or in those of some iterations."""
 
-    def __init__(self, before: "_Asked | None" = None) -> None:
+    def __init__(self, before: "_Requested | None" = None) -> None:
         self.before = before  # what is kept anyway
         self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
 

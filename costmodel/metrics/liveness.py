@@ -18,12 +18,12 @@ from sympy import Add, Expr, Integer, S, Symbol
 from archspec.trees import Tensor
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.sums import (
+    Iterations,
     OpenFormError,
-    Turns,
-    at_turn,
+    at_iteration,
     closed_sum,
     each_by_each,
-    open_law,
+    no_closed_form,
 )
 from costmodel.algebra.work import charge
 from costmodel.metrics.iterations import Iteration, Which, largest, summed
@@ -70,7 +70,9 @@ class AtWork(NamedTuple):
 
     def grows(self, each: Expr) -> bool:
         """Return whether something depends on an index."""
-        return any(each.has(one.turns.index) for one in self.within if one.turns is not None)
+        return any(
+            each.has(one.iterations.index) for one in self.within if one.iterations is not None
+        )
 
     def over_iterations(self, each: Expr) -> Expr:
         """Return the sum of something over the iterations that this one stands for.
@@ -83,9 +85,9 @@ class AtWork(NamedTuple):
     def alive_in_each(self, evaluate: Evaluator) -> Iterator[Expr]:
         """Yield the bytes in memory in every iteration that this one stands for."""
         found = [self.alive]
-        for index, count in (one.turns for one in self.within if one.turns is not None):
+        for index, count in (one.iterations for one in self.within if one.iterations is not None):
             each = range(1, int(evaluate(count))) if self.alive.has(index) else (1,)
-            found = [at_turn(alive, index, Integer(i)) for alive in found for i in each]
+            found = [at_iteration(alive, index, Integer(i)) for alive in found for i in each]
         yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
@@ -100,13 +102,13 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
     """Yield every layer with the most bytes that are in memory while it works, in that order.
 
     Raises:
-        OpenLawError: iterations of an open number differ otherwise than by polynomials.
+        NoClosedFormError: iterations of an open number differ otherwise than by polynomials.
     """
     for layer, within, alive in _alive(run):
         try:
             yield layer, largest(alive, within)
         except OpenFormError:
-            raise open_law("what is in memory", layer.node) from None
+            raise no_closed_form("what is in memory", layer.node) from None
 
 
 def _alive(run: Run) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
@@ -137,10 +139,10 @@ class _Unrolled(Tracer):
         """Trace the first iteration, and a later one if there may be one; experts read the same."""
         flow = group.flow
         assert flow is not None
-        turns = None if flow.iteration is None else Turns(flow.iteration, group.runs)
+        iterations = None if flow.iteration is None else Iterations(flow.iteration, group.runs)
         entering, bodies = scope[flow.source], list[_Body]()
         for which in (Which.FIRST,) if group.runs is S.One else (Which.FIRST, Which.LATER):
-            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, turns)
+            iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, iterations)
             inside = here.iteration(group, iteration)
             if group.iteration is not None and bodies:
                 entering = self._handed_over(entering, group.iteration, group.iteration - 1, inside)
@@ -153,8 +155,8 @@ class _Unrolled(Tracer):
         scope[Tensor(group.path)] = result
         if len(bodies) == 1:
             self.kept.update(dict.fromkeys(bodies[0].leaves))
-        elif turns is not None:
-            self._pile(bodies, turns, _value(result), inside)
+        elif iterations is not None:
+            self._pile(bodies, iterations, _value(result), inside)
         if flow.chosen_by is not None:
             weighed = (*(body.result for body in bodies), scope[flow.chosen_by])
             self._connect(weighed, inside)
@@ -189,7 +191,9 @@ class _Unrolled(Tracer):
         self.kept, result = around, inner[flow.result]
         return _Body(begin, entering, result, leaves, keeps, flow.chosen_by is None)
 
-    def _pile(self, bodies: Sequence["_Body"], turns: Turns, result: Value, inside: Here) -> None:
+    def _pile(
+        self, bodies: Sequence["_Body"], iterations: Iterations, result: Value, inside: Here
+    ) -> None:
         """Add what leaves the network in earlier iterations: beside a later one, and after all.
 
         A tensor that enters a later iteration, or leaves the last, is in memory by itself.
@@ -201,11 +205,11 @@ class _Unrolled(Tracer):
         each = {*later.leaves, *((made,) if later.keeps_entering else ())}
         if not each:
             return
-        before = self._before(each, turns.index)
+        before = self._before(each, iterations.index)
         beside = [_read(value) for value in first.leaves if value not in entered]
         pile = self._connect(beside, inside, before - _bytes(entered), later.begin)
         left = [result] if is_left else []
-        total = at_turn(before + _bytes(later.leaves), turns.index, turns.last)
+        total = at_iteration(before + _bytes(later.leaves), iterations.index, iterations.last)
         happens = inside.within[-1].happens
         taken = [pile, *entered, *(value for value in later.leaves if value not in left)]
         rest = each_by_each(happens, (total - _bytes(left)).expand())
@@ -216,17 +220,17 @@ class _Unrolled(Tracer):
         """Return the bytes of some values in all iterations before the one of an index.
 
         Raises:
-            OpenLawError: they are no polynomial in the index.
+            NoClosedFormError: they are no polynomial in the index.
         """
         try:
-            return closed_sum(_bytes(values), Turns(index, index))
+            return closed_sum(_bytes(values), Iterations(index, index))
         except OpenFormError:
             layers = (event.layer for event in reversed(self.events) if event.layer is not None)
-            raise open_law("what is in memory", next(layers).node) from None
+            raise no_closed_form("what is in memory", next(layers).node) from None
 
     def _handed_over(self, cases: Cases, index: Symbol, last: Expr, inside: Here) -> Cases:
         """Return what a growing iteration leaves, as large as after the one of an index."""
-        return _read(self._connect([cases], inside, at_turn(cases[0].bytes, index, last)))
+        return _read(self._connect([cases], inside, at_iteration(cases[0].bytes, index, last)))
 
     def _connect(
         self, reads: Iterable[Cases], inside: Here, size: Expr = S.Zero, place: int | None = None

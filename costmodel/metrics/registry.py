@@ -20,8 +20,8 @@ from costmodel.algebra.sums import (
     OpenFormError,
     closed_sum,
     each_by_each,
-    largest_turn,
-    open_law,
+    largest_of_iterations,
+    no_closed_form,
     where_it_happens,
 )
 from costmodel.network.context import Context
@@ -189,12 +189,12 @@ class Metric:
         if self.together.per == "all runs":
             return count
         runs, copies, repeats, active = counted.often
-        over = largest_turn if self.combine == "max" else closed_sum
+        over = largest_of_iterations if self.combine == "max" else closed_sum
         try:
             for each in reversed(repeats):
                 count = over(count, each)
         except OpenFormError:
-            raise open_law(self.name, counted.layer.node) from None
+            raise no_closed_form(self.name, counted.layer.node) from None
         if runs is copies is S.One and (self.combine == "sum" or not repeats):
             return count
         if self.combine == "max":

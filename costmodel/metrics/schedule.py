@@ -131,10 +131,10 @@ class _Sizes:
 def _in_iteration(iteration: Iteration, evaluate: Evaluator) -> Iterator[Evaluator]:
     """Yield what evaluates in each of the iterations that one stands for."""
     indices = iteration.indices(int(evaluate(iteration.runs)))
-    if iteration.turns is None:
+    if iteration.iterations is None:
         yield from [evaluate] if indices else []
     else:
-        yield from (evaluate.at_turn(iteration.turns.index, i) for i in indices)
+        yield from (evaluate.at_iteration(iteration.iterations.index, i) for i in indices)
 
 
 def _undominated(rows: Iterable[Numbers]) -> list[Numbers]:

@@ -14,10 +14,10 @@ from sympy import Expr, S
 
 from archspec.precision import TYPES
 from archspec.trees import Tensor
-from costmodel.algebra.sums import Turns, each_by_each
+from costmodel.algebra.sums import Iterations, each_by_each
 from costmodel.algebra.work import charge
 from costmodel.metrics.fusion import kernel_of
-from costmodel.metrics.iterations import Iteration, Which, told_apart
+from costmodel.metrics.iterations import Iteration, Which, distinguished
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, LayerCost, Part
@@ -308,8 +308,8 @@ class _Training(Tracer):
         flow = group.flow
         assert flow is not None
         assert flow.entry is not None
-        index = None if group.iteration is None else Turns(group.iteration, group.runs)
-        kinds = told_apart(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
+        index = None if group.iteration is None else Iterations(group.iteration, group.runs)
+        kinds = distinguished(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
         source = entering = scope[flow.source]
         for which in kinds:
             iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)

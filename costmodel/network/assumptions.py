@@ -97,11 +97,11 @@ def read_assumptions(
         SpecError: a text is no assumption, or is about what is no free symbol.
     """
     reader = _AssumptionReader(symbols, fixed)
-    said = tuple(texts)
-    for each in said:
+    stated = tuple(texts)
+    for each in stated:
         reader.read(each)
     reader.check()
-    return reader.assumptions()._replace(texts=said)
+    return reader.assumptions()._replace(texts=stated)
 
 
 class _AssumptionReader:
@@ -114,14 +114,14 @@ class _AssumptionReader:
         self.divisors: dict[str, Tree] = {}
         self.facts: list[Condition] = []
 
-    def read(self, said: str) -> None:
+    def read(self, stated: str) -> None:
         """The conditions of one text."""
         try:
-            for part in conjuncts(resolve(parse(said), self.scope)):
+            for part in conjuncts(resolve(parse(stated), self.scope)):
                 self._sort(self._turned(part))
         except ExpressionError as error:
             hint = error.hint or FORMS
-            raise SpecError(f"assumption '{said}': {error.cause}", hint=hint) from None
+            raise SpecError(f"assumption '{stated}': {error.cause}", hint=hint) from None
 
     def _sort(self, part: Value) -> None:
         match part:

@@ -110,17 +110,17 @@ def accumulator_of(dtype: str) -> str:
     return "fp64" if dtype == "fp64" else "fp32"
 
 
-def typed(propagation: Propagation, *said: Precision) -> Typed:
+def typed(propagation: Propagation, *stated: Precision) -> Typed:
     """The types of a network.
 
     Args:
         propagation: its layers.
-        said: what is said of all of them, what weighs most first.
+        stated: what is said of all of them, what weighs most first.
 
     Raises:
         SpecError: a body that is repeated leaves another type than it takes.
     """
-    of_all = innermost(*said, UNSAID)
+    of_all = innermost(*stated, UNSAID)
     walk = _TypeWalk(of_all)
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
@@ -163,25 +163,25 @@ class _TypeWalk:
         return None
 
     def _layer(self, layer: LayerCost) -> None:
-        said = innermost(layer.node.precision, self.of_all)
-        made = self._made(layer, said)
+        stated = innermost(layer.node.precision, self.of_all)
+        made = self._made(layer, stated)
         owner = self.layers.get(layer.node.owner or "")  # whose weight it shares
-        weights = owner.weights if owner else said.weights or USUAL
+        weights = owner.weights if owner else stated.weights or USUAL
         factors = [self.tensors[tensor] for tensor in layer.reads] or [made]
         if any(operand.learnable for nest in layer.cost.nests for operand in nest.operands):
             factors.append(weights)
         operations = widest(factors)
-        sums = said.accumulators or accumulator_of(operations)
-        types = Types(weights, made, operations, sums, said.cache or made)
+        sums = stated.accumulators or accumulator_of(operations)
+        types = Types(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
         for tensor in layer.made:
             self.tensors[tensor] = made
 
-    def _made(self, layer: LayerCost, said: Precision) -> str:
+    def _made(self, layer: LayerCost, stated: Precision) -> str:
         """The type of what a layer makes; what it only passes on keeps its own."""
         if layer.cost.output is Output.PARAMETER:
-            return said.weights or USUAL
+            return stated.weights or USUAL
         passed_on = layer.cost.output in (Output.IN_PLACE, Output.VIEW) and layer.reads
         if passed_on and layer.node.precision.activations is None:
             return self.tensors[layer.reads[0]]
-        return said.activations or USUAL
+        return stated.activations or USUAL

@@ -15,11 +15,11 @@ from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import exact, parts_of
 from costmodel.algebra.sums import (
+    Iterations,
     OpenFormError,
-    Turns,
-    at_turn,
+    at_iteration,
     coefficients,
-    in_all_turns,
+    in_all_iterations,
     where_it_runs,
 )
 from costmodel.algebra.symbols import symbol
@@ -172,7 +172,7 @@ class Often(NamedTuple):
 
     runs: Expr = S.One
     copies: Expr = S.One
-    repeats: tuple[Turns, ...] = ()
+    repeats: tuple[Iterations, ...] = ()
     active: Expr = S.One
 
     @property
@@ -183,7 +183,7 @@ class Often(NamedTuple):
     def within(self, group: GroupCost) -> "Often":
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
-            return self._replace(repeats=(*self.repeats, Turns(group.iteration, group.runs)))
+            return self._replace(repeats=(*self.repeats, Iterations(group.iteration, group.runs)))
         chosen = group.flow is not None and group.flow.chosen_by is not None
         return Often(
             self.runs * group.runs,
@@ -430,9 +430,9 @@ class _ShapeWalk:
             cause = f"{item.name} takes {len(given.sizes)} axes as {given.name}"
             raise item.error(f"{cause}; {show_shape(shape)} enters")
         wanted = tuple(self.translate(size.tree) for size in given.sizes)
-        for axis, (asked, found) in enumerate(zip(wanted, shape, strict=True)):
-            rule = f"axis {axis} of what enters is {{found}}; {item.name} takes {{asked}}"
-            site.require(Equal(found, asked), rule, {"found": found, "asked": asked}, None)
+        for axis, (expected, found) in enumerate(zip(wanted, shape, strict=True)):
+            rule = f"axis {axis} of what enters is {{found}}; {item.name} takes {{expected}}"
+            site.require(Equal(found, expected), rule, {"found": found, "expected": expected}, None)
         self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
@@ -530,17 +530,17 @@ class _ShapeWalk:
         experts of a mixture all take the same input, so its body is always met once.
         """
         runs, copies = self._counts(item)
-        asked = len(self.requirements)
+        first = len(self.requirements)
         before = self.shapes[item.source]
         parts, after = self._iteration(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            self._ask_where_it_runs(asked, runs)
+            self._ask_where_it_runs(first, runs)
             return self._finish(item, after, parts, Often(runs, copies))
         if copies is S.One:
             hint = "give the repeat an index, so that its turns stand one by one"
             raise item.error(f"{_changing(before, after)}; shared turns keep it", hint)
         if not _is_bounded(runs):
-            del self.requirements[asked:]
+            del self.requirements[first:]
             grown = self._growing(item, before, after, runs)
             if grown is not None:
                 return grown
@@ -551,12 +551,12 @@ class _ShapeWalk:
             parts, after = self._iteration(item, before)
         return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
-    def _ask_where_it_runs(self, asked: int, runs: Expr) -> None:
-        """Restrict a body's requirements, from index ``asked`` on, to at least one iteration."""
+    def _ask_where_it_runs(self, first: int, runs: Expr) -> None:
+        """Restrict a body's requirements, from index ``first`` on, to at least one iteration."""
         if not is_at_least(runs, 1, self.least):
-            self.requirements[asked:] = [
+            self.requirements[first:] = [
                 each._replace(condition=where_it_runs(each.condition, runs))
-                for each in self.requirements[asked:]
+                for each in self.requirements[first:]
             ]
 
     def _entering(self, tensor: Tensor) -> Tensor:
@@ -607,26 +607,26 @@ class _ShapeWalk:
         steps = tuple(b - a for a, b in zip(before, after, strict=True))
         index = Symbol(f"turn of {item.path}", integer=True, nonnegative=True)
         self.least = {**self.least, index: 0}
-        asked = len(self.requirements)
+        first = len(self.requirements)
         try:
             parts, left = self._iteration(item, _grown(before, steps, index))
         except SpecError:  # one of unknown number cannot do what one after others can
             return None
-        found = self.requirements[asked:]
-        del self.requirements[asked:]
+        found = self.requirements[first:]
+        del self.requirements[first:]
         if not same_shape(left, _grown(before, steps, index + 1)):
             return None
-        turns = Turns(index, runs)
-        self.last_indices[index] = turns.last
+        iterations = Iterations(index, runs)
+        self.last_indices[index] = iterations.last
         try:
             self.requirements += [
-                each for one in found for each in _in_all_iterations(one, turns, self.least)
+                each for one in found for each in _in_all_iterations(one, iterations, self.least)
             ]
             _require_polynomials(parts, index)
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        self._ask_where_it_runs(asked, runs)
+        self._ask_where_it_runs(first, runs)
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Often(runs, runs), index)
 
@@ -697,14 +697,16 @@ class _ShapeWalk:
         return tuple(reversed(steps))
 
 
-def _in_all_iterations(asked: Requirement, turns: Turns, least: Least) -> Iterator[Requirement]:
+def _in_all_iterations(
+    requirement: Requirement, iterations: Iterations, least: Least
+) -> Iterator[Requirement]:
     """Yield a layer's requirements over all iterations, free of the iteration's index."""
-    for condition, which in in_all_turns(asked.condition, turns, least):
-        at = partial(at_turn, index=turns.index, value=which)
-        quantities = {name: at(e) for name, e in asked.quantities.items()}
-        way = tuple((name, tuple(map(at, shape))) for name, shape in asked.way)
+    for condition, which in in_all_iterations(requirement.condition, iterations, least):
+        at = partial(at_iteration, index=iterations.index, value=which)
+        quantities = {name: at(e) for name, e in requirement.quantities.items()}
+        way = tuple((name, tuple(map(at, shape))) for name, shape in requirement.way)
         if condition.decide(least) is not True:
-            yield asked._replace(condition=condition, quantities=quantities, way=way)
+            yield requirement._replace(condition=condition, quantities=quantities, way=way)
 
 
 def _require_polynomials(parts: Iterable[Part], index: Symbol) -> None:
@@ -810,7 +812,7 @@ def on_the_way(error: SpecError, shapes: str) -> SpecError:
     """The same error with the shapes that led there, if there are any."""
     if not shapes:
         return error
-    return error.told(hint=f"{error.hint}; {shapes}" if error.hint else shapes)
+    return error.replaced(hint=f"{error.hint}; {shapes}" if error.hint else shapes)
 
 
 MAX_STEPS = 6

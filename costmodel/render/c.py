@@ -112,7 +112,7 @@ def _function(made: Program, function: Function) -> str:
         "    bool ok = true;",
         f"    ok &= {' && '.join(made.checks) or 'true'};",
         "    if (!ok) return false;",
-        f"    int64_t value = {function.law};",
+        f"    int64_t value = {function.closed_form};",
         "    if (ok) *result = value;",
         "    return ok;",
         "}",

@@ -21,7 +21,7 @@ SHORTEST, SHORTEST_PATH = 15, 26
 """The places that a column of texts keeps, and one of paths."""
 
 
-class Fit(NamedTuple):
+class FittedColumns(NamedTuple):
     """The columns of a table that are shown.
 
     Attributes:
@@ -46,16 +46,16 @@ def _width(widths: Sequence[int], gap: int) -> int:
     return 1 + sum(widths) + gap * (len(widths) - 1)
 
 
-def in_full(lines: Sequence[Sequence[str]], room: int) -> Fit:
+def in_full(lines: Sequence[Sequence[str]], room: int) -> FittedColumns:
     """Return all columns of a table, a little nearer to each other where they fit only so."""
     widths = tuple(max(map(cell_len, column)) for column in zip(*lines, strict=True))
     needed = _width(widths, USUAL_GAP)
     is_narrow = _width(widths, NARROW_GAP) <= room < needed
     gap = NARROW_GAP if is_narrow else USUAL_GAP
-    return Fit(tuple(range(len(widths))), widths, gap, needed)
+    return FittedColumns(tuple(range(len(widths))), widths, gap, needed)
 
 
-def fitted(table: Table, lines: Sequence[Sequence[str]], room: int) -> Fit:
+def fitted(table: Table, lines: Sequence[Sequence[str]], room: int) -> FittedColumns:
     """Return the columns of a table that fit.
 
     Args:
@@ -84,7 +84,7 @@ def fitted(table: Table, lines: Sequence[Sequence[str]], room: int) -> Fit:
         more = max(min(spare, most[i] - least[i]), 1 - least[i]) if spare > 0 or not i else 0
         widths.append(least[i] + more)
         spare -= more
-    return Fit(tuple(kept), tuple(widths), NARROW_GAP, whole.needed)
+    return FittedColumns(tuple(kept), tuple(widths), NARROW_GAP, whole.needed)
 
 
 def broken(table: Table, lines: Sequence[Sequence[str]], room: int) -> Iterator[Table]:

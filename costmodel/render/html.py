@@ -7,7 +7,7 @@ from typing import ClassVar
 from sympy import Expr, Pow, Rational, S
 
 from archspec.errors import visible
-from costmodel.algebra.functions import LargestTurn, Log2, Maximum, Minimum, RoundTo
+from costmodel.algebra.functions import LargestOfIterations, Log2, Maximum, Minimum, RoundTo
 from costmodel.algebra.printing import ATOM, POWER, PRODUCT, SUM, Latex, Shown
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Row, Table
 from costmodel.render.markup import Markup, Shape, labelled
@@ -144,7 +144,7 @@ class MathMl(Latex):
         arguments = "<mo>,</mo>".join(map(show, expression.args))
         return self.names[type(expression)] + self.parenthesized(arguments), ATOM
 
-    def largest_turn(self, expression: LargestTurn) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
         """Return a maximum over an index."""
         x, index, count = expression.args
         bounds = f"<mn>0</mn><mo>≤</mo>{self.symbol(index.name)}<mo>&lt;</mo>{self(count)}"

@@ -59,7 +59,7 @@ def _function(made: Program, function: Function) -> str:
         f"export function {function.name}({names}) {{",
         f"  [{names}] = [{names}].map(BigInt);",
         f"  if (!({valid})) throw new RangeError({dumps(made.rule)});",
-        f"  return {function.law};",
+        f"  return {function.closed_form};",
         "}",
     ]
     return "\n".join(lines) + "\n"

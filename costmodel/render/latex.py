@@ -120,13 +120,13 @@ def _totals(table: Table) -> Iterator[str]:
     yield r"\toprule"
     yield rf"{MARKUP.cell(label[1])} & \\"
     yield r"\midrule"
-    yield from (_law(titles.get(name, name), cell) for name, cell in totals)
+    yield from (_equation(titles.get(name, name), cell) for name, cell in totals)
     yield from [r"\midrule"] if table.where else []
-    yield from (_law("" if i else "where", form) for i, form in enumerate(table.where))
+    yield from (_equation("" if i else "where", form) for i, form in enumerate(table.where))
     yield from (r"\bottomrule", r"\end{tabular}}")
 
 
-def _law(label: str, cell: Cell) -> str:
+def _equation(label: str, cell: Cell) -> str:
     """Return a line of a label and a closed form, of which each breaks where it may."""
     shown = escaped(label).replace(r"\_", r"\_\allowbreak ")
     return rf"\raggedright {shown} & \raggedright {MARKUP.cell(cell)} \tabularnewline[2pt]"

@@ -99,16 +99,16 @@ def digest_of(shown: Any) -> str:
     """
     from hashlib import sha256
 
-    return sha256(_told(shown).encode()).hexdigest()[:12]
+    return sha256(_as_text(shown).encode()).hexdigest()[:12]
 
 
-def _told(shown: Any) -> str:
+def _as_text(shown: Any) -> str:
     """Numbers, texts, records and arrays as one text; different ones are different texts."""
     if isinstance(shown, float):
         return f"{shown:.12g}"
     if isinstance(shown, tuple | list):
-        return f"({','.join(map(_told, shown))})"
-    return _told(shown.tolist()) if hasattr(shown, "tolist") else repr(shown)
+        return f"({','.join(map(_as_text, shown))})"
+    return _as_text(shown.tolist()) if hasattr(shown, "tolist") else repr(shown)
 
 
 def require_plot(path: str) -> None:

@@ -52,6 +52,6 @@ def _function(made: Program, function: Function) -> str:
         f"def {function.name}({', '.join(made.parameters.names)}):",
         f'    """{escaped(" ".join(function.about))}"""',
         *(check if made.checks else ()),
-        f"    return {function.law}",
+        f"    return {function.closed_form}",
     ]
     return "\n".join(lines) + "\n"

@@ -60,13 +60,13 @@ class TimeBar(NamedTuple):
     Attributes:
         words: its number and name, or how many they are.
         share: its part of the network's time, in percent.
-        told: the same and the time, as texts.
+        detail: the same and the time, as texts.
         colour: by what bounds it.
     """
 
     words: str
     share: float
-    told: str
+    detail: str
     colour: str
 
 
@@ -248,7 +248,7 @@ def _bars(view: View, axes: "Axes") -> None:
             bar.words, (0, i), (0, 6), textcoords="offset points", fontsize=SMALL, va="bottom"
         )
         axes.annotate(
-            bar.told,
+            bar.detail,
             (bar.share, i),
             (4, 0),
             textcoords="offset points",

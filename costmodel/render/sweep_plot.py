@@ -122,8 +122,8 @@ def _apart(values: list[float]) -> Iterator[float]:
 def _label(panel: "Axes", which: str, label: str, *, is_log: bool, width: int = 99) -> None:
     """Return the label of an axis; a logarithmic one says so."""
     lines = "\n".join(wrap(label, width))
-    said = {"x": ", log scale", "y": "\nlog scale"}[which] if is_log else ""
-    getattr(panel, f"set_{which}label")(lines + said)
+    scale = {"x": ", log scale", "y": "\nlog scale"}[which] if is_log else ""
+    getattr(panel, f"set_{which}label")(lines + scale)
     if is_log:
         getattr(panel, f"set_{which}scale")("log")
         _round_ticks(getattr(panel, f"{which}axis"))

@@ -25,7 +25,7 @@ from costmodel.analysis.document import (
     Shapes,
     Table,
 )
-from costmodel.render.fitting import NARROW_GAP, Fit, broken, fitted, in_full, shortened
+from costmodel.render.fitting import NARROW_GAP, FittedColumns, broken, fitted, in_full, shortened
 from costmodel.render.markup import Markup, in_plain, labelled
 from costmodel.render.wrapping import wrapped
 
@@ -152,8 +152,8 @@ def _draw_table(table: Table, console: Console) -> None:
     console.width = width
     if left_out := [c for i, c in enumerate(table.shown) if i not in fit.columns]:
         names = "; ".join(column.title or column.name for column in left_out)
-        told = f"left out: {names} ({fit.needed} columns have room for all, as has | less -S)"
-        _print(_styled(told, "dim"), console)
+        note = f"left out: {names} ({fit.needed} columns have room for all, as has | less -S)"
+        _print(_styled(note, "dim"), console)
         console.print()
 
 
@@ -167,7 +167,7 @@ def _cells(table: Table) -> list[list[str]]:
     return [[visible(cell) for cell in line] for line in lines]
 
 
-def _grid(table: Table, lines: list[list[str]], fit: Fit, bars: list[Text]) -> Grid:
+def _grid(table: Table, lines: list[list[str]], fit: FittedColumns, bars: list[Text]) -> Grid:
     """Return what fits of a table as the terminal draws it, with its bars and their head."""
     padding = (0, fit.gap - 1, 0, 0)
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), padding=padding)
@@ -195,7 +195,7 @@ EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 """The last sign of a bar, by how many eighths of it are filled."""
 
 
-def _bars(table: Table, fit: Fit, console: Console) -> list[Text]:
+def _bars(table: Table, fit: FittedColumns, console: Console) -> list[Text]:
     """Return the head of the bars, then a bar or nothing for each row; none if there is no room.
 
     On a terminal they are of the shares in the last column where a table has none of its own.
@@ -212,7 +212,7 @@ def _bars(table: Table, fit: Fit, console: Console) -> list[Text]:
     return [Text(head), *(_bar(bar, room) if bar and leaf else Text() for bar, leaf in leaves)]
 
 
-def _shares(table: Table, fit: Fit) -> list[Bar | None]:
+def _shares(table: Table, fit: FittedColumns) -> list[Bar | None]:
     """Return a bar for each share in the last column; the longest is that of the largest."""
     column = table.shown[fit.columns[-1]]
     if column.kind is not SHARE:
@@ -322,4 +322,4 @@ def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
 
 def _fitted(cell: Cell, shown: str, room: int) -> str:
     """Return what is shown on as many lines as it needs."""
-    return "\n".join(wrapped(shown, room, is_law=isinstance(cell, ClosedForm | Shapes)))
+    return "\n".join(wrapped(shown, room, is_form=isinstance(cell, ClosedForm | Shapes)))

@@ -22,7 +22,7 @@ SIGNS = {"=", "==", "<", "<=", ">", ">=", "%", "+", "-", "−", "×"}
 """The words that keep those beside them."""
 
 _BRACKET = re.compile(r"(\w*)\(|\)")
-_PLACE_OF_LAW = re.compile(r"(?<=,) | (?=[+-] )|(?<!\*)(?=\*[^*])")
+_PLACE_OF_FORM = re.compile(r"(?<=,) | (?=[+-] )|(?<!\*)(?=\*[^*])")
 _PLACE_OF_TEXT = re.compile(r" |(?<=/)(?=[a-z_])")
 
 
@@ -38,18 +38,18 @@ class BreakPlace(NamedTuple):
     place: int
 
 
-def wrapped(text: str, room: int, *, is_law: bool = False) -> list[str]:
+def wrapped(text: str, room: int, *, is_form: bool = False) -> list[str]:
     """Return a text on lines of at most some places; a single word that is longer is cut.
 
     Args:
         text: on one line.
         room: the places of a line.
-        is_law: whether it is a closed form, which breaks between its terms.
+        is_form: whether it is a closed form, which breaks between its terms.
     """
     used = [0, *accumulate(map(cell_len, text))]
     if used[-1] <= room:
         return [text]
-    breaks = list(_of_law(text) if is_law else _of_text(text))
+    breaks = list(_of_form(text) if is_form else _of_text(text))
     lines, start, indent = [], 0, ""
     while used[-1] - used[start] > room - len(indent):
         end = max(bisect_right(used, used[start] + room - len(indent)) - 1, start + 1)
@@ -57,17 +57,17 @@ def wrapped(text: str, room: int, *, is_law: bool = False) -> list[str]:
         late = [each for each in fitting if each.place > (3 * start + end) // 4] or fitting
         best = min(late, key=lambda each: (each.cost, -each.place), default=BreakPlace(0, end))
         lines.append(indent + text[start : best.place])
-        start, indent = best.place + (text[best.place] == " "), HANG * is_law
+        start, indent = best.place + (text[best.place] == " "), HANG * is_form
     return [*lines, indent + text[start:]]
 
 
-def _of_law(law: str) -> Iterator[BreakPlace]:
+def _of_form(form: str) -> Iterator[BreakPlace]:
     """Yield the places outside calls: behind a comma, between terms, before a factor."""
-    words = list(_words_around(law))
-    for found in _PLACE_OF_LAW.finditer(law):
+    words = list(_words_around(form))
+    for found in _PLACE_OF_FORM.finditer(form):
         place = found.start()
         if OPEN.issuperset(words[place]):
-            cost = 1 if not found[0] else -1 if law[place - 1] == "," else 0
+            cost = 1 if not found[0] else -1 if form[place - 1] == "," else 0
             yield BreakPlace(cost + 2 * len(words[place]), place)
 
 

@@ -468,7 +468,7 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
     made = tuple(cost_rule.find(type(layer))(layer, site, output).inner)
     inside, weights = scores_kept(layer, site, made), frozenset({WEIGHTS})
     last = len(made) - 1  # what the scores weigh, which the last product takes
-    inside[last] = inside[last]._replace(asked_by=weights)
+    inside[last] = inside[last]._replace(needed_by=weights)
     if layer.qk_norm != "none":
         inside += [
             Inside(f"{each.name} before its norm", each.size)

@@ -24,12 +24,12 @@ class Entered(NamedTuple):
 
     Attributes:
         number: which of them.
-        asked_by: the inputs whose gradients need it, `WEIGHTS` among them; None where every
+        needed_by: the inputs whose gradients need it, `WEIGHTS` among them; None where every
             gradient does.
     """
 
     number: int
-    asked_by: frozenset[int] | None = None
+    needed_by: frozenset[int] | None = None
 
 
 class Inside(NamedTuple):
@@ -39,7 +39,7 @@ class Inside(NamedTuple):
         name: what it is: ``scores``, ``mask``.
         size: its elements.
         bits: of each of them; None where they have the type of the layer's activations.
-        asked_by: as of `Entered`.
+        needed_by: as of `Entered`.
         is_core: whether selective recomputation makes it again.
         follows: whether it can be read off the layer's output, where that is kept anyway.
         is_fusible: whether it is made again piece by piece instead of being kept, as a fused kernel
@@ -49,7 +49,7 @@ class Inside(NamedTuple):
     name: str
     size: Expr
     bits: Expr | int | None = None
-    asked_by: frozenset[int] | None = None
+    needed_by: frozenset[int] | None = None
     is_core: bool = False
     follows: bool = False
     is_fusible: bool = False
@@ -77,7 +77,7 @@ class Backward(NamedTuple):
         """The same where nothing fusible is kept, so that its core is all made again anyway."""
         kept = tuple(each for each in self.inside if not each.is_fusible)
         if self.remade:  # it is made again from all else that its kernel takes and leaves
-            kept = tuple(each._replace(asked_by=None) for each in kept)
+            kept = tuple(each._replace(needed_by=None) for each in kept)
         has_core = any(each.is_core for each in kept)
         return self._replace(inside=kept, core=self.core if has_core else frozenset())
 

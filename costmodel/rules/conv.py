@@ -11,7 +11,7 @@ from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Maximum, absorbed
 from costmodel.rules import Both, Site, elements, keeps, rule
 from costmodel.rules.backward import FACTOR
-from costmodel.rules.cost import Cost, Output, State, weight_and_bias
+from costmodel.rules.cost import Cost, KeptState, Output, weight_and_bias
 from costmodel.rules.memory import kept_state
 from costmodel.rules.nests import BATCH, AxisMap, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_mode, require_output, spatial_input, tap_axes
@@ -49,7 +49,7 @@ def convolution(layer: Conv, site: Site) -> Both:
     return output, cost._replace(state=_tail(site, windows))
 
 
-def _tail(site: Site, windows: Sequence[Window]) -> State | None:
+def _tail(site: Site, windows: Sequence[Window]) -> KeptState | None:
     """Return what an axis padded on the left alone hands on: ``d·(k − 1)`` places before each."""
     first, *others = windows
     reach = (first.dilation * (first.kernel - 1)).expand()

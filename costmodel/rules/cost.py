@@ -129,7 +129,7 @@ class Cache(NamedTuple):
     joins: int | None = None
 
 
-class State(NamedTuple):
+class KeptState(NamedTuple):
     """The tensors of fixed size that a layer keeps from one run to the next.
 
     Attributes:
@@ -185,7 +185,7 @@ class Cost(NamedTuple):
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
     cache: Cache | None = None
-    state: State | None = None
+    state: KeptState | None = None
     meets: tuple[int, ...] = ()
     carried: tuple[tuple[int | None, ...], ...] | None = None
     last: int | None = None
@@ -225,9 +225,9 @@ class Cost(NamedTuple):
         return self._replace(parameters=own)
 
     @property
-    def kept(self) -> tuple["Cache | State", ...]:
+    def kept(self) -> tuple["Cache | KeptState", ...]:
         """Return the cache and the state that it keeps for the next run."""
-        each: tuple[Cache | State | None, ...] = self.cache, self.state
+        each: tuple[Cache | KeptState | None, ...] = self.cache, self.state
         return tuple(one for one in each if one is not None)
 
     @property

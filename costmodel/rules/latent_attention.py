@@ -26,7 +26,7 @@ from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_probability
 
 
-class Sizes(NamedTuple):
+class LatentSizes(NamedTuple):
     """The sizes of an attention over latents."""
 
     n: Expr  # sequences
@@ -72,10 +72,10 @@ def latent_attention(layer: LatentAttention, site: Site) -> Both:
     return shape, cost._replace(cache=Cache(sizes.n, parts, seen.length, seen.read, seen.written))
 
 
-def _sizes(layer: LatentAttention, site: Site) -> Sizes:
+def _sizes(layer: LatentAttention, site: Site) -> LatentSizes:
     size = site.size("head_dim", layer.head_dim)
     value = size if layer.value_dim is None else site.size("value_dim", layer.value_dim)
-    return Sizes(
+    return LatentSizes(
         elements(site.input[:-2]),
         site.input[-2],
         site.input[-1],
@@ -88,13 +88,15 @@ def _sizes(layer: LatentAttention, site: Site) -> Sizes:
     )
 
 
-def _row_nest(sizes: Sizes, name: str, c_i: Expr, c_o: Expr, source: int | None = None) -> LoopNest:
+def _row_nest(
+    sizes: LatentSizes, name: str, c_i: Expr, c_o: Expr, source: int | None = None
+) -> LoopNest:
     """A linear layer over every token."""
     rows = (Loop(BATCH, sizes.n), Loop("t", sizes.t))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", source)._replace(name=name)
 
 
-def _down(sizes: Sizes) -> Iterator[LoopNest]:
+def _down(sizes: LatentSizes) -> Iterator[LoopNest]:
     """Queries, and the latent of keys and values with the keys' rotated features."""
     queries = sizes.heads * (sizes.size + sizes.rotated)
     if sizes.q_rank is None:
@@ -105,7 +107,7 @@ def _down(sizes: Sizes) -> Iterator[LoopNest]:
     yield _row_nest(sizes, "kv_a", sizes.d, sizes.rank + sizes.rotated, 0)
 
 
-def _expanded(sizes: Sizes, seen: Seen) -> Iterator[LoopNest]:
+def _expanded(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
     """Keys and values of all tokens that are met, and attention of as many heads of each."""
     rows = (Loop(BATCH, sizes.n), Loop("s", seen.met))
     made = sizes.heads * (sizes.size + sizes.value)
@@ -116,7 +118,7 @@ def _expanded(sizes: Sizes, seen: Seen) -> Iterator[LoopNest]:
     yield from _products(sizes, seen, (size, sizes.value), (keys, met * sizes.heads * sizes.value))
 
 
-def _absorbed(sizes: Sizes, seen: Seen) -> Iterator[LoopNest]:
+def _absorbed(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
     """Queries in the latent space, attention to the latents themselves, and values of the sums."""
     met = sizes.n * seen.met
     both = sizes.rank + sizes.rotated
@@ -126,13 +128,13 @@ def _absorbed(sizes: Sizes, seen: Seen) -> Iterator[LoopNest]:
 
 
 def _products(
-    sizes: Sizes, seen: Seen, features: tuple[Expr, Expr], read: tuple[Expr, Expr]
+    sizes: LatentSizes, seen: Seen, features: tuple[Expr, Expr], read: tuple[Expr, Expr]
 ) -> tuple[LoopNest, LoopNest]:
     outer = Loop(BATCH, sizes.n), Loop("H", sizes.heads), Loop("t_q", sizes.t)
     return attention_nests(outer, seen, Heads(sizes.heads, S.One, *features), Operands(*read))
 
 
-def _per_head(sizes: Sizes, name: str, c_i: Expr, c_o: Expr) -> LoopNest:
+def _per_head(sizes: LatentSizes, name: str, c_i: Expr, c_o: Expr) -> LoopNest:
     """A matrix of each head over its own part of every token: a part of ``kv_b``."""
     rows = Loop(BATCH, sizes.n), Loop("t", sizes.t), Loop("H", sizes.heads)
     operands = (
@@ -147,7 +149,7 @@ KV_B = "kv_b_proj.weight"
 """The weight that makes keys and values of latents, whichever form its products take."""
 
 
-def _parameters(sizes: Sizes) -> Iterator[Parameter]:
+def _parameters(sizes: LatentSizes) -> Iterator[Parameter]:
     """The weights, the same in both forms, and the norms of the latents."""
     for nest in _down(sizes):
         yield weight_of(nest)

@@ -193,7 +193,7 @@ def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # no
 def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
     """Both inputs for the gradient of the weight; for that of x the z, of z ``xᵀW``."""
     inner = cost_rule.find(Bilinear)(layer, site, output).inner
-    inside = tuple(Inside(each.name, each.size, asked_by=frozenset({1})) for each in inner)
+    inside = tuple(Inside(each.name, each.size, needed_by=frozenset({1})) for each in inner)
     first, second = frozenset({WEIGHTS}), frozenset({WEIGHTS, 0})
     return Backward((Entered(0, first), Entered(1, second)), inside=inside)
 

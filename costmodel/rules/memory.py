@@ -2,14 +2,13 @@
 
 from sympy import Expr, Mul, S
 
-from archspec.layers.memory import Cached
-from archspec.layers.memory import State as StateLayer
+from archspec.layers.memory import Cached, State
 from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.functions import Minimum
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import NOTHING, Backward, Entered
 from costmodel.rules.base import replaced, show_shape
-from costmodel.rules.cost import Cache, Cost, Output, State, axes_but
+from costmodel.rules.cost import Cache, Cost, KeptState, Output, axes_but
 
 
 def up_to(tokens: Expr, bound: Expr, site: Site) -> Expr:
@@ -18,7 +17,7 @@ def up_to(tokens: Expr, bound: Expr, site: Site) -> Expr:
     return tokens if fits else Minimum(tokens, bound)
 
 
-def kept_state(site: Site, parts: tuple[Expr, ...], axis: int, rows: Expr) -> State:
+def kept_state(site: Site, parts: tuple[Expr, ...], axis: int, rows: Expr) -> KeptState:
     """Return a state of fixed size that every run after another reads, and every run writes.
 
     Args:
@@ -28,9 +27,9 @@ def kept_state(site: Site, parts: tuple[Expr, ...], axis: int, rows: Expr) -> St
         rows: how many sequences there are.
     """
     if site.past is None:
-        return State(rows, parts, S.Zero, S.Zero, axis)
+        return KeptState(rows, parts, S.Zero, S.Zero, axis)
     read = S.One if is_at_least(site.past, 1, site.least) else Minimum(site.past, S.One)
-    return State(rows, parts, read, S.One, axis)
+    return KeptState(rows, parts, read, S.One, axis)
 
 
 @rule(Cached)
@@ -55,8 +54,8 @@ def cached(layer: Cached, site: Site) -> Both:
     return replaced(shape, axis, read + tokens), Cost(Output.VIEW, axes=axes, cache=kept)
 
 
-@rule(StateLayer)
-def state(layer: StateLayer, site: Site) -> Both:
+@rule(State)
+def state(layer: State, site: Site) -> Both:
     """The shape of the first input; ``Π shape`` elements are kept of a sequence.
 
     Source: Gu and Dao, 2023, section 3; Sun et al., 2023, section 2.
@@ -78,7 +77,7 @@ def state(layer: StateLayer, site: Site) -> Both:
 keeps(NOTHING, Cached)
 
 
-@backward_rule(StateLayer)
-def state_backward(layer: StateLayer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+@backward_rule(State)
+def state_backward(layer: State, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """All inputs, of which the states are made again. Source: Gu and Dao, 2023, section 3.3.2."""
     return Backward(tuple(map(Entered, range(len(site.inputs)))))

@@ -11,7 +11,16 @@ from costmodel.algebra.conditions import AtLeast
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
 from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
 from costmodel.rules.base import show_shape
-from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, State, axes_but, weight_of
+from costmodel.rules.cost import (
+    Cost,
+    Inner,
+    KeptState,
+    Output,
+    Parameter,
+    Role,
+    axes_but,
+    weight_of,
+)
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.memory import kept_state
 from costmodel.rules.nests import BATCH, Loop, LoopNest
@@ -50,7 +59,7 @@ def recurrent(layer: Recurrent, site: Site) -> Both:
     return output, cost._replace(state=_kept(layer, site, layers))
 
 
-def _kept(layer: Recurrent, site: Site, layers: int) -> State | None:
+def _kept(layer: Recurrent, site: Site, layers: int) -> KeptState | None:
     """Return what one direction hands to the next token: each layer's state, and LSTM cells."""
     if layer.bidirectional.holds:
         return None
@@ -144,7 +153,7 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     inside = [Inside(name, rows * count * cells) for name, count in made.items()]
     weights = frozenset({WEIGHTS})
     if _projection(layer):
-        inside.append(Inside("before the projection", rows * cells, asked_by=weights))
+        inside.append(Inside("before the projection", rows * cells, needed_by=weights))
     if layers > 1:
         between = (layers - 1) * rows * output[2]
         inside.append(Inside("states between", between))

@@ -105,7 +105,7 @@ def find_convention(name: str, *, files: bool = True) -> Convention:
     return _built_in(name)
 
 
-def convention_of(asked: str | None, *specs: Architecture) -> Convention:
+def convention_of(requested: str | None, *specs: Architecture) -> Convention:
     """Return the one convention of some specs.
 
     It is the one that is asked for; else that of the specs' headers, where all name the same; else
@@ -114,8 +114,8 @@ def convention_of(asked: str | None, *specs: Architecture) -> Convention:
     Raises:
         SpecError: there is none of that name.
     """
-    if asked is not None:
-        return find_convention(asked)
+    if requested is not None:
+        return find_convention(requested)
     declared = {spec.header.convention for spec in specs}
     for spec in specs:
         _require_built_in(spec)

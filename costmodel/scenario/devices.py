@@ -63,7 +63,7 @@ def _device_hint(name: str, files: Mapping[str, Path]) -> str:
     return did_you_mean(name, files) or lists
 
 
-def _asked(profile: Profile, what: str, name: str, known: Collection[str]) -> SpecError:
+def _missing_figure(profile: Profile, what: str, name: str, known: Collection[str]) -> SpecError:
     """The error of a figure that a profile does not have."""
     has = f"it has {', '.join(known)}; none stands in for another" if known else "it has none"
     return SpecError(f"{profile.key} has no {what} {name}", hint=has)
@@ -77,7 +77,7 @@ def peak(profile: Profile, dtype: str) -> RateFigure:
     """
     find_named("type", dtype, TYPES)
     if dtype not in profile.fields.operations:
-        raise _asked(profile, "peak for", dtype, profile.fields.operations)
+        raise _missing_figure(profile, "peak for", dtype, profile.fields.operations)
     return profile.fields.operations[dtype]
 
 
@@ -95,7 +95,7 @@ def memory(profile: Profile, kind: str) -> Level:
     find_named("kind of memory", kind, dict.fromkeys(get_args(Kind)))
     levels = {level.kind: level for level in profile.fields.memory.values()}
     if kind not in levels:
-        raise _asked(profile, "memory of kind", kind, levels)
+        raise _missing_figure(profile, "memory of kind", kind, levels)
     return levels[kind]
 
 
@@ -215,7 +215,7 @@ def operation_energy(
     find_named("type", dtype, TYPES)
     table: Mapping[str, Figure] = getattr(energy_table(profile), operation)
     if dtype not in table:
-        raise _asked(profile, "energy for", f"{operation} of {dtype}", table)
+        raise _missing_figure(profile, "energy for", f"{operation} of {dtype}", table)
     value: Rational = table[dtype].value
     return value
 
@@ -237,7 +237,7 @@ def access(profile: Profile, kind: str, capacity: Rational | None = None) -> Acc
     found = [figure for figure in figures if figure.kind == kind]
     if not found:
         known = dict.fromkeys(figure.kind for figure in figures)
-        raise _asked(profile, "energy per access of", kind, known)
+        raise _missing_figure(profile, "energy per access of", kind, known)
     if capacity is None:
         return found[0]
     fitting = (figure for figure in found if figure.capacity is None or figure.capacity >= capacity)

@@ -139,43 +139,43 @@ class ScenarioOptions(TypedDict, total=False):
     page: Number | None
 
 
-def scenario(**said: Unpack[ScenarioOptions]) -> Scenario:
+def scenario(**options: Unpack[ScenarioOptions]) -> Scenario:
     """Return the scenario of some options (see `ScenarioOptions`); None means as usual.
 
     Raises:
         SpecError: an unknown type, device or way to train, or a number out of its range.
     """
-    words: dict[str, Any] = {**said}
+    words: dict[str, Any] = {**options}
     trained = training(**{word: words[word] for word in OPTIONS if word in words})
-    tokens, page = _tokens(said.get("past")), _page(said.get("page"))
+    tokens, page = _tokens(options.get("past")), _page(options.get("page"))
     if trained is not None and tokens is not None:
         raise SpecError("a cache is not trained with", hint="leave --past out, or --optimizer")
-    device = _device(said.get("hardware"), said.get("energy"), said.get("efficiency"))
-    attention = find_named("attention", said.get("attention") or "fused", ATTENTIONS)
-    made = Scenario(_precision(said), device, tokens, trained, attention)
+    device = _device(options.get("hardware"), options.get("energy"), options.get("efficiency"))
+    attention = find_named("attention", options.get("attention") or "fused", ATTENTIONS)
+    made = Scenario(_precision(options), device, tokens, trained, attention)
     return made._replace(page=page)
 
 
-def as_scenario(said: Scenario | Mapping[str, Number]) -> Scenario:
+def as_scenario(given: Scenario | Mapping[str, Number]) -> Scenario:
     """Return a scenario as it is, or the one of some options (see `ScenarioOptions`).
 
     Raises:
         SpecError: a word is none of a scenario's.
     """
-    if isinstance(said, Scenario):
-        return said
-    for name in said:
+    if isinstance(given, Scenario):
+        return given
+    for name in given:
         find_named("word of a scenario", name, ScenarioOptions.__annotations__)
-    return scenario(**said)  # type: ignore[arg-type]
+    return scenario(**given)  # type: ignore[arg-type]
 
 
-def _precision(said: ScenarioOptions) -> Precision:
-    dtype = said.get("dtype")
+def _precision(options: ScenarioOptions) -> Precision:
+    dtype = options.get("dtype")
     types = {
-        "weights": said.get("weights") or dtype,
-        "activations": said.get("activations") or dtype,
-        "accumulators": said.get("accumulators"),
-        "cache": said.get("cache"),
+        "weights": options.get("weights") or dtype,
+        "activations": options.get("activations") or dtype,
+        "accumulators": options.get("accumulators"),
+        "cache": options.get("cache"),
     }
     found = {of: name and find_type(name) for of, name in types.items()}
     return UNSAID.model_copy(update=found)
@@ -191,11 +191,11 @@ def _page(page: Number | None) -> Rational | None:
     return None if page is None else _whole("page", page, 1, "an integer of at least 1")
 
 
-def _whole(name: str, said: Number, least: int, hint: str) -> Rational:
+def _whole(name: str, value: Number, least: int, hint: str) -> Rational:
     """A number of tokens."""
-    tokens = to_rational(name, said)
+    tokens = to_rational(name, value)
     if tokens.denominator != 1 or tokens < least:
-        raise SpecError(f"{name} = {said} is no number of tokens", hint=hint)
+        raise SpecError(f"{name} = {value} is no number of tokens", hint=hint)
     return tokens
 
 

@@ -174,13 +174,13 @@ def _gradients(name: str | None) -> str | None:
     return dtype
 
 
-def training(**said: str | None) -> Training | None:
+def training(**options: str | None) -> Training | None:
     """Return the training setup from a user's options (see `OPTIONS`); None where none is given.
 
     Raises:
         SpecError: an unknown name, or no optimizer beside the others.
     """
-    optimizer, *others = map(said.get, OPTIONS)
+    optimizer, *others = map(options.get, OPTIONS)
     if optimizer is None:
         for option, given in zip(OPTIONS[1:], others, strict=True):
             if given is not None:

@@ -98,21 +98,21 @@ def check_facts(spec: str) -> Iterator[Finding]:
     Raises:
         SpecError: the spec breaks a rule, or a fact names what is not there.
     """
-    asked = load(spec)
+    architecture = load(spec)
     analyses: dict[tuple[object, ...], Analysis] = {}
-    path = asked.document.file
-    for i, fact in enumerate(asked.header.expect):
-        if asked.variant not in (None, fact.variant):
+    path = architecture.document.file
+    for i, fact in enumerate(architecture.header.expect):
+        if architecture.variant not in (None, fact.variant):
             continue
         name = f"{path}@{fact.variant}" if fact.variant else path
         try:
             about = (fact.variant, fact.convention, *fact.at.items(), str(fact.precision))
             if about not in analyses:
-                analyses[about] = _analyzed(asked.varied(fact.variant), fact)
+                analyses[about] = _analyzed(architecture.varied(fact.variant), fact)
             analysis = analyses[about]
             value = analysis.value(find_metric(fact.metric).name)
         except SpecError as error:
-            raise error.placed(asked.document.origin(("expect", i)), f"expect.{i}") from None
+            raise error.placed(architecture.document.origin(("expect", i)), f"expect.{i}") from None
         yield Finding(name, fact, analysis.convention.name, value, rounded(value, fact.rounded))
 
 

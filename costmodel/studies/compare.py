@@ -15,14 +15,14 @@ from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.functions import exact
 from costmodel.algebra.printing import text
 from costmodel.algebra.sign_chart import Order, Ranking, Stretch, rank
-from costmodel.algebra.sums import OpenLawError
+from costmodel.algebra.sums import NoClosedFormError
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount, show_amount
-from costmodel.analysis.standing import Said, scenario_fields, standing_notes, told_of
+from costmodel.analysis.standing import StatedNotes, scenario_fields, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
@@ -57,9 +57,9 @@ class ComparedNetwork(NamedTuple):
         """Return an analysis with one symbol open; None where the structure depends on it."""
         analysis = self.analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
-        said = (analysis.assumed.texts, analysis.scenario)
+        stated = (analysis.assumed.texts, analysis.scenario)
         try:
-            return analyze_architecture(analysis.architecture, analysis.convention, others, *said)
+            return analyze_architecture(analysis.architecture, analysis.convention, others, *stated)
         except SpecError:
             return None
 
@@ -69,10 +69,10 @@ class ComparedNetwork(NamedTuple):
         for metric in metrics:
             try:
                 yield analysis.value_if_any(metric.name)
-            except OpenLawError:
+            except NoClosedFormError:
                 values = analysis.graph.values
-                said = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
-                analysis = analyze_architecture(*said)
+                stated = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
+                analysis = analyze_architecture(*stated)
                 yield analysis.value(metric.name)
 
 
@@ -117,13 +117,13 @@ class Comparison:
 
     Attributes:
         networks: two or more.
-        asked: the metrics that were asked for; none means the usual ones.
+        requested: the metrics that were asked for; none means the usual ones.
         along: the symbol that grows; None means each that they share.
         step: the step of its values, where one is given.
     """
 
     networks: tuple[ComparedNetwork, ...]
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     along: str | None = None
     step: Rational | None = None
 
@@ -135,7 +135,7 @@ class Comparison:
     @property
     def reports(self) -> tuple[Report, ...]:
         """Of all networks."""
-        return tuple(Report(analysis, self.asked) for analysis in self.analyses)
+        return tuple(Report(analysis, self.requested) for analysis in self.analyses)
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
@@ -214,25 +214,25 @@ class _Ranks:
 
     def crossing(self, metric: Metric) -> Crossing:
         """Return the order by a metric, or the networks in which it has no closed form."""
-        laws = [self._law(i, metric) for i in range(len(self.analyses))]
-        found = [law.expand() for law in laws if law is not None]
-        if len(found) < len(laws):
-            pairs = zip(self.networks, laws, strict=True)
-            return Crossing(metric, None, tuple(one.label for one, law in pairs if law is None))
+        forms = [self._closed_form(i, metric) for i in range(len(self.analyses))]
+        found = [form.expand() for form in forms if form is not None]
+        if len(found) < len(forms):
+            pairs = zip(self.networks, forms, strict=True)
+            return Crossing(metric, None, tuple(one.label for one, form in pairs if form is None))
         return Crossing(metric, self._ranking(found))
 
-    def _ranking(self, laws: Sequence[Expr]) -> Ranking | None:
+    def _ranking(self, forms: Sequence[Expr]) -> Ranking | None:
         """Return the order by some closed forms; None where none has the symbol."""
-        if not any(law.has(self.symbol) for law in laws):
+        if not any(form.has(self.symbol) for form in forms):
             return None
-        factor = laws[0].as_content_primitive()[0]
-        key = tuple((law / factor).expand() if factor else law for law in laws)
+        factor = forms[0].as_content_primitive()[0]
+        key = tuple((form / factor).expand() if factor else form for form in forms)
         if key not in self.known:
             usual = self.analyses[0].graph.values[self.name]
             self.known[key] = rank(key, self.symbol, self.domain, usual, self._is_valid)
         return self.known[key]
 
-    def _law(self, i: int, metric: Metric) -> Expr | None:
+    def _closed_form(self, i: int, metric: Metric) -> Expr | None:
         """Return a metric in one symbol, the others at their values; None without closed form."""
         if metric.is_searched:
             return None
@@ -240,11 +240,11 @@ class _Ranks:
             return self._in_symbol(self.analyses[i], metric)
         except NoCountError:
             return None
-        except OpenLawError:
+        except NoClosedFormError:
             alone = self.networks[i].alone(self.name)
         try:
             return None if alone is None else self._in_symbol(alone, metric)
-        except OpenLawError:
+        except NoClosedFormError:
             return None
 
     def _in_symbol(self, analysis: Analysis, metric: Metric) -> Expr:
@@ -348,8 +348,10 @@ def compare(
 
 
 def _document(found: Comparison) -> doc.Document:
-    rows, told = partial(_rows, found), told_of(found.analyses)
-    return doc.Document("", partial(_blocks, found), partial(_data, found), rows=rows, told=told)
+    rows, messages = partial(_rows, found), warnings_of(found.analyses)
+    return doc.Document(
+        "", partial(_blocks, found), partial(_data, found), rows=rows, messages=messages
+    )
 
 
 def _blocks(found: Comparison) -> Iterator[doc.Block]:
@@ -404,17 +406,17 @@ def _orders(found: Comparison) -> Iterator[doc.Table]:
     for along in found.orders:
         orders: dict[str, list[str]] = {}
         for crossing in along.crossings:
-            orders.setdefault(_told(crossing, along, found), []).append(crossing.metric.title)
+            orders.setdefault(_order_text(crossing, along, found), []).append(crossing.metric.title)
         if along.closed:
             orders = {f"not compared: the structure of {', '.join(along.closed)} hangs on it": []}
         columns = (
             doc.Column("order", f"order as {along.name} grows"),
             doc.Column("metrics", "metrics"),
         )
-        yield doc.table_of(columns, ((told, ", ".join(names)) for told, names in orders.items()))
+        yield doc.table_of(columns, ((order, ", ".join(names)) for order, names in orders.items()))
 
 
-def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
+def _order_text(crossing: Crossing, along: Along, found: Comparison) -> str:
     """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
     ranking, name = crossing.ranking, along.name
     if crossing.lawless:
@@ -424,12 +426,12 @@ def _told(crossing: Crossing, along: Along, found: Comparison) -> str:
     if not ranking.stretches:
         return f"not compared: no value of {name} was found at which it could be"
     shown = ranking.stretches[:MAX_STRETCHES]
-    told = [f"{show_order(s.order, found)} for {values(name, s, ranking)}" for s in shown]
+    parts = [f"{show_order(s.order, found)} for {values(name, s, ranking)}" for s in shown]
     if len(shown) < len(ranking.stretches):
-        told.append(f"… {len(ranking.stretches) - len(shown)} more changes")
+        parts.append(f"… {len(ranking.stretches) - len(shown)} more changes")
     if ranking.limit is not None:
-        told.append(f"not compared beyond {name} = {show_decimal(ranking.limit)}")
-    return ", ".join(told)
+        parts.append(f"not compared beyond {name} = {show_decimal(ranking.limit)}")
+    return ", ".join(parts)
 
 
 def show_order(order: Order, found: Comparison) -> str:
@@ -475,7 +477,7 @@ def _none(found: Comparison) -> Iterator[doc.Note]:
             yield f"{network.label}", error.cause
 
 
-def _at(found: Comparison) -> Said:
+def _at(found: Comparison) -> StatedNotes:
     """Return the values of the symbols: once where they are the same, else for every network."""
     pairs = zip(found.networks, found.reports, strict=True)
     settings = {network.label: report.setting or "no symbols" for network, report in pairs}
@@ -522,14 +524,14 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
 def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
     numbers = found.values[metric.name]
     value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
-    return {"expr": _law(found, metric, i), "value": value, "ratio": ratio}
+    return {"expr": _closed_form(found, metric, i), "value": value, "ratio": ratio}
 
 
-def _law(found: Comparison, metric: Metric, i: int) -> str | None:
+def _closed_form(found: Comparison, metric: Metric, i: int) -> str | None:
     """Return the closed form of a metric as text; None where a network has none."""
     try:
         return text(found.reports[i].total(metric.name))
-    except (OpenLawError, NoCountError):
+    except (NoClosedFormError, NoCountError):
         return None
 
 

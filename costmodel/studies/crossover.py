@@ -43,16 +43,16 @@ class Crossover(NamedTuple):
     parts: tuple[Regime, ...] = ()
     is_decided: bool = True
 
-    def told(self, name: str) -> str:
+    def summary(self, name: str) -> str:
         """``memory-bound up to n = 41, compute-bound from n = 42``."""
         if not self.parts:
             return "takes no time" if self.is_decided else "not decided"
         if len(self.parts) == 1 and self.is_decided:
             return f"always {self.parts[0].bound}-bound"
-        told = [f"{part.bound}-bound {self._values(name, part)}" for part in self.parts]
+        texts = [f"{part.bound}-bound {self._values(name, part)}" for part in self.parts]
         if not self.is_decided:
-            told.append(f"not compared beyond {name} = {_shown(self.parts[-1].last)}")
-        return ", ".join(told)
+            texts.append(f"not compared beyond {name} = {_shown(self.parts[-1].last)}")
+        return ", ".join(texts)
 
     def _values(self, name: str, part: Regime) -> str:
         is_last = part == self.parts[-1] and self.is_decided
@@ -116,7 +116,7 @@ class Crossovers:
     def matters(self) -> bool:
         """Return whether any time depends on the symbol."""
         times = (self.analysis.total(name) for name in ("compute_time", "memory_time"))
-        return any(self.symbol in self.analysis.law(time).free_symbols for time in times)
+        return any(self.symbol in self.analysis.closed_form(time).free_symbols for time in times)
 
     def _of_layer(self, counted: Counted) -> Crossover:
         """Return the crossover of one run of a layer."""

@@ -33,7 +33,7 @@ SYMBOL_RULES = ("default", "domain", "min", "max", "multiple_of")
 """The rules of a symbol's declaration that are compared."""
 
 
-LawChange = Mapping[str, Expr | None]
+FormChange = Mapping[str, Expr | None]
 """A closed form ``old`` and ``new``, and the ``gain``, where that is a sum."""
 
 
@@ -44,13 +44,13 @@ class MetricChange(NamedTuple):
         metric: it.
         old: its number before, at the old spec's values; None where it has none.
         new: its number after, at the new spec's.
-        law: the change of its law, where there are laws and they differ.
+        closed_form: the change of its law, where there are laws and they differ.
     """
 
     metric: Metric
     old: Rational | None
     new: Rational | None
-    law: LawChange | None
+    closed_form: FormChange | None
 
     @property
     def gain(self) -> Rational | None:
@@ -68,7 +68,7 @@ class MetricChange(NamedTuple):
     @property
     def is_none(self) -> bool:
         """Return True where neither the number nor the closed form changes."""
-        return self.old == self.new and self.law is None
+        return self.old == self.new and self.closed_form is None
 
 
 class Alteration(NamedTuple):
@@ -85,7 +85,7 @@ class Alteration(NamedTuple):
     new: str | None
 
 
-def _said(value: Rational | str | None) -> str | None:
+def _shown(value: Rational | str | None) -> str | None:
     return value if value is None or isinstance(value, str) else show_decimal(value)
 
 
@@ -100,7 +100,7 @@ class SymbolChange(NamedTuple):
     def alterations(self) -> tuple[Alteration, ...]:
         """The rules of its declaration that differ."""
         return tuple(
-            Alteration(rule, *map(_said, values))
+            Alteration(rule, *map(_shown, values))
             for rule in SYMBOL_RULES
             if len(set(values := [getattr(side, rule, None) for side in (self.old, self.new)])) > 1
         )
@@ -130,8 +130,8 @@ class ComparedLayer(NamedTuple):
     @property
     def content(self) -> tuple[Any, ...]:
         """Its kind, fields and output shapes, however often it is run."""
-        said = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
-        return self.kind, said, self.shapes
+        fields = tuple(sorted((name, repr(value)) for name, value in self.fields.items()))
+        return self.kind, fields, self.shapes
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -189,13 +189,13 @@ class Diff:
     Attributes:
         old: the network before.
         new: the network after.
-        asked: the metrics that were asked for; none means the usual ones of both.
+        requested: the metrics that were asked for; none means the usual ones of both.
         budgets: what may be gained.
     """
 
     old: Analysis
     new: Analysis
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()
 
     @property
@@ -208,28 +208,31 @@ class Diff:
 
     @property
     def _reports(self) -> tuple[Report, Report]:
-        return Report(self.old, self.asked), Report(self.new, self.asked)
+        return Report(self.old, self.requested), Report(self.new, self.requested)
 
     @cached_property
     def changes(self) -> tuple[MetricChange, ...]:
         """Every metric before and after."""
         return tuple(
             MetricChange(
-                m, self.old.value_if_any(m.name), self.new.value_if_any(m.name), self._law(m)
+                m,
+                self.old.value_if_any(m.name),
+                self.new.value_if_any(m.name),
+                self._closed_form(m),
             )
             for m in self.metrics
         )
 
     @property
-    def has_laws(self) -> bool:
+    def has_closed_forms(self) -> bool:
         """Return True where both sides have closed forms, rather than numbers alone."""
         return all(side.symbols or not side.graph.symbols for side in (self.old, self.new))
 
-    def _law(self, metric: Metric) -> LawChange | None:
+    def _closed_form(self, metric: Metric) -> FormChange | None:
         if any(side.none_of(metric.name) for side in (self.old, self.new)):
             return None
         old, new = self.old.total(metric.name), self.in_old_symbols(self.new.total(metric.name))
-        if old == new or not self.has_laws or not (old.free_symbols | new.free_symbols):
+        if old == new or not self.has_closed_forms or not (old.free_symbols | new.free_symbols):
             return None
         whole = whole_under((*self.old.demands, *self.new.demands))
         gain = self.new.by_resolution((new - old).expand())
@@ -274,8 +277,8 @@ class Diff:
         """The types of numbers that change."""
         sides = (self.old.types, self.new.types)
         names = dict.fromkeys((*sides[0], *sides[1]))
-        said = ([" ".join(side.get(name, ())) or None for side in sides] for name in names)
-        every = (Alteration(name, *both) for name, both in zip(names, said, strict=True))
+        stated = ([" ".join(side.get(name, ())) or None for side in sides] for name in names)
+        every = (Alteration(name, *both) for name, both in zip(names, stated, strict=True))
         return tuple(each for each in every if each.old != each.new)
 
     @property
@@ -362,7 +365,7 @@ class Differences(NamedTuple):
 def differences(
     sources: tuple[SpecSource, SpecSource],
     setup: Setup,
-    asked: tuple[str, ...] = (),
+    requested: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
 ) -> Differences:
     """Return the differences between two versions of a spec; variants are compared by name.
@@ -378,7 +381,7 @@ def differences(
     shared = [name for name in new if name in old]
     return Differences(
         *sources,
-        tuple(Diff(analyse(old[name]), analyse(new[name]), asked, budgets) for name in shared),
+        tuple(Diff(analyse(old[name]), analyse(new[name]), requested, budgets) for name in shared),
         tuple(name or NO_VARIANT for name in new if name not in old),
         tuple(name or NO_VARIANT for name in old if name not in new),
     )

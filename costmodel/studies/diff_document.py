@@ -12,7 +12,7 @@ from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
-from costmodel.analysis.standing import scenario_fields, standing_notes, told_of
+from costmodel.analysis.standing import scenario_fields, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
 from costmodel.studies import question
@@ -42,7 +42,7 @@ MAX_LAYERS = 30
 MAX_NAMES = 3
 """The most renamed layers that are listed."""
 
-MAX_LAW = 120
+MAX_FORM = 120
 """The longest closed form that is shown without ``--symbolic``."""
 
 NO_DIFFERENCE = "no difference: metrics, laws, conditions, symbols and layers are the same"
@@ -85,7 +85,7 @@ def document(
         partial(_data, found),
         rows=partial(_rows, found),
         holds=not broken,
-        told=(*told_of(diff.new for diff in found.diffs), *broken),
+        messages=(*warnings_of(diff.new for diff in found.diffs), *broken),
     )
 
 
@@ -109,7 +109,7 @@ def _one(diff: Diff, at: Iterable[doc.Note], *, symbolic: bool) -> Iterator[doc.
     parts = (
         doc.entries((*_none(diff), *_budgets(diff), *_declarations(diff), *at)),
         doc.entries(_layers(diff))._replace(folded=summary),
-        doc.Entries(tuple(_laws(diff, symbolic=symbolic)), folded="laws"),
+        doc.Entries(tuple(_closed_forms(diff, symbolic=symbolic)), folded="laws"),
     )
     yield from (part for part in parts if part.entries)
 
@@ -296,19 +296,19 @@ def _symbol(change: SymbolChange) -> str:
     return f"{change.name}: {', '.join(altered)}"
 
 
-def _laws(diff: Diff, *, symbolic: bool) -> Iterator[doc.LabelledValue]:
+def _closed_forms(diff: Diff, *, symbolic: bool) -> Iterator[doc.LabelledValue]:
     """Yield the closed forms that differ, where they are short or requested."""
-    if not diff.has_laws:
+    if not diff.has_closed_forms:
         yield doc.LabelledValue("laws", "none: the structure hangs on the values of the symbols")
     for change in diff.changes:
-        if change.law is None:
+        if change.closed_form is None:
             continue
-        laws = {name: law for name, law in change.law.items() if law is not None}
-        shown = {n: law for n, law in laws.items() if symbolic or len(text(law)) <= MAX_LAW}
-        for name, law in shown.items():
+        forms = {name: form for name, form in change.closed_form.items() if form is not None}
+        shown = {n: form for n, form in forms.items() if symbolic or len(text(form)) <= MAX_FORM}
+        for name, form in shown.items():
             label = "new − old" if name == "gain" else name
-            yield doc.LabelledValue(f"{change.metric.name}, {label}", doc.ClosedForm(law))
-        if len(shown) < len(laws):
+            yield doc.LabelledValue(f"{change.metric.name}, {label}", doc.ClosedForm(form))
+        if len(shown) < len(forms):
             yield doc.LabelledValue(
                 change.metric.name, f"{'more' if shown else 'differs'}, by --symbolic"
             )
@@ -361,9 +361,9 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
         name: plain_amount(change.metric, getattr(change, name)) for name in ("old", "new", "gain")
     }
     fields["part"] = None if change.part is None else float(change.part)
-    if change.law is not None:
-        laws = change.law.items()
-        fields["law"] = {name: None if law is None else text(law) for name, law in laws}
+    if change.closed_form is not None:
+        forms = change.closed_form.items()
+        fields["law"] = {name: None if form is None else text(form) for name, form in forms}
     return fields
 
 

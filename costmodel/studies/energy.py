@@ -143,13 +143,13 @@ def _figure(figure: EnergyFigure, figures: Mapping[str, EnergyFigure]) -> str:
     if not isinstance(figure, AccessFigure):
         return shown(figure, "")
     bit = Fraction(figure.value) / figure.bits
-    told = f"{shown(figure, '')}, {show_quantity(bit, 'J')} per bit"
+    note = f"{shown(figure, '')}, {show_quantity(bit, 'J')} per bit"
     multiplied = [(n, f) for n, f in figures.items() if n.startswith("multiply")]
     if not multiplied:
-        return told
+        return note
     name, operation = multiplied[0]
     ratio = float(32 * bit / operation.value)
-    return f"{told}; 32 bits as much as {ratio:,.4g} times {name}"
+    return f"{note}; 32 bits as much as {ratio:,.4g} times {name}"
 
 
 def _places(report: Report) -> Iterator[doc.Note]:
@@ -217,25 +217,25 @@ def _works(report: Report) -> Iterator[doc.Note]:
 def _why(storage: Storage, chain: Chain, most: Rational) -> str:
     """Return a reason: it is more than the memory before has, and as much as this one has."""
     before = next((near for near, far in pairwise(chain) if far == storage), None)
-    told = []
+    reasons = []
     if before is not None and before.capacity is not None:
-        told.append(f"more than the {show_number(before.capacity)} of {before.name}")
+        reasons.append(f"more than the {show_number(before.capacity)} of {before.name}")
     if storage.capacity is not None:
         size, fits = show_number(storage.capacity), most <= storage.capacity
-        told.append(
+        reasons.append(
             f"of its {size}" if fits else f"and more than its own {size}, the last there is"
         )
-    return ", ".join(told) or "the only memory"
+    return ", ".join(reasons) or "the only memory"
 
 
 def _data(report: Report) -> dict[str, Any]:
     """Return every part as law and value in joules, with the memories of its bytes."""
-    energies, said = report.analysis.energies, report.analysis.context.device
+    energies, device = report.analysis.energies, report.analysis.context.device
     origins, columns = _origins(report), [metric.name for metric in report.columns]
     return {
         **head(report),
-        "hardware": said.profile.key,
-        "energies": said.energies or said.profile.key,
+        "hardware": device.profile.key,
+        "energies": device.energies or device.profile.key,
         "layers": [_layer(report, row, origins) for row in _lines(report) if not row.is_group],
         "groups": [_layer(report, row, origins) for row in _lines(report) if row.is_group],
         "totals": {name: quantity(report, report.total(name)) for name in columns},

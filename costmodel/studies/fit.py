@@ -330,10 +330,10 @@ def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
     problem, answer = solve.solve(analysis, name, constraints, end="largest")
     there, profile = None, analysis.context.device.profile
     if answer.at is not None:
-        there = fit(analysis, analysis.laws_at({name: answer.at.value}), order)
+        there = fit(analysis, analysis.evaluator_at({name: answer.at.value}), order)
 
     def blocks() -> Iterator[doc.Block]:
-        yield doc.entries(solve.told(problem, answer))
+        yield doc.entries(solve.summary(problem, answer))
         if there is not None:
             yield from _tables(there)
         found = () if there is None else _notes(there, analysis)

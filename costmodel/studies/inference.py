@@ -22,7 +22,7 @@ from archspec.trees import Name
 from costmodel.algebra.conditions import condition_text
 from costmodel.algebra.functions import Maximum, Minimum, exact
 from costmodel.algebra.sign_chart import sign_chart
-from costmodel.algebra.sums import OpenFormError, Turns, closed_sum, summed
+from costmodel.algebra.sums import Iterations, OpenFormError, closed_sum, summed
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
@@ -241,7 +241,7 @@ def figures_of(
     name: str, tokens: int, past: int | None, work: Work, evaluate: Callable[[Expr], Rational]
 ) -> Figures:
     """Return the numbers of some work."""
-    values, latency = {name: evaluate(law) for name, law in work.items()}, latency_of(work)
+    values, latency = {name: evaluate(form) for name, form in work.items()}, latency_of(work)
     return Figures(name, tokens, past, values, None if latency is None else evaluate(latency))
 
 
@@ -288,7 +288,7 @@ class Inference:
         return self.decode.scenario.device
 
     @property
-    def asked(self) -> Plan:
+    def required_plan(self) -> Plan:
         """The plan, where numbers are asked for."""
         assert self.plan is not None
         return self.plan
@@ -316,18 +316,18 @@ class Inference:
     @cached_property
     def figures(self) -> tuple[Figures, ...]:
         """Prefill, the first and the last step, and all steps."""
-        prompt, generate, batch = self.asked
+        prompt, generate, batch = self.required_plan
         prefill, step = self.works
         runs = (
             ("prefill", self.prefill, prefill, batch * prompt, 0),
             ("first step", self.decode, step, batch, prompt),
-            ("last step", self.decode, step, batch, self.asked.last),
+            ("last step", self.decode, step, batch, self.required_plan.last),
         )
         single = (
-            figures_of(name, tokens, past, work, of.laws_at(self._at(of, past)))
+            figures_of(name, tokens, past, work, of.evaluator_at(self._at(of, past)))
             for name, of, work, tokens, past in runs
         )
-        steps = {name: law for name, law in step.items() if name != "cache"}
+        steps = {name: form for name, form in step.items() if name != "cache"}
         together = figures_of("all steps", batch * generate, None, steps, self._over_steps)
         if not self.has_experts:
             return *single, together
@@ -339,13 +339,13 @@ class Inference:
 
     def _expected(self, of: Analysis, past: int) -> int:
         """Return the bytes of weights that a run reads where every token chooses at random."""
-        evaluate = of.laws_at(self._at(of, past))
+        evaluate = of.evaluator_at(self._at(of, past))
         parts = (_expecting(part, evaluate) for part in of.propagation.parts)
         return round(evaluate(_total(of, tuple(parts), weights_read)))
 
     def _at(self, analysis: Analysis, past: int) -> dict[str, Rational]:
         """The numbers of a run; it must be one of a valid network."""
-        values: dict[str, Rational] = {self.axes.batch: self.asked.batch}
+        values: dict[str, Rational] = {self.axes.batch: self.required_plan.batch}
         if PAST in analysis.symbols:
             values[PAST] = past
         try:
@@ -356,19 +356,19 @@ class Inference:
             raise on_the_way(error, f"{use} is valid when {valid}" if valid else "") from None
         return values
 
-    def _over_steps(self, law: Expr) -> Rational:
+    def _over_steps(self, form: Expr) -> Rational:
         """``Σ law`` over all steps of decode."""
-        prompt, generate, batch = self.asked
-        at_batch = self.with_numbers(law, {self.axes.batch: batch})
+        prompt, generate, batch = self.required_plan
+        at_batch = self.with_numbers(form, {self.axes.batch: batch})
         try:
             return summed(at_batch, self.past, prompt, generate)
         except OpenFormError as error:
             hint = "ask for fewer tokens with --generate"
             raise SpecError(f"no closed form of the sum of all steps: {error}", hint=hint) from None
 
-    def with_numbers(self, law: Expr, values: Mapping[str, Rational]) -> Expr:
+    def with_numbers(self, form: Expr, values: Mapping[str, Rational]) -> Expr:
         """A law of decode at some symbols' values, and at what they are tied to by assumptions."""
-        return law.xreplace({self.decode.symbols[n]: exact(value) for n, value in values.items()})
+        return form.xreplace({self.decode.symbols[n]: exact(value) for n, value in values.items()})
 
     @property
     def cache_per_token(self) -> Rational:
@@ -379,13 +379,13 @@ class Inference:
     def memories(self) -> tuple[Memory, ...]:
         """The bytes that must be in memory in prefill, and in the last step."""
         return tuple(
-            Memory(name, *map(of.laws_at(self._at(of, past)), _parts_of_memory(of)))
+            Memory(name, *map(of.evaluator_at(self._at(of, past)), _parts_of_memory(of)))
             for name, of, past in self._moments
         )
 
     @property
     def _moments(self) -> tuple[tuple[str, Analysis, int], ...]:
-        return ("prefill", self.prefill, 0), ("last step", self.decode, self.asked.last)
+        return ("prefill", self.prefill, 0), ("last step", self.decode, self.required_plan.last)
 
     @property
     def capacity(self) -> Rational | None:
@@ -421,13 +421,13 @@ class Inference:
         """Return whether tokens of a batch may read more weights than one of them does."""
         return has_experts(self.decode)
 
-    def sum_of_steps(self, law: Expr) -> Expr | None:
+    def sum_of_steps(self, form: Expr) -> Expr | None:
         """``Σ law`` over `STEPS` steps after a prompt of t tokens; None without a closed form."""
         index = Symbol("step", integer=True, nonnegative=True)
         tokens, steps = self.prefill.symbols[self.axes.tokens], symbol(STEPS)
-        moved = law.xreplace({self.past: tokens + index})
+        moved = form.xreplace({self.past: tokens + index})
         try:
-            return closed_sum(moved, Turns(index, steps))
+            return closed_sum(moved, Iterations(index, steps))
         except OpenFormError:
             return None
 

@@ -15,7 +15,7 @@ from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
-from costmodel.analysis.standing import document_of, standing_notes, told_of
+from costmodel.analysis.standing import document_of, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS
 from costmodel.network.precision import is_floating
 from costmodel.rules.formula import show_bytes, show_decimal, show_number, show_quantity
@@ -42,7 +42,7 @@ BYTES = doc.Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{floa
 SECONDS = doc.quantity_in("s")
 RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
 
-LAWS = {
+FORMS = {
     "macs": ("MACs", COUNTS),
     "macs_least": ("MACs, at least", COUNTS),
     "weights": ("weights read", BYTES),
@@ -65,7 +65,7 @@ LEAST = {"weights": "weights, at least", "memory": "bytes, at least"}
 OF_RUNS = {
     "tokens": ("tokens", doc.COUNT),
     "past": ("tokens before", doc.COUNT),
-    **LAWS,
+    **FORMS,
     "weights_per_token": ("per token", BYTES),
     "weights_per_token_most": ("per token", BYTES),
     "latency": (METRICS["latency"].title, SECONDS),
@@ -113,11 +113,12 @@ def inference(
     found = infer(spec, None if symbolic else Plan(**known), **setup._asdict())
 
     def blocks() -> Iterator[doc.Block]:
-        yield from _law_lists(found) if symbolic else _numbers(found)
+        yield from _form_lists(found) if symbolic else _numbers(found)
         yield doc.entries(_notes(found))
 
-    rows, told = partial(_plain_laws if symbolic else _plain_runs, found), told_of([found.decode])
-    return document_of(found.decode, blocks, partial(_data, found), rows=rows, told=told)
+    rows = partial(_plain_forms if symbolic else _plain_runs, found)
+    messages = warnings_of([found.decode])
+    return document_of(found.decode, blocks, partial(_data, found), rows=rows, messages=messages)
 
 
 def _numbers(found: Inference) -> Iterator[doc.Block]:
@@ -175,13 +176,13 @@ def _plain_runs(found: Inference) -> doc.Table:
     return doc.Table((doc.Column("name", "name"), *kinds), rows)
 
 
-def _plain_laws(found: Inference) -> doc.Table:
+def _plain_forms(found: Inference) -> doc.Table:
     """Return a row for each law; one without a closed form is left empty."""
     columns = (doc.Column("run", "run"), doc.Column("figure", "figure"), doc.Column("law", "law"))
     rows = (
-        (key, name, None if law is None else doc.ClosedForm(law))
-        for key, _, laws in _laws(found)
-        for name, law in laws.items()
+        (key, name, None if form is None else doc.ClosedForm(form))
+        for key, _, forms in _closed_forms(found)
+        for name, form in forms.items()
     )
     return doc.table_of(columns, rows)
 
@@ -201,7 +202,7 @@ def _answers(found: Inference) -> Iterator[doc.Note]:
 
 
 def _sizes(found: Inference) -> Iterator[doc.Note]:
-    prompt, generate, batch = found.asked
+    prompt, generate, batch = found.required_plan
     last = found.memories[-1]
     each, rest = divmod(last.cache, batch)
     after = f"after {show_number(prompt + generate)} tokens"
@@ -240,15 +241,15 @@ def _roofs(found: Inference) -> Iterator[doc.Note]:
     name = found.axes.batch
     for i, linear in enumerate(linear_roofs(found)):
         what = "linear layers" if linear.share is None else "linear layers of experts"
-        told = f"{what} alone: bound by memory below {_linear(linear, name)}"
-        yield "" if i else "memory roof", told
+        note = f"{what} alone: bound by memory below {_linear(linear, name)}"
+        yield "" if i else "memory roof", note
     for roof in roofs(found):
         chosen = "" if roof.experts is None else f", {CHOICES[roof.experts]}"
         yield "", f"decode after {show_number(roof.past)} tokens{chosen}: {_roof(roof, name)}"
     end = longest(found)
     if end is not None:
-        told = f"up to {show_number(end)} tokens" if end else "no token"
-        yield "", f"a batch that is bound by compute is there after {told}"
+        note = f"up to {show_number(end)} tokens" if end else "no token"
+        yield "", f"a batch that is bound by compute is there after {note}"
 
 
 CHOICES = {
@@ -322,10 +323,10 @@ EXPERTS = (
 
 def _conditions(found: Inference) -> Iterator[doc.Note]:
     """Return the conditions of both uses, once where they are the same."""
-    asked = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
-    if len(set(asked.values())) == 1:
-        asked = {"": asked["prefill"]}
-    for use, conditions in asked.items():
+    required = {use: " and ".join(Report(of).conditions) for use, of in _uses(found)}
+    if len(set(required.values())) == 1:
+        required = {"": required["prefill"]}
+    for use, conditions in required.items():
         if conditions:
             yield f"{use} valid when".strip(), conditions
 
@@ -351,19 +352,19 @@ Use = tuple[str, str, Mapping[str, Expr | None]]
 """The name of prefill, of a step or of all steps, what its symbols mean, and its laws if closed."""
 
 
-def _law_lists(found: Inference) -> Iterator[doc.Block]:
-    for _, about, named in _laws(found):
+def _form_lists(found: Inference) -> Iterator[doc.Block]:
+    for _, about, named in _closed_forms(found):
         yield doc.Line(about, "bold")
-        laws = ((_title(found, name), law) for name, law in named.items())
-        shown = ((title, OPEN if law is None else doc.ClosedForm(law)) for title, law in laws)
-        yield doc.Entries(tuple(doc.LabelledValue(f"  {title}", law) for title, law in shown))
+        forms = ((_title(found, name), form) for name, form in named.items())
+        shown = ((title, OPEN if form is None else doc.ClosedForm(form)) for title, form in forms)
+        yield doc.Entries(tuple(doc.LabelledValue(f"  {title}", form) for title, form in shown))
 
 
-def _laws(found: Inference) -> tuple[Use, Use, Use]:
+def _closed_forms(found: Inference) -> tuple[Use, Use, Use]:
     (prefill, step), decode = found.works, found.decode
     tokens = found.axes.tokens
     name = "kv_cache_per_token"
-    one = {name: _law(name, decode, decode.total(name))}
+    one = {name: _closed_form(name, decode, decode.total(name))}
     return (
         ("prefill", f"prefill: {tokens} tokens, none before", _of(found.prefill, prefill)),
         ("step", "a step of decode: 1 token, past before", {**_of(decode, step), **one}),
@@ -372,19 +373,21 @@ def _laws(found: Inference) -> tuple[Use, Use, Use]:
 
 
 def _of(analysis: Analysis, work: Work) -> dict[str, Expr]:
-    return {name: _law(name, analysis, work[name]) for name in LAWS if name in work}
+    return {name: _closed_form(name, analysis, work[name]) for name in FORMS if name in work}
 
 
 def _sums(found: Inference, step: Work) -> dict[str, Expr | None]:
-    names = (name for name in LAWS if name in step and name != "cache")
+    names = (name for name in FORMS if name in step and name != "cache")
     sums = {name: found.sum_of_steps(step[name]) for name in names}
-    return {n: None if law is None else _law(n, found.decode, law) for n, law in sums.items()}
+    return {
+        n: None if form is None else _closed_form(n, found.decode, form) for n, form in sums.items()
+    }
 
 
-def _law(name: str, analysis: Analysis, law: Expr) -> Expr:
-    grouped = analysis.by_resolution(law)
-    is_time = LAWS[name][1] is SECONDS
-    return Quantity(grouped, Str("s")) if is_time else analysis.law(grouped)
+def _closed_form(name: str, analysis: Analysis, form: Expr) -> Expr:
+    grouped = analysis.by_resolution(form)
+    is_time = FORMS[name][1] is SECONDS
+    return Quantity(grouped, Str("s")) if is_time else analysis.closed_form(grouped)
 
 
 def _data(found: Inference) -> dict[str, Any]:
@@ -397,11 +400,11 @@ def _data(found: Inference) -> dict[str, Any]:
     device = None if found.device is None else found.device.profile.key
     start |= {"device": device, "axes": {"batch": found.axes.batch, "tokens": found.axes.tokens}}
     if found.plan is None:
-        laws = {
-            key: {n: None if law is None else text(law) for n, law in named.items()}
-            for key, _, named in _laws(found)
+        forms = {
+            key: {n: None if form is None else text(form) for n, form in named.items()}
+            for key, _, named in _closed_forms(found)
         }
-        return {**start, "laws": laws}
+        return {**start, "laws": forms}
     numbers = {
         "plan": found.plan._asdict(),
         "runs": [

@@ -278,7 +278,7 @@ def latency(
         size = None if step is None else positive("step", step)
         return _crossings(roofline, Crossovers(analysis, for_, size))
     if symbolic:
-        whole = report_document.document(_laws(roofline), _law_notes(roofline))
+        whole = report_document.document(_closed_forms(roofline), _form_notes(roofline))
         return replace(whole, data=partial(_data, roofline), study=roofline)
     return _layer_by_layer(roofline)
 
@@ -353,8 +353,8 @@ def _notes(roofline: Roofline) -> Iterator[doc.Note]:
     yield WHOLE, _network_note(roofline)
     if roofline.spares:
         counted = show_number(roofline.analysis.value("macs"))
-        told = f"{counted}, of which those that a causal mask hides need not be made"
-        yield "MACs counted", told
+        note = f"{counted}, of which those that a causal mask hides need not be made"
+        yield "MACs counted", note
     for roof in roofline.roofs:
         types = " and ".join(roof.types)
         shown_ridge = f"{float(roof.ridge):.4g} op/byte in {types}"
@@ -411,8 +411,8 @@ def _figures(roofline: Roofline) -> dict[str, Any]:
     ]
     ridge = {dtype: float(roof.ridge) for roof in roofline.roofs for dtype in roof.types}
     alone = compute_alone(roofline.analysis, ("latency",))
-    said = {} if alone is None else {"compute_alone": alone}
-    return {"figures": figures, "ridge": ridge, **said}
+    extra = {} if alone is None else {"compute_alone": alone}
+    return {"figures": figures, "ridge": ridge, **extra}
 
 
 def _total(roofline: Roofline, name: str) -> dict[str, Any] | None:
@@ -429,7 +429,7 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
         "kind": row.kind,
         "path": row.path,
         "runs": doc.plain_number(report.number(row.runs)),
-        **{name: _quantity(report, name, law) for name, law in row.counts.items()},
+        **{name: _quantity(report, name, form) for name, form in row.counts.items()},
         **({} if roofline.compares else {MOVING: None}),
         "intensity": None if line.intensity is None else float(line.intensity),
         "bound": line.bound,
@@ -437,21 +437,21 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
     }
 
 
-def _quantity(report: Report, name: str, law: Expr) -> dict[str, Any]:
+def _quantity(report: Report, name: str, form: Expr) -> dict[str, Any]:
     """Return a metric as law and value; a time is never an integer, not even none."""
-    value = report.number(law)
+    value = report.number(form)
     is_count = METRICS[name].quantity is None
-    return {"expr": text(law), "value": doc.plain_number(value) if is_count else float(value)}
+    return {"expr": text(form), "value": doc.plain_number(value) if is_count else float(value)}
 
 
-def _law_notes(roofline: Roofline) -> Iterator[doc.Note]:
+def _form_notes(roofline: Roofline) -> Iterator[doc.Note]:
     """Return the law of the network as a whole, then the numbers."""
     title = METRICS["latency_network"].short_title
-    yield f"law of {title}", text(_laws(roofline).total("latency_network"))
+    yield f"law of {title}", text(_closed_forms(roofline).total("latency_network"))
     yield from _notes(roofline)
 
 
-def _laws(roofline: Roofline) -> Report:
+def _closed_forms(roofline: Roofline) -> Report:
     """Return the report of the laws that are shown layer by layer."""
     shown = ("macs_least" if roofline.spares else "macs", "bytes_moved", "latency")
     return Report(roofline.analysis, shown, symbolic=True, depth=roofline.depth)
@@ -459,8 +459,8 @@ def _laws(roofline: Roofline) -> Report:
 
 def _crossing(roofline: Roofline, found: Crossovers, line: RooflineEntry) -> doc.Row:
     """Return a layer with what bounds it where; nothing is said of a group."""
-    told = "" if line.row.is_group else found.layers[line.row.path].told(found.name)
-    bound = None if told == "takes no time" else told
+    summary = "" if line.row.is_group else found.layers[line.row.path].summary(found.name)
+    bound = None if summary == "takes no time" else summary
     label = roofline.report.label(line.row)
     style: doc.Style = "dim" if bound is None else ""
     return doc.Row({"layer": label, "bound": bound}, line.row.level, style)
@@ -477,7 +477,7 @@ def _plain_crossings(found: Crossovers) -> doc.Table:
 
 def _crossing_notes(roofline: Roofline, found: Crossovers) -> Iterator[doc.Note]:
     """Return what stands below the crossovers."""
-    yield "network", f"{found.network.told(found.name)} (all layers together)"
+    yield "network", f"{found.network.summary(found.name)} (all layers together)"
     if not found.matters:
         yield "", f"no time depends on {found.name}"
     kept = ("ridge", "peak", "bandwidth")

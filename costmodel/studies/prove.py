@@ -189,8 +189,8 @@ def prove(law: Law) -> Proof:
     with law.place("convention"):
         convention = find_convention(law.fields.convention)
     with law.place("scenario"):
-        asked = scenario(**law.fields.scenario.model_dump())
-    analyses = {name: _analyzed(name, law, convention, asked) for name in law.networks}
+        setting = scenario(**law.fields.scenario.model_dump())
+    analyses = {name: _analyzed(name, law, convention, setting) for name in law.networks}
     with law.place("derived"):
         counts = {name: count.of(analyses[count.network]) for name, count in counted.items()}
         derived = _expression(tree, law, assumed, counts)
@@ -219,9 +219,9 @@ def _assumed(law: Law) -> Assumptions:
     return assumed
 
 
-def _analyzed(name: str, law: Law, convention: Convention, asked: Scenario) -> Analysis:
+def _analyzed(name: str, law: Law, convention: Convention, setting: Scenario) -> Analysis:
     with law.place("networks", name):
-        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, asked)
+        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, setting)
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:

@@ -208,13 +208,13 @@ class Report:
 
     def _inputs(self) -> Iterator[ReportRow]:
         for name, worked_out in self.analysis.propagation.inputs.items():
-            shape = tuple(map(self.analysis.law, worked_out))
+            shape = tuple(map(self.analysis.closed_form, worked_out))
             counts: dict[str, Expr] = {}
             for metric in self.columns:
                 if metric.of_places:
                     continue
                 beside = metric.beside(self.analysis.context)
-                counts[metric.name] = self.analysis.law(beside.get(name, Integer(0)))
+                counts[metric.name] = self.analysis.closed_form(beside.get(name, Integer(0)))
             yield ReportRow(name, "input", name, 0, (), (shape,), counts)
 
     def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[ReportRow]:
@@ -242,7 +242,7 @@ class Report:
             path=group.path,
             level=level,
             inputs=(),
-            shapes=(tuple(map(self.analysis.law, output)),),
+            shapes=(tuple(map(self.analysis.closed_form, output)),),
             counts=self._counts(lambda metric: self._of_group(metric, group, often, direct)),
             runs=own,
             copies=held,
@@ -259,13 +259,13 @@ class Report:
             raise NoCountError("a field ends in it")
         if metric.of_layers is None:
             return self._together(metric, rows)
-        return self._law_of(metric, metric.of(held, self.analysis.context))
+        return self._form_of(metric, metric.of(held, self.analysis.context))
 
-    def _law_of(self, metric: Metric, expression: Expr) -> Expr:
+    def _form_of(self, metric: Metric, expression: Expr) -> Expr:
         """Return a metric's expression as it is printed; in closed forms maxima are decided."""
         if self.symbolic:
             expression = self.analysis.decided(expression)
-        return self.analysis.law_of(metric, expression)
+        return self.analysis.closed_form_of(metric, expression)
 
     def _together(self, metric: Metric, rows: Iterable[ReportRow]) -> Expr:
         counts = [amount_of(row.counts[metric.name]) for row in rows if metric.name in row.counts]
@@ -273,22 +273,22 @@ class Report:
             raise NoCountError("no field is in it")
         if metric.combine == "max":
             largest = [count for count in counts if count != 0 or metric.of_places]
-            return self._law_of(metric, Maximum(*largest)) if largest else Integer(0)
-        return self.analysis.law_of(metric, self.analysis.by_resolution(Add(*counts)))
+            return self._form_of(metric, Maximum(*largest)) if largest else Integer(0)
+        return self.analysis.closed_form_of(metric, self.analysis.by_resolution(Add(*counts)))
 
     def _row(self, counted: Counted, level: int) -> ReportRow:
         layer = counted.layer
         output = layer.cost.output
-        law = self.analysis.law
+        form = self.analysis.closed_form
         return ReportRow(
             name=layer.node.name,
             kind=layer.node.kind,
             path=layer.node.path,
             level=level,
             inputs=tuple(tensor.label for tensor in layer.node.inputs),
-            shapes=tuple(tuple(map(law, shape)) for shape in layer.outputs),
+            shapes=tuple(tuple(map(form, shape)) for shape in layer.outputs),
             counts=self._counts(
-                lambda metric: self._law_of(metric, self.analysis.of_all_runs(metric, counted))
+                lambda metric: self._form_of(metric, self.analysis.of_all_runs(metric, counted))
             ),
             sharing="" if output.is_feature_map else output.value,
         )
@@ -325,8 +325,8 @@ class Report:
         Raises:
             NoCountError: the network has none.
         """
-        law = self.analysis.law_of(METRICS[name], self.analysis.total(name))
-        return self.analysis.read(law)
+        form = self.analysis.closed_form_of(METRICS[name], self.analysis.total(name))
+        return self.analysis.read(form)
 
     def total_if_any(self, name: str) -> Expr | None:
         """Return a metric of the whole network, as it is printed; None where it has none."""
@@ -378,8 +378,8 @@ class Report:
         value = self.analysis.value("receptive_field")
         for counted in reversed(self.analysis.counted):
             with suppress(NoCountError):
-                laws = (self.analysis.of_all_runs(METRICS[name], counted) for name in FIELD)
-                size, stride, padding = map(self.number, laws)
+                forms = (self.analysis.of_all_runs(METRICS[name], counted) for name in FIELD)
+                size, stride, padding = map(self.number, forms)
                 if size == value:
                     where = counted.layer.node.path
                     return f"{size} (stride {stride}, padding {padding}) of {where}"
@@ -389,8 +389,9 @@ class Report:
     def clashes(self) -> tuple[str, ...]:
         """The merges of paths whose strides differ: ``add_1 (2 and 4)``."""
         found = self.analysis.fields.clashes
+        form = self.analysis.closed_form
         return tuple(
-            f"{clash.path} ({' and '.join(self.show(self.analysis.law(s)) for s in clash.strides)})"
+            f"{clash.path} ({' and '.join(self.show(form(s)) for s in clash.strides)})"
             for clash in found
         )
 
@@ -408,9 +409,9 @@ class Report:
         graph, given = self.analysis.graph, self.analysis.given_names
         counts = (count for row in self.rows for count in row.counts.values()) if given else ()
         totals = (self.total_if_any(metric.name) for metric in metrics)
-        laws = [law for law in totals if law is not None]
+        forms = [form for form in totals if form is not None]
         with budget("the names in the laws", self.analysis.propagation.largest_layer):
-            return naming(laws, given, {*graph.symbols, *graph.let}, counts)
+            return naming(forms, given, {*graph.symbols, *graph.let}, counts)
 
     def peaks(self, metric: str) -> tuple["Peak", ...]:
         """Return the terms of a peak, those that are largest at the values first."""
@@ -428,10 +429,10 @@ class Report:
             return ""
         owners = {peak.term: peak.owner for peak in self.peaks(metric)}
         name = next(iter(self.analysis.symbols), "")
-        told = [f"{owners[each.term]} for {_values(name, each)}" for each in race.leads]
+        texts = [f"{owners[each.term]} for {_values(name, each)}" for each in race.leads]
         if race.leads and not race.is_decided:
-            told.append(f"not compared beyond {name} = {race.leads[-1].last}")
-        return ", ".join(told)
+            texts.append(f"not compared beyond {name} = {race.leads[-1].last}")
+        return ", ".join(texts)
 
     def part(self, row: ReportRow) -> Rational:
         """Return the row's part of the total of `shared`."""

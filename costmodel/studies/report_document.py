@@ -99,8 +99,8 @@ def symbolic_table(report: Report) -> doc.Table:
         names = shared if row.is_group else own
         for metric in report.columns:
             count = row.counts.get(metric.name)
-            law = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
-            yield metric.name, law
+            form = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
+            yield metric.name, form
 
     columns = (*BEGINNING, *(doc.Column(metric.name, metric.head) for metric in report.columns))
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
@@ -118,7 +118,7 @@ def _total(report: Report, metric: Metric, names: doc.Names) -> doc.ClosedForm |
     analysis = report.analysis
     peaks = report.peaks(metric.name) if metric.name in PEAKS else ()
     parts = (
-        (each.owner, doc.ClosedForm(analysis.law(each.term), names, analysis.read))
+        (each.owner, doc.ClosedForm(analysis.closed_form(each.term), names, analysis.read))
         for each in peaks
     )
     return doc.ClosedForm(total, names, analysis.read, parts=tuple(parts))
@@ -165,22 +165,22 @@ def plain_table(report: Report) -> doc.Table:
 
 def notes(report: Report) -> list[doc.Note]:
     """Return what stands below a report: totals that are no columns, then what it stands on."""
-    facts = _of_laws(report) if report.symbolic else _of_totals(report)
+    facts = _of_forms(report) if report.symbolic else _of_totals(report)
     missing = ((f"no {name}", why) for name, why in report.missing.items())
     return [*facts, *missing, *report.standing]
 
 
-def _of_laws(report: Report) -> Iterator[doc.Note]:
+def _of_forms(report: Report) -> Iterator[doc.Note]:
     """Return what is said below closed forms: of names, of fields and of peaks."""
     if not report.naming(report.totals).is_whole:
         yield "names", "what these laws share has none: they are too long to look for it"
     if any(metric.of_places for metric in report.totals):
-        has_law = report.analysis.none_of("receptive_field") is None
-        notes = report.field_notes[1:] if has_law else report.field_notes
+        has_form = report.analysis.none_of("receptive_field") is None
+        notes = report.field_notes[1:] if has_form else report.field_notes
         yield from (("receptive field", note) for note in notes)
     for metric in report.totals:
-        if metric.name in PEAKS and (told := report.stretches(metric.name)):
-            yield metric.title, told
+        if metric.name in PEAKS and (stretches := report.stretches(metric.name)):
+            yield metric.title, stretches
 
 
 def _of_totals(report: Report) -> Iterator[doc.Note]:
@@ -264,7 +264,10 @@ def data(report: Report) -> dict[str, Any]:
         "strides_differ": list(report.clashes) if report.has_fields else [],
         **{
             f"{name}s": [
-                {"layers": list(peak.layers), **quantity(report, report.analysis.law(peak.term))}
+                {
+                    "layers": list(peak.layers),
+                    **quantity(report, report.analysis.closed_form(peak.term)),
+                }
                 for peak in report.peaks(name)
             ]
             for name in ("activations_peak", "in_out_peak", "memory_peak")
@@ -366,7 +369,7 @@ def _title(report: Report) -> str:
     analysis = report.analysis
     at = report.setting_without(*analysis.symbols, *analysis.assumed.derived)
     notes = standing_notes(analysis, at=at, conditions="")
-    return "; ".join((report.title, *(f"{label} {said}" for label, said in notes)))
+    return "; ".join((report.title, *(f"{label} {note}" for label, note in notes)))
 
 
 def _functions(report: Report, writer: Writer) -> Iterator[Function]:
@@ -380,12 +383,12 @@ def _functions(report: Report, writer: Writer) -> Iterator[Function]:
             continue
         if metric.name not in report.metrics and report.analysis.none_of(metric.name):
             continue
-        law = report.total(metric.name)
-        if law.is_Rational and not law.is_Integer:
-            cause = f"{metric.name} is {law}, and these functions are of integers"
+        form = report.total(metric.name)
+        if form.is_Rational and not form.is_Integer:
+            cause = f"{metric.name} is {form}, and these functions are of integers"
             raise SpecError(cause, hint="--format json has its law")
-        about = (f"{metric.title} in {metric.unit.name}:", text(law))
-        yield Function(metric.name, about, writer.law(law))
+        about = (f"{metric.title} in {metric.unit.name}:", text(form))
+        yield Function(metric.name, about, writer.closed_form(form))
 
 
 def _domains(report: Report) -> Iterator[Condition]:

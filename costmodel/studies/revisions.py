@@ -105,8 +105,8 @@ def analyser(setup: Setup, specs: Collection[Architecture]) -> Callable[[Archite
     convention = convention_of(setup.convention, *specs)
 
     def analyse(spec: Architecture) -> Analysis:
-        own, asked = setup.given_to(spec.header), setup.scenario
-        return analyze_loaded(spec, convention, own, setup.assume, asked, numbers_suffice=True)
+        own, given = setup.given_to(spec.header), setup.scenario
+        return analyze_loaded(spec, convention, own, setup.assume, given, numbers_suffice=True)
 
     return analyse
 

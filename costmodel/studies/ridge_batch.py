@@ -117,15 +117,15 @@ PERIOD = 8
 
 def roofs(inference: Inference) -> tuple[AnyRoof, ...]:
     """The batch at which the first and the last step leave the memory roof."""
-    pasts = dict.fromkeys((inference.asked.prompt, inference.asked.last))
+    pasts = dict.fromkeys((inference.required_plan.prompt, inference.required_plan.last))
     choices = tuple(Choice) if inference.has_experts else (None,)
     return tuple(_roof(inference, past, choice) for past in pasts for choice in choices)
 
 
 def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
     """``T_c(n) >= T_m(n)``, decided by the coefficients."""
-    laws = _times(inference, choice)
-    compute, memory = (inference.with_numbers(law, {PAST: past}) for law in laws)
+    forms = _times(inference, choice)
+    compute, memory = (inference.with_numbers(form, {PAST: past}) for form in forms)
     n = inference.decode.symbols[inference.axes.batch]
     with suppress(OpenFormError):
         return _of_lines(past, choice, compute, memory, n)
@@ -152,9 +152,9 @@ def _of_residues(excess: Expr, n: Symbol) -> int | None:
     """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each."""
     lasts = []
     for rest in range(1, PERIOD + 1):
-        turn = Symbol("turn", integer=True, nonnegative=True)
-        moved = excess.xreplace({n: PERIOD * turn + rest}).expand()
-        last = _last_of(list(pieces(moved, turn, 0, HORIZON)), turn, before=-1)
+        period = Symbol("period", integer=True, nonnegative=True)
+        moved = excess.xreplace({n: PERIOD * period + rest}).expand()
+        last = _last_of(list(pieces(moved, period, 0, HORIZON)), period, before=-1)
         if last == HORIZON:
             return None
         lasts.append(PERIOD * last + rest)
@@ -173,17 +173,17 @@ def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Ex
     return step["compute"], step["memory_most" if choice is Choice.SPREAD else "memory"]
 
 
-def _line(law: Expr, index: Symbol) -> tuple[Expr, Expr]:
+def _line(form: Expr, index: Symbol) -> tuple[Expr, Expr]:
     """Return level and rise of an expression that is a line."""
-    parts = [*coefficients(law, index), exact(0)]
+    parts = [*coefficients(form, index), exact(0)]
     if len(parts) > 3:
         raise OpenFormError(f"a term is of order {len(parts) - 2} in {index}")
     return parts[0], parts[1]
 
 
-def _numbers(law: Expr, index: Symbol) -> tuple[Fraction, Fraction]:
+def _numbers(form: Expr, index: Symbol) -> tuple[Fraction, Fraction]:
     """Return level and rise of an expression that is a line in numbers."""
-    level, rise = _line(law, index)
+    level, rise = _line(form, index)
     return Fraction(plain(level)), Fraction(plain(rise))
 
 
@@ -195,7 +195,7 @@ def longest(inference: Inference) -> int | None:
     """
     past, n = inference.past, inference.decode.symbols[inference.axes.batch]
     try:
-        (computed, moved) = (_line(law, n)[1] for law in _times(inference))
+        (computed, moved) = (_line(form, n)[1] for form in _times(inference))
         last = _last_of(list(pieces((moved - computed).expand(), past, 1, HORIZON)), past)
     except OpenFormError:
         return None

@@ -151,7 +151,7 @@ class Problem:
         try:
             if constraint in self.bounds:
                 return constraint.holds(Evaluator({self.symbol: value}))
-            return constraint.holds(self.analysis.laws_at({self.name: value}))
+            return constraint.holds(self.analysis.evaluator_at({self.name: value}))
         except TooLargeError:
             raise
         except ExpressionError:  # a division by zero
@@ -279,8 +279,8 @@ class Search:
     def _note_no_end(self, constraint: Constraint, *, is_kept: bool) -> None:
         """Take note of a constraint that is kept, or broken, as far as was looked."""
         name, least = self.problem.name, self.problem.domain.first
-        said = constraint if is_kept else constraint.negated
-        if is_never_positive(said.excess, self.problem.symbol, least, strictly=said.strict):
+        held = constraint if is_kept else constraint.negated
+        if is_never_positive(held.excess, self.problem.symbol, least, strictly=held.strict):
             return
         if not is_kept:
             cause = f"no {name} was found with {constraint.text}, but it is not proved to be none"
@@ -400,14 +400,14 @@ def _values_of(problem: Problem) -> Values:
     """Return the values of a problem's symbol; over real numbers with all places of its laws."""
     if problem.domain.step is not None:
         return Values(problem.domain)
-    laws = [c.excess for c in (*problem.bounds, *problem.constraints)]
-    holes = [law for condition in problem.holes for law in _laws_of(condition)]
-    lines = (linear(law, problem.symbol) for law in laws)
+    expressions = [c.excess for c in (*problem.bounds, *problem.constraints)]
+    holes = [expression for condition in problem.holes for expression in _expressions_of(condition)]
+    lines = (linear(expression, problem.symbol) for expression in expressions)
     roots = [-line[1] / line[0] for line in lines if line]
-    return Values(problem.domain, Steps([*laws, *holes], problem.symbol), roots)
+    return Values(problem.domain, Steps([*expressions, *holes], problem.symbol), roots)
 
 
-def _laws_of(condition: Condition) -> Iterator[Expr]:
+def _expressions_of(condition: Condition) -> Iterator[Expr]:
     """Return what steps where a condition may begin to hold or cease to."""
     if isinstance(condition, Divides) and _is_periodic(condition):
         yield floor_div(condition.dividend, condition.divisor)
@@ -422,10 +422,10 @@ def _is_periodic(condition: Condition) -> bool:
 
 def _about(constraint: Constraint, way: int | None, name: str) -> str:
     """Return the note on what is proved of a constraint's expression."""
-    said = {
+    notes = {
         None: f"is not proved to rise or fall with {name}; values were tried one by one",
         0: f"does not depend on {name}, by its form",
         1: f"holds up to some {name} and not beyond, by its form",
         -1: f"holds from some {name} on, by its form",
     }
-    return f"{constraint.text} {said[way]}"
+    return f"{constraint.text} {notes[way]}"

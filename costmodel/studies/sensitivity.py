@@ -48,12 +48,12 @@ class Derivative(NamedTuple):
     """An exact derivative.
 
     Attributes:
-        law: in the open symbols; 0 where the metric does not depend on the symbol.
+        closed_form: in the open symbols; 0 where the metric does not depend on the symbol.
         value: at the symbols' values.
         is_share: whether the metric is the symbol times this.
     """
 
-    law: Expr
+    closed_form: Expr
     value: Rational
     is_share: bool
 
@@ -132,7 +132,7 @@ class Sensitivity:
         found: dict[frozenset[Symbol], Perturbation] = {}
         shapes = self.analysis.propagation.inputs
         for name, shape in shapes.items():
-            extents = map(self.analysis.law, shape[2:])
+            extents = map(self.analysis.closed_form, shape[2:])
             sizes = tuple(dict.fromkeys(size for size in extents if size.is_Symbol))
             if len(sizes) > 1:
                 title = "resolution" if len(shapes) == 1 else f"resolution of {name}"
@@ -146,14 +146,14 @@ class Sensitivity:
         return {metric.name: self._order(metric, symbols) for metric in self.metrics}
 
     def _order(self, metric: Metric, growing: Iterable[Symbol]) -> Expr | Unknown:
-        law, evaluate = self._laws[metric.name], self.analysis.evaluator
+        form, evaluate = self._closed_forms[metric.name], self.analysis.evaluator
         try:
-            return leading_order(law, growing, evaluate, smaller_of(self.analysis.demands))
+            return leading_order(form, growing, evaluate, smaller_of(self.analysis.demands))
         except NoOrder as reason:
             return Unknown(str(reason))
 
     @cached_property
-    def _laws(self) -> dict[str, Expr]:
+    def _closed_forms(self) -> dict[str, Expr]:
         return {metric.name: self.analysis.unfloored(metric.name) for metric in self.metrics}
 
     @cached_property
@@ -176,17 +176,17 @@ class Sensitivity:
         }
 
     def _depends(self, metric: Metric, change: Perturbation) -> bool:
-        return not self._laws[metric.name].free_symbols.isdisjoint(change.symbols)
+        return not self._closed_forms[metric.name].free_symbols.isdisjoint(change.symbols)
 
     def _derivative(self, metric: Metric, change: Perturbation) -> Derivative | Unknown:
         if len(change.symbols) > 1:
             return Unknown("a derivative is in one symbol")
-        law, (symbol,) = self._laws[metric.name], change.symbols
-        reason = obstacle(law, symbol)
+        form, (symbol,) = self._closed_forms[metric.name], change.symbols
+        reason = obstacle(form, symbol)
         if reason:
             return Unknown(reason)
-        found = derivative(law, symbol)
-        is_share = symbol in Mul.make_args(law) and symbol not in found.free_symbols
+        found = derivative(form, symbol)
+        is_share = symbol in Mul.make_args(form) and symbol not in found.free_symbols
         try:
             return Derivative(found, self.analysis.evaluator(found), is_share)
         except ExpressionError as error:
@@ -195,14 +195,14 @@ class Sensitivity:
     def _elasticity(
         self, metric: Metric, change: Perturbation, slope: Derivatives
     ) -> Elasticity | Unknown:
-        law, value = self._laws[metric.name], self.analysis.value(metric.name)
+        form, value = self._closed_forms[metric.name], self.analysis.value(metric.name)
         try:
-            rise = slope(law)
+            rise = slope(form)
         except ExpressionError as error:
             return Unknown(str(error))
         if value == 0 and self._depends(metric, change):
             return Unknown(f"{metric.name} is 0 here")
-        even = any(obstacle(law, symbol) for symbol in change.symbols)
+        even = any(obstacle(form, symbol) for symbol in change.symbols)
         return Elasticity(ratio(rise, value) if rise else 0, even)
 
     def _doubled(self, metric: Metric, there: Point | Unknown) -> Doubled | Unknown:
@@ -264,12 +264,12 @@ def _blocks(found: Sensitivity) -> Iterator[doc.Block]:
     figures = (doc.Column(name, title, doc.FIGURE) for name, title in titles.items())
     rows = (_row(change, cells, titles) for change, cells in _rows(found))
     yield doc.Table((doc.Column("symbol", "symbol"), *figures), tuple(rows))
-    laws = tuple(row for metric in found.metrics for row in _laws(found, metric))
-    yield doc.Table(LAWS, laws, listed=True)
+    forms = tuple(row for metric in found.metrics for row in _closed_forms(found, metric))
+    yield doc.Table(FORMS, forms, listed=True)
     yield doc.entries(_notes(found))
 
 
-LAWS = (doc.Column("symbol", "symbol"), doc.Column("order", "order, and derivative ∂"))
+FORMS = (doc.Column("symbol", "symbol"), doc.Column("order", "order, and derivative ∂"))
 """The columns of the orders and derivatives in each symbol."""
 
 WAYS = ("+1 %", "2 ×")
@@ -297,18 +297,18 @@ def _rows(found: Sensitivity) -> Iterator[tuple[Perturbation, list[str]]]:
         yield change, cells
 
 
-def _laws(found: Sensitivity, metric: Metric) -> Iterator[doc.Row]:
+def _closed_forms(found: Sensitivity, metric: Metric) -> Iterator[doc.Row]:
     """Yield the order of a metric, then what it is in each symbol that it depends on."""
     order = _order(found.orders[metric.name])
     yield doc.Row({"symbol": metric.title, "order": order}, style="bold")
     for change, effects in found.effects.items():
         effect = effects[metric.name]
         if effect.depends:
-            law = ", ".join(_law(effect, metric, change))
-            yield doc.Row({"symbol": change.name, "order": law}, level=1)
+            form = ", ".join(_closed_form(effect, metric, change))
+            yield doc.Row({"symbol": change.name, "order": form}, level=1)
 
 
-def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
+def _closed_form(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
     """Yield the order in a symbol and the derivative, which several at once have not."""
     yield _order(effect.order)
     if len(change.symbols) > 1:
@@ -316,10 +316,10 @@ def _law(effect: Effect, metric: Metric, change: Perturbation) -> Iterator[str]:
     if isinstance(effect.derivative, Unknown):
         yield f"no ∂: {effect.derivative.reason}"
         return
-    law, value, is_share = effect.derivative
-    shown = f"{metric.name}/{change.name}" if is_share else PythonText().real(law)
+    form, value, is_share = effect.derivative
+    shown = f"{metric.name}/{change.name}" if is_share else PythonText().real(form)
     number = show_number(value) if isinstance(value, int) else show_decimal(value)
-    parts = ["∂", *([] if law.is_Rational else [shown]), number]
+    parts = ["∂", *([] if form.is_Rational else [shown]), number]
     yield " = ".join(parts)
 
 
@@ -332,11 +332,11 @@ def _order(order: Expr | Unknown) -> str:
 def _notes(found: Sensitivity) -> Iterator[doc.Note]:
     """Yield the reasons for empty cells, the meaning of a mark, and the report's notes."""
     for change, effects in found.effects.items():
-        for said, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
+        for way, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
             answers = (getattr(effect, part) for effect in effects.values())
             reasons = (answer.reason for answer in answers if isinstance(answer, Unknown))
             for reason in dict.fromkeys(reasons):
-                yield f"{said} {change.name}", reason
+                yield f"{way} {change.name}", reason
     if any("~" in cell for _, cells in _rows(found) for cell in cells):
         yield "~", "steps and bends are taken to rise evenly from the value that is there"
     yield from notes(_report(found))
@@ -393,8 +393,8 @@ def _plain(part: object) -> Any:
             return part
         case Unknown(reason):
             return {"unknown": reason}
-        case Derivative(law, value):
-            return {"expr": PythonText().real(law), "value": doc.plain_number(value)}
+        case Derivative(form, value):
+            return {"expr": PythonText().real(form), "value": doc.plain_number(value)}
         case Elasticity(value, even):
             return {**_exact(value), "even": even}
         case Doubled(value, factor):

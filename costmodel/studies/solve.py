@@ -85,8 +85,8 @@ def solve(
     wanted = read_constraints(constraints, analysis)
     if not wanted:
         raise SpecError("nothing is asked for", hint='as in --where "macs <= 300e6"')
-    asked = {name for constraint in wanted for name in constraint.metrics}
-    for name in sorted(name for name in asked if METRICS[name].is_searched):
+    requested = {name for constraint in wanted for name in constraint.metrics}
+    for name in sorted(name for name in requested if METRICS[name].is_searched):
         cause = f"{name} is searched for at numbers: no law gives it at every value of {symbol}"
         hint = f"look at values: archcost sweep SPEC --vary {symbol}=… --metric {name}"
         raise SpecError(cause, hint=hint)
@@ -132,13 +132,13 @@ def ask(
     held = " and ".join(dict.fromkeys(c.text for c in problem.constraints))
     return doc.Document(
         title=f"{problem.analysis.graph.title}: the {answer.end} {problem.name} with {held}",
-        blocks=lambda: iter([doc.entries((*told(problem, answer), *standing(problem)))]),
+        blocks=lambda: iter([doc.entries((*summary(problem, answer), *standing(problem)))]),
         data=partial(data, problem, answer),
         holds=answer.verdict is not Verdict.INFEASIBLE,
     )
 
 
-def told(problem: Problem, answer: Answer) -> list[doc.Note]:
+def summary(problem: Problem, answer: Answer) -> list[doc.Note]:
     """Return the answer as labels and what they stand for."""
     rows = [(problem.name, _value(answer)), *_samples(problem, answer)]
     rows.append(("searched", _searched(problem, answer)))

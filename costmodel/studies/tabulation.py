@@ -54,7 +54,7 @@ class TableRow(NamedTuple):
     """One network: column → its value; and, where closed forms are shown, metric → its own."""
 
     values: Mapping[str, Value]
-    laws: Mapping[str, Expr]
+    closed_forms: Mapping[str, Expr]
 
 
 class TableOptions(NamedTuple):
@@ -161,8 +161,8 @@ class Tabulation:
         if not self.symbolic:
             return TableRow(values, {})
         report = Report(analysis, symbolic=True)
-        laws = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
-        return TableRow(values, {name: law for name, law in laws.items() if law is not None})
+        forms = {metric.name: report.total_if_any(metric.name) for metric in self._metrics}
+        return TableRow(values, {name: form for name, form in forms.items() if form is not None})
 
     @property
     def document(self) -> doc.Document:
@@ -182,7 +182,7 @@ class Tabulation:
             name: "" if value is None and name not in metrics else value
             for name, value in network.values.items()
         }
-        return cells | {name: doc.ClosedForm(law) for name, law in network.laws.items()}
+        return cells | {name: doc.ClosedForm(form) for name, form in network.closed_forms.items()}
 
     def _plain(self) -> doc.Table:
         """Return the same with its units in the names, and the convention in every line."""
@@ -198,17 +198,20 @@ class Tabulation:
             "caption": self.choice.caption,
             "convention": self.convention.name,
             "networks": [
-                {name: _quantity(value, each.laws.get(name)) for name, value in each.values.items()}
+                {
+                    name: _quantity(value, each.closed_forms.get(name))
+                    for name, value in each.values.items()
+                }
                 for each in self.networks
             ],
             "notes": [{"label": label, "note": note} for label, note in notes(self)],
         }
 
 
-def _quantity(value: Value, law: Expr | None) -> Any:
+def _quantity(value: Value, form: Expr | None) -> Any:
     """Return a value as plain data, beside its closed form if there is one."""
     number = doc.plain_number(value)
-    return number if law is None else {"expr": text(law), "value": number}
+    return number if form is None else {"expr": text(form), "value": number}
 
 
 def tabulate(
@@ -348,14 +351,14 @@ def _scenario(
     analyses: Collection[Analysis], metrics: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield types and device; where networks differ, with the number of networks of each."""
-    told = Counter(note for analysis in analyses for note in scenario_notes(analysis, metrics))
+    counted = Counter(note for analysis in analyses for note in scenario_notes(analysis, metrics))
     together: dict[str, set[str]] = {}
     for analysis in analyses:
         for of, names in analysis.types.items():
             together.setdefault(of, set()).update(names)
     if all(len(names) == 1 for names in together.values()):
-        told = Counter({note: count for note, count in told.items() if note[0] != "types"})
+        counted = Counter({note: count for note, count in counted.items() if note[0] != "types"})
         yield "types", ", ".join(f"{of} {names.pop()}" for of, names in together.items())
-    for (label, note), count in told.items():
+    for (label, note), count in counted.items():
         of = f" ({count} network{'' if count == 1 else 's'})"
         yield label, note if count == len(analyses) else note + of

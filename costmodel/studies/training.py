@@ -100,9 +100,9 @@ class TrainingReport:
             return held.path, held.what
         return "/".join(parts[: self.depth + 1]), "all of it"
 
-    def law(self, count: Expr) -> Expr:
+    def closed_form(self, count: Expr) -> Expr:
         """A count as a law."""
-        return self.analysis.law(self.analysis.by_resolution(count))
+        return self.analysis.closed_form(self.analysis.by_resolution(count))
 
     def _of(self, metric: str, note: str = "") -> TrainingSum:
         found = find_metric(metric)
@@ -229,7 +229,7 @@ def _kept(step: TrainingReport) -> doc.Table:
 def _count(step: TrainingReport, count: Expr) -> doc.ClosedForm | Rational:
     """Return a count as law or as number, whichever the report shows."""
     if step.report.symbolic:
-        return doc.ClosedForm(step.law(count), read=step.analysis.read)
+        return doc.ClosedForm(step.closed_form(count), read=step.analysis.read)
     return step.report.number(count)
 
 
@@ -268,7 +268,7 @@ def _capacity(fit: Fit, *, at_values: bool) -> str:
 
 def _data(step: TrainingReport) -> dict[str, Any]:
     def count(expression: Expr) -> dict[str, Any]:
-        return quantity(step.report, step.law(expression))
+        return quantity(step.report, step.closed_form(expression))
 
     fit = step.fit
     return {

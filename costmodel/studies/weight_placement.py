@@ -7,7 +7,7 @@ from sympy import Expr, Integer
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.sums import Turns, at_turn, closed_sum
+from costmodel.algebra.sums import Iterations, at_iteration, closed_sum
 from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Context
@@ -64,12 +64,12 @@ class _Filling(NamedTuple):
 
     context: Context
     number: Evaluator
-    turns: tuple[tuple[Expr, Expr], ...]
+    iterations: tuple[tuple[Expr, Expr], ...]
 
     def value(self, expression: Expr) -> Rational:
         """Return the number of an expression in these iterations."""
-        for index, turn in self.turns:
-            expression = at_turn(expression, index, turn)
+        for index, iteration in self.iterations:
+            expression = at_iteration(expression, index, iteration)
         return self.number(expression)
 
     def size(self, *parts: Part) -> Expr:
@@ -90,7 +90,7 @@ class _Filling(NamedTuple):
     def _inside(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
         """Return the same in the first copy of a group for which there is no room."""
         if group.iteration is not None:
-            return self._in_turn(group, room, copies)
+            return self._in_iteration(group, room, copies)
         one, count = self.value(self.size(*group.parts)), self.value(group.copies)
         stored = room // one
         if count > 1:
@@ -98,18 +98,20 @@ class _Filling(NamedTuple):
             copies = (*copies, Copy(group.path, word, stored + 1, count))
         return self.first(group.parts, room - stored * one, copies)
 
-    def _in_turn(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+    def _in_iteration(
+        self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]
+    ) -> Full | None:
         """Return the same where the iterations differ: which one, by bisection of their sum."""
         assert group.iteration is not None
         one, count = self.size(*group.parts), self.value(group.runs)
 
-        def stored(turns: int) -> Rational:
-            return self.value(closed_sum(one, Turns(group.iteration, Integer(turns))))
+        def stored(iterations: int) -> Rational:
+            return self.value(closed_sum(one, Iterations(group.iteration, Integer(iterations))))
 
         low, high = 0, int(count)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if stored(middle) <= room else (low, middle)
-        inner = self._replace(turns=(*self.turns, (group.iteration, Integer(low))))
+        inner = self._replace(iterations=(*self.iterations, (group.iteration, Integer(low))))
         here = (*copies, Copy(group.path, "turn", high, count))
         return inner.first(group.parts, room - stored(low), here)

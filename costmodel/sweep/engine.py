@@ -92,7 +92,7 @@ class Engine:
         try:
             analysis = self._analysis(settled(dict(settings), self._links))
             for name in self._metrics:
-                analysis.law_of(METRICS[name], analysis.total(name))
+                analysis.closed_form_of(METRICS[name], analysis.total(name))
         except SpecError as error:
             return error
         return analysis

@@ -65,7 +65,7 @@ class Request(NamedTuple):
 NO_REQUEST = Request()
 
 
-class Names(NamedTuple):
+class ExpressionNames(NamedTuple):
     """The names that an expression may have beside metrics.
 
     Attributes:
@@ -96,7 +96,7 @@ def read_query(
     Raises:
         SpecError: a text states nothing of what there is.
     """
-    known = Names(symbols, joined)
+    known = ExpressionNames(symbols, joined)
     top, by = request.top, request.by
     if top is not None and by is None:
         raise SpecError("--top needs --by: the best in what?", hint="as in --top 20 --by macs")
@@ -120,7 +120,7 @@ def read_query(
     return Query(kept, conditions, pareto, top, best, sort)
 
 
-def _objectives(option: str, texts: Iterable[str], known: Names) -> tuple[Objective, ...]:
+def _objectives(option: str, texts: Iterable[str], known: ExpressionNames) -> tuple[Objective, ...]:
     found: list[Objective] = []
     for text in texts:
         one = _objective(option, text, known)
@@ -130,7 +130,7 @@ def _objectives(option: str, texts: Iterable[str], known: Names) -> tuple[Object
     return tuple(found)
 
 
-def _objective(option: str, text: str, known: Names) -> Objective:
+def _objective(option: str, text: str, known: ExpressionNames) -> Objective:
     """Read ``macs``, ``macs:min`` or ``accuracy:max``."""
     name, colon, direction = (part.strip() for part in text.rpartition(":"))
     if not colon:
@@ -141,7 +141,7 @@ def _objective(option: str, text: str, known: Names) -> Objective:
     return Objective(_number(option, name, known), DIRECTIONS[direction])
 
 
-def _number(option: str, text: str, known: Names) -> ColumnExpression:
+def _number(option: str, text: str, known: ExpressionNames) -> ColumnExpression:
     found = _expression(option, text, known)
     if not free_names(found.tree):
         raise SpecError(f"{option} {text}: this speaks of no metric and of no symbol")
@@ -149,7 +149,7 @@ def _number(option: str, text: str, known: Names) -> ColumnExpression:
 
 
 def _expression(
-    option: str, text: str, known: Names, *, is_condition: bool = False
+    option: str, text: str, known: ExpressionNames, *, is_condition: bool = False
 ) -> ColumnExpression:
     try:
         tree = parse_measured(text, known.symbols)
