@@ -7,7 +7,6 @@ are looked at, and none in an external file.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from itertools import zip_longest
 from math import prod
 from pathlib import Path
@@ -23,6 +22,7 @@ from archspec.importers.onnx_sizes import Extent, extent
 from archspec.importers.onnx_symbols import Symbols
 from archspec.importers.onnx_values import REAL_TYPES, Value
 from archspec.importers.source import Counts, Imported, Options
+from archspec.importers.writing import write
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -71,10 +71,9 @@ def read(source: str, options: Options) -> Imported:
     Raises:
         SpecError: it cannot be read, or holds what no kind expresses.
     """
-    writing = import_module("archspec.importers.writing")  # until its branch is merged
     model = open_model(source)
     network = network_of(model, source, options)
-    text, names = writing.write(network)
+    text, names = write(network)
     return Imported(text, partial(measure, model, network), names, network.notes)
 
 
