@@ -33,14 +33,14 @@ def flattened(spec: str) -> Network:
     sizes = _Sizes(plain)
     calls = tuple(sizes.call(node, flat) for node in nodes)
     whole = build_graph(architecture)
-    inputs = {given.name: tuple(_size(s, values) for s in given.sizes) for given in whole.inputs}
+    inputs = {given.name: tuple(map(_size, given.sizes)) for given in whole.inputs}
     used = {size.text for sizes in inputs.values() for size in sizes if isinstance(size, Size)}
     symbols = {name: int(values[name]) for name in values if name in used}
     left = tuple(tensor.label for tensor in outputs)
     return Network(graph.title, "the zoo", symbols, inputs, calls, left)
 
 
-def _size(size: Expression, values: Mapping[str, Any]) -> int | Size:
+def _size(size: Expression) -> int | Size:
     """A symbol alone stays one; what else an input's shape depends on is a number."""
     if isinstance(size.tree, Name):
         return Size(size.tree.id)
@@ -49,14 +49,18 @@ def _size(size: Expression, values: Mapping[str, Any]) -> int | Size:
     raise NotFlatError("a computed input")
 
 
+def _number(size: Expression) -> Fraction:
+    assert isinstance(size.tree, Number)
+    return Fraction(size.tree.value)
+
+
 class _Sizes:
     """The numbers of a network of nodes alone."""
 
     def __init__(self, graph: Graph) -> None:
         found = propagate(graph, read_assumptions((), graph.symbols, graph.values))
         self.shapes: dict[Tensor, Any] = {
-            Tensor(given.name): [size.tree.value for size in given.sizes]
-            for given in graph.inputs
+            Tensor(given.name): [_number(size) for size in given.sizes] for given in graph.inputs
         }
         self.learned = {each.node.path for each in found.layers if each.cost.parameters}
         for layer in found.layers:

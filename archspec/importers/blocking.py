@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.composites import COMPOSITES
-from archspec.importers.calls import Field
 from archspec.importers.drafts import Block, Body, Item, Named
 from archspec.importers.forms import Form, Uses, defaults_of, form_of
-from archspec.importers.generalizing import General, generalized, substituted
+from archspec.importers.generalizing import generalized, substituted
 from archspec.importers.naming import WORDS, as_name, unused
 from archspec.importers.repeating import needs_name
 from archspec.layers import ALIASES, KINDS
@@ -62,7 +61,7 @@ class Blocker:
         whole = self._rewritten(body)
         while True:
             counts = self._counts(whole)
-            single = next((n for n in self.blocks if self._is_inline(n, counts, whole)), None)
+            single = next((n for n in self.blocks if self._is_inline(n, counts[n])), None)
             if single is None:
                 break
             block = self.blocks.pop(single)
@@ -96,7 +95,8 @@ class Blocker:
         order = [*required, *(p for p in parameters if parameters[p] is not None)]
         self.blocks[name] = Block({p: parameters[p] for p in order}, general.body)
         for i, member in enumerate(members):
-            fields = {p: general.columns[p][i] for p in order}
+            given = {p: general.columns[p][i] for p in order}
+            fields = {name: value for name, value in given.items() if value is not None}
             self.calls[id(member)] = Item(
                 name, member.inputs, member.outputs, fields, runs=member.runs, module=member.module
             )
@@ -118,16 +118,15 @@ class Blocker:
                     counts[item.kind].append(item)
         return counts
 
-    def _is_inline(self, name: str, counts: Mapping[str, list[Item]], body: Body) -> bool:
+    def _is_inline(self, name: str, used: list[Item]) -> bool:
         """Return whether a block reads better where it is used: once, and without a name."""
-        used, block = counts[name], self.blocks[name]
+        inner = self.blocks[name].body
         if any(item.outputs[0] in self.pinned for item in used):
             return False
-        inner = block.body
         entry = inner.inputs[0]
         if len(inner.inputs) > 1 or needs_name(inner.items, entry, entry):
             return False
-        return len(used) <= 1 or len(inner.items) == 1 and not inner.items[0].bodies
+        return len(used) <= 1 or (len(inner.items) == 1 and not inner.items[0].bodies)
 
     def _in_order(self, body: Body) -> Body:
         """Put the blocks in the order in which a reader needs them, inner ones first; name them."""

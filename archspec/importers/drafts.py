@@ -45,8 +45,8 @@ class Item(NamedTuple):
         outputs: the tensors that leave; those of a layer with several have a number each.
         fields: its fields, or the arguments of a block.
         bodies: the lists of entries in it, by field; a field may have several.
-        runs: for each node of the graph that it expands to, in order, the calls that the node stands
-            for: one, or one for each turn of a repeat.
+        runs: for each node of the graph that it expands to, in order, the calls that it stands
+            for: one, or one for each iteration of a repeat.
         module: the class of the source that it is, where it is one; empty otherwise.
     """
 

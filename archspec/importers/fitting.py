@@ -12,7 +12,7 @@ from archspec.importers.calls import Call, Field, Network, Real, Size
 from archspec.importers.drafts import Body, Draft
 from archspec.importers.folding import Folded, drafted, folded
 from archspec.importers.forms import defaults_of, form_of
-from archspec.importers.formulas import Formula, Points, formulas, multiples, shares
+from archspec.importers.formula_search import Formula, Points, formulas, multiples, shares
 from archspec.importers.generalizing import filled, numbers_in, substituted
 from archspec.importers.naming import as_name, unused
 
@@ -92,7 +92,10 @@ class _Fit:
         point = {**self.base, **changed}
         key = tuple(point.values())
         if key not in self.made:
-            given = {n: int(v) if v.denominator == 1 and self._whole(n) else float(v) for n, v in point.items()}
+            given = {
+                n: int(v) if v.denominator == 1 and self._whole(n) else float(v)
+                for n, v in point.items()
+            }
             try:
                 self.made[key] = self.make(given)
             except SpecError:
@@ -160,7 +163,9 @@ class _Fit:
                 continue
             other = folded(network)
             if _form(other) != _form(base):
-                cause = f"the networks of {name} = {_show(self.base[name])} and {_show(value)} differ"
+                cause = (
+                    f"the networks of {name} = {_show(self.base[name])} and {_show(value)} differ"
+                )
                 told = "in more than in numbers and in how often a part stands"
                 raise SpecError(f"{cause} {told}", hint=f"give larger values of {name}")
             for place, number in numbers_in(other.body):
@@ -222,17 +227,21 @@ class _Numbers:
     def __init__(self, fit: _Fit, used: Mapping[str, Sequence[Fraction]]) -> None:
         self.fit = fit
         self.used = used
-        self.known: dict[tuple[str, tuple[tuple[Fraction, Fraction], ...]], tuple[str, Formula]] = {}
+        self.known: dict[
+            tuple[str, tuple[tuple[Fraction, Fraction], ...]], tuple[str, Formula]
+        ] = {}
 
     def fitted(self) -> Network:
         """Return the network of the base, with formulas for its numbers."""
         samples = {
-            name: [(value, network) for value in dict.fromkeys(values) if (network := self.fit.network({name: value}))]
+            name: [
+                (value, network)
+                for value in dict.fromkeys(values)
+                if (network := self.fit.network({name: value}))
+            ]
             for name, values in self.used.items()
         }
-        calls = tuple(
-            self._call(i, call, samples) for i, call in enumerate(self.fit.first.calls)
-        )
+        calls = tuple(self._call(i, call, samples) for i, call in enumerate(self.fit.first.calls))
         return self.fit.first._replace(calls=calls)
 
     def _call(
@@ -379,9 +388,11 @@ def _joined(value: object, texts: list[str | None]) -> Field:
 
     def put(value: object) -> object:
         if isinstance(value, Size):
+
             def number(match: re.Match[str]) -> str:
                 text = next(left)
                 return match[0] if text is None else f"({text})"
+
             return Size(_NUMBER.sub(number, value.text))
         if isinstance(value, tuple):
             return tuple(map(put, value))

@@ -1,6 +1,6 @@
 """Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 

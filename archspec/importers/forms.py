@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archspec.composites import COMPOSITES
 from archspec.fields import as_written
-from archspec.importers.calls import Call, Field, Network, Size
+from archspec.importers.calls import Call, Size
 from archspec.importers.drafts import Body, Item, Named, unnumbered
 from archspec.layers import KINDS
 
@@ -43,8 +43,7 @@ class Uses(NamedTuple):
                 tensors.setdefault(tensor, set()).add(call.name)
             if call.weights:
                 weights.setdefault(call.weights, set()).add(call.name)
-        frozen = [{key: frozenset(value) for key, value in u.items()} for u in (tensors, weights)]
-        return cls(*frozen, frozenset(outputs))
+        return cls(_frozen(tensors), _frozen(weights), frozenset(outputs))
 
     def is_within(self, tensor: str, names: frozenset[str]) -> bool:
         """Return whether a tensor is used by some calls alone.
@@ -62,6 +61,10 @@ class Uses(NamedTuple):
             call: the call.
         """
         return len(self.weights.get(call.weights, ())) > 1
+
+
+def _frozen(sets: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {key: frozenset(value) for key, value in sets.items()}
 
 
 def names_of(items: Iterable[Item]) -> frozenset[str]:
@@ -196,7 +199,9 @@ class Former:
         if self.with_numbers:
             defaults = defaults_of(item.kind)
             written = {**defaults, **item.fields}
-            return tuple(sorted((n, self._value(v)) for n, v in written.items() if n in item.fields))
+            return tuple(
+                sorted((n, self._value(v)) for n, v in written.items() if n in item.fields)
+            )
         closed = set(defaults_of(item.kind))
         fields = ((name, self._open(value, name in closed)) for name, value in item.fields.items())
         return tuple(sorted((name, value) for name, value in fields if value is not None))

@@ -16,11 +16,15 @@ from archspec.trees import Number, Truth
 CHANNELS = frozenset(
     ("out_channels", "out_features", "groups", "embedding_dim", "hidden_size", "num_groups")
 )
-"""Fields whose numbers are of one sort: a name for one may stand in another, and so may multiples."""
+"""Fields whose numbers are of one sort: a name for one may stand in another, as may multiples."""
 
 _PLAINER = {
-    **{"out_channels": "channels", "out_features": "features", "groups": "channels"},
-    **{"shape": "size", "shifts": "shift", "sizes": "size"},
+    "out_channels": "channels",
+    "out_features": "features",
+    "groups": "channels",
+    "shape": "size",
+    "shifts": "shift",
+    "sizes": "size",
 }
 """Field → what its number is called where it is not the field of the last such entry."""
 
@@ -117,7 +121,7 @@ def _with(item: Item, texts: Mapping[Place, Size], place: Place) -> Item:
 
 def _value(value: Field | Named, texts: Mapping[Place, Size], place: Place) -> Field | Named:
     if isinstance(value, tuple) and not isinstance(value, Size | Named):
-        return tuple(_value(each, texts, (*place, i)) for i, each in enumerate(value))  # type: ignore[misc]
+        return tuple(_value(each, texts, (*place, i)) for i, each in enumerate(value))
     return texts.get(place, value)
 
 

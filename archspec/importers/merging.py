@@ -57,7 +57,8 @@ def _fork(merge: Item, done: list[Item], uses: Uses) -> Fork | None:
     """Return where the inputs of an entry come from, if it is one tensor, as late as can be."""
     makers = {tensor: i for i, item in enumerate(done) for tensor in item.outputs}
     behind = [_behind(tensor, done, makers) for tensor in merge.inputs]
-    common = set.intersection(*(tensors for tensors in behind if tensors is not None) or [set()])
+    origins = [tensors for tensors in behind if tensors is not None]
+    common = set.intersection(*origins) if origins else set()
     for tensor in sorted(common, key=lambda t: (-makers.get(t, -1), t)):
         found = _branches(merge, tensor, done, makers, outer=False)
         if found and _is_closed(merge, found, done, uses):
@@ -112,14 +113,14 @@ def _branches(
             branch.add(maker)
             reads_fork |= fork in done[maker].inputs
             ahead += [t for t in done[maker].inputs if t != fork and makers.get(t) not in branch]
-        if tensor != fork and not branch or not (reads_fork or is_free):
+        if (tensor != fork and not branch) or not (reads_fork or is_free):
             return None
         branches.append(tuple(sorted(branch)))
     return Fork(fork, tuple(branches))
 
 
 def _is_closed(merge: Item, fork: Fork, done: list[Item], uses: Uses) -> bool:
-    """Return whether nothing but the merge sees what is in the branches, and a person would fold."""
+    """Return whether only the merge sees what is in the branches, and a person would fold them."""
     listed = [i for branch in fork.branches for i in branch]
     if not listed or len(listed) > len(set(listed)):
         return False

@@ -1,7 +1,7 @@
-"""Names for the tensors of a draft: only where an entry is referred to, and valid in the language."""
+"""Names for the tensors of a draft, only where an entry is referred to; valid in the language."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from archspec.composites import COMPOSITES
@@ -16,6 +16,7 @@ from archspec.scope import RESERVED
 WORDS = frozenset({*RESERVED, *KEYWORDS, *FUNCTIONS, *OF_NAMES, *("add", "shortcut", "input")})
 WORDS |= {"null", "Null", "NULL", "True", "TRUE", "False", "FALSE", "router", "experts"}
 """What is no name, here or anywhere in the language."""
+
 
 def as_name(text: str, otherwise: str = "x") -> str:
     """Return a name of the language that is like a text of anyone's.
@@ -141,7 +142,7 @@ class Labels:
         home = frame.home(tensor)
         if home is None:
             home = self.top
-            if tensor not in self.owners or not self._is_global(tensor):
+            if tensor not in self.owners:
                 raise SpecError(f"the tensor '{tensor}' has no name where it is used")
         bearer = unnumbered(tensor)
         if home.kind == "network" and tensor in self.inputs:
@@ -153,9 +154,6 @@ class Labels:
             self.found[key] = self._new(item, bearer)
         name = self.found[key]
         return name if tensor == bearer else f"{name}{tensor[len(bearer) :]}"
-
-    def _is_global(self, tensor: str) -> bool:
-        return True
 
     def _new(self, item: Item | None, tensor: str) -> str:
         """Return a name for an entry, or for what enters a block, that nothing else has."""

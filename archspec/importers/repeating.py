@@ -1,23 +1,24 @@
 """Equal neighbours: runs of entries that do the same, each on what the one before leaves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from archspec.importers.calls import Call
 from archspec.importers.drafts import Body, Item
 from archspec.importers.forms import Form, Uses, after, entering, form_of, made_in, names_of
 
 MAX_PERIOD = 200
-"""The most entries of one turn."""
+"""The most entries of one iteration."""
 
 
 class Run(NamedTuple):
     """Turns in a list of entries.
 
     Attributes:
-        start: the position of the first turn.
-        period: the entries of a turn.
-        times: the turns.
-        entry: the tensor that enters the first turn.
+        start: the position of the first iteration.
+        period: the entries of a iteration.
+        times: the iterations.
+        entry: the tensor that enters the first iteration.
     """
 
     start: int
@@ -27,11 +28,11 @@ class Run(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """The position behind the last turn."""
+        """The position behind the last iteration."""
         return self.start + self.period * self.times
 
-    def turns(self, items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
-        """Yield the entries of each turn.
+    def iterations(self, items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+        """Yield the entries of each iteration.
 
         Args:
             items: the list.
@@ -50,30 +51,33 @@ def repeated(items: list[Item], uses: Uses) -> list[Item]:
     run = longest_run(items, uses, with_numbers=True)
     if run is None:
         return items
-    turns = [repeated([*turn], uses) for turn in run.turns(items)]
+    iterations = [repeated([*iteration], uses) for iteration in run.iterations(items)]
     before, behind = items[: run.start], items[run.stop :]
-    return [*repeated(before, uses), _repeat(run, turns, uses), *repeated(behind, uses)]
+    return [*repeated(before, uses), _repeat(run, iterations, uses), *repeated(behind, uses)]
 
 
-def _repeat(run: Run, turns: list[list[Item]], uses: Uses) -> Item:
-    first = tuple(turns[0])
-    output, last = after(first[-1]), after(turns[-1][-1])
-    assert output is not None and last is not None
-    runs = [[each for item in turn for each in item.runs] for turn in turns]
-    zipped = tuple(tuple(c for each in turn for c in each) for turn in zip(*runs, strict=True))
+def _repeat(run: Run, iterations: list[list[Item]], uses: Uses) -> Item:
+    first = tuple(iterations[0])
+    output, last = after(first[-1]), after(iterations[-1][-1])
+    assert output is not None
+    assert last is not None
+    runs = [[each for item in iteration for each in item.runs] for iteration in iterations]
+    zipped = tuple(
+        tuple(c for each in iteration for c in each) for iteration in zip(*runs, strict=True)
+    )
     body = Body(first, (run.entry,), output)
     if needs_name(first, run.entry, run.entry):
-        body = Body((as_module(body, "Turn"),), (run.entry,), output)
+        body = Body((as_module(body, "Iteration"),), (run.entry,), output)
     fields: dict[str, int | bool] = {"times": run.times}
-    if any(uses.shares(call) for call in _shared(turns, uses)):
+    if any(uses.shares(call) for call in _shared(iterations, uses)):
         fields["shared"] = True
     return Item("repeat", (run.entry,), (last,), fields, {"layers": (body,)}, zipped)
 
 
-def _shared(turns: Sequence[Sequence[Item]], uses: Uses):  # type: ignore[no-untyped-def]
-    """Yield the calls of the first turn that have the weights of calls in others."""
-    inside = names_of(turns[0])
-    for item in turns[0]:
+def _shared(iterations: Sequence[Sequence[Item]], uses: Uses) -> Iterator[Call]:
+    """Yield the calls of the first iteration that have the weights of calls in others."""
+    inside = names_of(iterations[0])
+    for item in iterations[0]:
         for call in item.calls:
             if not uses.weights.get(call.weights, frozenset()) <= inside:
                 yield call
@@ -116,13 +120,13 @@ def needs_name(items: Sequence[Item], entry: str, latest: str | None) -> bool:
 def longest_run(
     items: Sequence[Item], uses: Uses, *, with_numbers: bool, period_from: int = 1
 ) -> Run | None:
-    """Return the run of turns that leaves the fewest entries, or None where nothing repeats.
+    """Return the run of iterations that leaves the fewest entries, or None where nothing repeats.
 
     Args:
         items: the entries.
         uses: who uses what in the network.
-        with_numbers: whether turns are equal only if their numbers are.
-        period_from: the fewest entries of a turn.
+        with_numbers: whether iterations are equal only if their numbers are.
+        period_from: the fewest entries of a iteration.
     """
     for run in sorted(_candidates(items, uses, with_numbers, period_from), key=_saved(items)):
         found = _checked(run, items, uses, with_numbers)
@@ -131,7 +135,7 @@ def longest_run(
     return None
 
 
-def _saved(items: Sequence[Item]):  # type: ignore[no-untyped-def]
+def _saved(items: Sequence[Item]) -> Callable[[Run], tuple[int, int, bool, int]]:
     sizes = [len(item.runs) for item in items]
 
     def order(run: Run) -> tuple[int, int, bool, int]:
@@ -163,49 +167,55 @@ def _candidates(
 
 
 def _alike(item: Item, uses: Uses, with_numbers: bool) -> Form:
-    """Return what two entries must have in common to be in the same place of two turns."""
+    """Return what two entries must have in common to be in the same place of two iterations."""
     blank = item._replace(inputs=tuple("" for _ in item.inputs))
-    return form_of(uses, [blank], entering([item]), with_numbers=with_numbers)[0][:5]
+    (form,) = form_of(uses, [blank], entering([item]), with_numbers=with_numbers)
+    assert isinstance(form, tuple)
+    return form[:5]
 
 
 def _checked(run: Run, items: Sequence[Item], uses: Uses, with_numbers: bool) -> Run | None:
-    """Return as many turns of a run as do the same to what the turn before leaves."""
-    turns = [*run.turns(items)]
-    exits = [after(turn[-1]) for turn in turns]
+    """Return as many iterations of a run as do the same to what the iteration before leaves."""
+    iterations = [*run.iterations(items)]
+    exits = [after(iteration[-1]) for iteration in iterations]
     if any(end is None for end in exits):
         return None
     forms = [
-        form_of(uses, turn, (str(end),), with_numbers=with_numbers)
-        for turn, end in zip(turns[1:], exits, strict=False)
+        form_of(uses, iteration, (str(end),), with_numbers=with_numbers)
+        for iteration, end in zip(iterations[1:], exits, strict=False)
     ]
-    for entry in entering(turns[0]):
-        first = form_of(uses, turns[0], (entry,), with_numbers=with_numbers)
-        if all(form == first for form in forms) and _is_chain(turns, entry, uses):
+    for entry in entering(iterations[0]):
+        first = form_of(uses, iterations[0], (entry,), with_numbers=with_numbers)
+        if all(form == first for form in forms) and _is_chain(iterations, entry, uses):
             return run._replace(entry=entry)
     return None
 
 
-def _is_chain(turns: list[tuple[Item, ...]], entry: str, uses: Uses) -> bool:
-    """Return whether each turn shows its end alone, and that to the next turn alone."""
-    if entry not in {tensor for item in turns[0] for tensor in item.inputs}:
+def _is_chain(iterations: list[tuple[Item, ...]], entry: str, uses: Uses) -> bool:
+    """Return whether each iteration shows its end alone, and that to the next iteration alone."""
+    if entry not in {tensor for item in iterations[0] for tensor in item.inputs}:
         return False
-    for i, turn in enumerate(turns):
-        inside = names_of(turn)
-        end = after(turn[-1])
-        made = {tensor for item in turn for tensor in made_in(item)} - {end}
+    for i, iteration in enumerate(iterations):
+        inside = names_of(iteration)
+        end = after(iteration[-1])
+        made = {tensor for item in iteration for tensor in made_in(item)} - {end}
         if not all(uses.is_within(tensor, inside) for tensor in made):
             return False
-        if i + 1 < len(turns) and not uses.is_within(str(end), names_of(turns[i + 1])):
+        if i + 1 < len(iterations) and not uses.is_within(str(end), names_of(iterations[i + 1])):
             return False
-    return _weights_fit(turns, uses)
+    return _weights_fit(iterations, uses)
 
 
-def _weights_fit(turns: list[tuple[Item, ...]], uses: Uses) -> bool:
-    """Return whether turns have weights of their own, or all of them those of the first."""
-    whole = names_of(item for turn in turns for item in turn)
-    weighted = [[c for item in turn for c in item.calls if c.weights] for turn in turns]
-    inner = [names_of(turn) for turn in turns]
-    own = [all(uses.weights[c.weights] <= n for c in w) for w, n in zip(weighted, inner, strict=True)]
+def _weights_fit(iterations: list[tuple[Item, ...]], uses: Uses) -> bool:
+    """Return whether iterations have weights of their own, or all of them those of the first."""
+    whole = names_of(item for iteration in iterations for item in iteration)
+    weighted = [
+        [c for item in iteration for c in item.calls if c.weights] for iteration in iterations
+    ]
+    inner = [names_of(iteration) for iteration in iterations]
+    own = [
+        all(uses.weights[c.weights] <= n for c in w) for w, n in zip(weighted, inner, strict=True)
+    ]
     if all(own):
         return True
     first = [call.weights for call in weighted[0]]

@@ -38,9 +38,9 @@ class Sharer:
         owner = self.first.setdefault(call.weights, item)
         if owner is item:
             return item
-        return self._tied(item, owner, call)
+        return self._tied(item, owner)
 
-    def _tied(self, item: Item, owner: Item, call: Call) -> Item:
+    def _tied(self, item: Item, owner: Item) -> Item:
         self.owners.add(owner.outputs[0])
         if item.kind != owner.kind and {item.kind, owner.kind} <= {*TIED}:
             return item._replace(fields={**item.fields, "weight": Named(owner.outputs[0])})

@@ -8,7 +8,7 @@ from archspec.expansion import build_graph
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import shortened
 from archspec.importers.calls import Call, Network, Real, Size
-from archspec.importers.drafts import Block, Body, Draft, Item, Named
+from archspec.importers.drafts import Block, Draft, Item, Named
 from archspec.importers.fitting import Make, fit
 from archspec.importers.folding import fold
 from archspec.importers.forms import after
@@ -74,7 +74,7 @@ def text_of(network: Network, draft: Draft) -> str:
     head |= {"source": line(network.source)} if line(network.source) else {}
     if network.symbols:
         head["symbols"] = {name: _symbol(value) for name, value in network.symbols.items()}
-    body: dict[str, object] = {"input": inputs if len(inputs) > 1 else [*inputs.values()][0]}
+    body: dict[str, object] = {"input": inputs if len(inputs) > 1 else next(iter(inputs.values()))}
     if draft.blocks:
         body["blocks"] = {name: _block(block, labels) for name, block in draft.blocks.items()}
     body["layers"] = _entries(labels.top, labels)
@@ -93,7 +93,7 @@ def _symbol(default: int | Real) -> object:
 
 
 def _outputs(network: Network, draft: Draft, labels: Labels) -> list[str]:
-    """Return the names of what leaves the network; none where that is what leaves the last entry."""
+    """Return the names of what leaves the network; none where only the last entry leaves it."""
     last = draft.body.items[-1]
     if (after(last),) == (draft.body.output,) and len(network.outputs) == 1:
         return []

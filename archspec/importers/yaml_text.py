@@ -88,7 +88,7 @@ def _is_short(entry: object) -> bool:
     """Return whether an entry is a kind and its fields, without entries in it."""
     if not isinstance(entry, Mapping):
         return True
-    fields = [*entry.values()][0]
+    fields = next(iter(entry.values()))
     inner = fields.values() if isinstance(fields, Mapping) else [fields]
     return len(entry) == 1 and not any(isinstance(each, Entries) for each in inner)
 
@@ -139,7 +139,7 @@ def _dashed(value: object, indent: int) -> Iterator[str]:
     text = flow(value)
     if isinstance(value, Mapping):
         inner = _entry_lines(value, indent + 2)
-    elif text is not None and len(pad) + 2 + len(text) <= WIDTH or not isinstance(value, list):
+    elif (text is not None and len(pad) + 2 + len(text) <= WIDTH) or not isinstance(value, list):
         inner = iter([f"{pad}  {text}"])
     else:
         inner = _listed(value, indent + 2)
@@ -151,7 +151,12 @@ def _dashed(value: object, indent: int) -> Iterator[str]:
 def _entry_lines(value: Mapping[str, object], indent: int) -> Iterator[str]:
     """Yield the lines of an entry or of a row; what a composite holds is indented by two more."""
     text = flow(value)
-    if text is not None and "layers" not in value and _is_row(value) and indent + len(text) <= WIDTH:
+    if (
+        text is not None
+        and "layers" not in value
+        and _is_row(value)
+        and indent + len(text) <= WIDTH
+    ):
         yield " " * indent + text
         return
     yield from lines(value, indent)
@@ -159,4 +164,6 @@ def _entry_lines(value: Mapping[str, object], indent: int) -> Iterator[str]:
 
 def _is_row(value: Mapping[str, object]) -> bool:
     """Return whether a mapping is a row of a table: no value of it is a mapping or nothing."""
-    return len(value) > 0 and not any(isinstance(v, Mapping | list) or v is None for v in value.values())
+    return len(value) > 0 and not any(
+        isinstance(v, Mapping | list) or v is None for v in value.values()
+    )
