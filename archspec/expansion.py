@@ -360,7 +360,7 @@ class _Frame:
     def _takes(self, content: Layer | Composite | BlockCall) -> tuple[int, int | None]:
         """Return how many tensors may enter, at least and at most; None for any number."""
         if isinstance(content, Layer):
-            return content.takes
+            return content.entering
         if isinstance(content, BlockCall):
             inputs = self.expansion.architecture.blocks[content.block].inputs or ("",)
             return len(inputs), None if inputs[-1].endswith("*") else len(inputs)

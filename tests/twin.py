@@ -17,14 +17,17 @@ import yaml
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.torch_kinds import TWINS, Call, Fields, RefusedError, Tensors, axes_of
+from tests.torch_kinds import FREE, TWINS, Call, Fields, RefusedError, Tensors, axes_of
 
 Shape = tuple[int, ...]
 
 
 # Expressions.
 
-WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode", "qk_norm"}
+WORDS = {
+    *("approximate", "equation", "mode", "nonlinearity", "operator", "padding_mode", "qk_norm"),
+    "reduce",
+}
 """Fields that are text and no expression."""
 
 Names = Mapping[str, Any]
@@ -161,7 +164,7 @@ class Network:
 
     def layer(self, key: str, call: Call) -> Tensors:
         """Run one layer, and write down what it was."""
-        if call.kind not in ("parameter", "constant") and call.x.dim() not in axes_of(call.kind):
+        if call.kind not in FREE and call.x.dim() not in axes_of(call.kind):
             raise RefusedError("another number of axes than the kind's documentation says")
         before = self.counter.get_total_flops()
         result = TWINS[call.kind](call)
@@ -317,7 +320,7 @@ class Frame:
         return run(self, name, entry.fields, x) if run else self.block(entry, x)
 
     def layer(self, entry: Entry, name: str) -> Tensors:
-        sources = [] if entry.kind in ("parameter", "constant") else entry.sources
+        sources = [] if entry.kind in FREE else entry.sources
         inputs = self.entering(sources)
         before = inputs[0] if inputs else self.latest
         sizes = sizes_of(before if isinstance(before, Tensor) else None)

@@ -18,6 +18,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr
@@ -327,6 +328,27 @@ def _labelled(block: Block) -> Iterator[tuple[Cell, ...]]:
         yield from block.entries
 
 
+class Gap(NamedTuple):
+    """The operators that are missing in a network.
+
+    Attributes:
+        note: a sentence that says so.
+        operators: operator → the paths of the layers that stand for it.
+    """
+
+    note: str
+    operators: Mapping[str, list[str]]
+
+
+def _blocks_with(gaps: tuple[Gap, ...], blocks: Callable[[], Iterator[Block]]) -> Iterator[Block]:
+    yield from blocks()
+    yield from (Line(gap.note, "bold") for gap in gaps)
+
+
+def _data_with(gaps: tuple[Gap, ...], data: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return {**data(), "missing": {gap.note: dict(gap.operators) for gap in gaps}}
+
+
 @dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
@@ -342,6 +364,7 @@ class Document(Tabular):
         errors: what of the question could not be answered; the command's exit status is 2.
         messages: what is told beside the answer, on stderr.
         study: what a plot of it shows, where there is one.
+        gaps: what is missing in the networks that it is about; blocks, data and program say it.
     """
 
     title: str
@@ -354,6 +377,14 @@ class Document(Tabular):
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
     study: Any = None
+    gaps: tuple[Gap, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Let whatever it shows end with what is missing."""
+        for name, end in (("blocks", _blocks_with), ("data", _data_with)) if self.gaps else ():
+            made = getattr(self, name)
+            if getattr(made, "func", None) is not end:  # else it was replaced beside others
+                object.__setattr__(self, name, partial(end, self.gaps, made))
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
@@ -412,7 +443,8 @@ class Document(Tabular):
         """
         if self.program is None:
             raise SpecError("there is no function to export here", hint="archcost SPEC has them")
-        return self.program(language)
+        made = self.program(language)
+        return made._replace(title="; ".join([made.title, *(gap.note for gap in self.gaps)]))
 
 
 @overload

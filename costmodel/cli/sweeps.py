@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
+from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
-from costmodel.cli.tell import tell
+from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
 def _warn(study: "Sweep") -> None:
     """Tell on stderr what the specs say without effect."""
     analyses = filter(None, (case.typical for case in study.cases))
-    for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
-        tell(f"warning: {text}")
+    tell_all(dict.fromkeys(warnings_of(analyses)))
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:
