@@ -10,6 +10,7 @@ from archspec.expressions import FUNCTIONS, KEYWORDS, OF_NAMES
 from archspec.importers.calls import Network
 from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import COPIED, after
+from archspec.importers.paths import SEVERAL, Paths, scope_of
 from archspec.layers import ALIASES, KINDS
 from archspec.scope import RESERVED
 
@@ -52,15 +53,17 @@ class Frame(NamedTuple):
         body: the list.
         kind: the composite whose list it is, ``block``, or ``network``.
         around: the list that it stands in; the network's, of a block's.
+        scope: the module of the source that it is, where its entries stand for several.
     """
 
     body: Body
     kind: str
     around: Optional["Frame"] = None
+    scope: str = ""
 
     def inner(self, body: Body, kind: str) -> "Frame":
         """The frame of a list of entries inside this one."""
-        return Frame(body, kind, self)
+        return Frame(body, kind, self, scope_of(body) if kind in SEVERAL else self.scope)
 
     @property
     def entering(self) -> str | None:
@@ -84,6 +87,7 @@ class Labels:
 
     def __init__(self, network: Network, draft: Draft) -> None:
         self.blocks = frozenset(draft.blocks)
+        self.paths = Paths(network.calls)
         symbols = frozenset(network.symbols)
         taken = {*KINDS, *ALIASES, *COMPOSITES, *self.blocks}
         self.taken: set[str] = set(taken)

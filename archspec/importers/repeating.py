@@ -140,7 +140,9 @@ def _saved(items: Sequence[Item]) -> Callable[[Run], tuple[int, int, bool, int]]
 
     def order(run: Run) -> tuple[int, int, bool, int]:
         saved = sum(sizes[run.start + run.period : run.stop])
-        return -saved, run.period, not items[run.start].bodies, run.start
+        first = items[run.start]
+        begins = bool(first.bodies) or bool(first.fields and any(c.weights for c in first.calls))
+        return -saved, run.period, not begins, run.start
 
     return order
 

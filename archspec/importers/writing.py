@@ -13,6 +13,7 @@ from archspec.importers.fitting import Make, fit
 from archspec.importers.folding import fold
 from archspec.importers.forms import after
 from archspec.importers.naming import Frame, Labels
+from archspec.importers.paths import path_of_node
 from archspec.importers.yaml_text import Entries, Expression, line, lines
 from archspec.layers import KINDS, find_kind
 
@@ -48,16 +49,7 @@ def _with_names(network: Network, draft: Draft) -> tuple[str, Mapping[str, str]]
     text = text_of(network, draft)
     nodes = build_graph(load(text)).nodes
     runs = (run for item in draft.body.items for run in item.runs)
-    return text, {node.path: _source_name(run) for node, run in zip(nodes, runs, strict=True)}
-
-
-def _source_name(calls: Iterable[Call]) -> str:
-    """Return the source's name of what one entry stands for: ``layers.0…31.mlp.up``."""
-    paths = dict.fromkeys(call.modules[-1].path if call.modules else call.name for call in calls)
-    first, *_, last = names = [path.split(".") for path in paths] * (1 + (len(paths) == 1))
-    if len(first) != len(last):
-        return " … ".join((".".join(names[0]), ".".join(names[-1])))
-    return ".".join(a if a == b else f"{a}…{b}" for a, b in zip(first, last, strict=True))
+    return text, {node.path: path_of_node(run) for node, run in zip(nodes, runs, strict=True)}
 
 
 def text_of(network: Network, draft: Draft) -> str:
@@ -116,6 +108,7 @@ def _entries(frame: Frame, labels: Labels, *, trained: bool = True) -> Entries:
     found, latest = Entries(), frame.entering
     for item in frame.body.items:
         found.append(_entry(item, frame, latest, labels, trained=trained))
+        found.comments.append(labels.paths.of(item, frame.scope))
         latest = after(item)
     return found
 

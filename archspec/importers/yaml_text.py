@@ -14,7 +14,15 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff\u2028\u2029]")
 
 
 class Entries(list[object]):
-    """A list of entries, each on a line of its own unless it is the only one."""
+    """A list of entries, each on a line of its own unless it is the only one.
+
+    Attributes:
+        comments: what stands beside each entry that has a line of its own; empty for nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comments: list[str] = []
 
 
 class Expression(str):
@@ -107,13 +115,12 @@ def lines(mapping: Mapping[str, object], indent: int = 0) -> Iterator[str]:
 def _valued(start: str, value: object, indent: int) -> Iterator[str]:
     """Yield the lines of a value behind its key, which ``start`` ends with."""
     text = flow(value)
-    is_list = isinstance(value, list)
     if text is not None and (not isinstance(value, Mapping | list) or _fits(start, text, value)):
         yield f"{start} {text}".rstrip() if value is not None else start
     elif isinstance(value, Mapping):
         yield start
         yield from lines(value, indent + 2)
-    elif is_list:
+    elif isinstance(value, list):
         yield start
         yield from _listed(value, indent + 2)
 
@@ -126,11 +133,17 @@ def _fits(start: str, text: str, value: object) -> bool:
     return is_short and not blocks
 
 
-def _listed(values: object, indent: int) -> Iterator[str]:
-    """Yield the lines of a list, an item each."""
-    assert isinstance(values, list)
-    for value in values:
-        yield from _dashed(value, indent)
+def _listed(values: list[object], indent: int) -> Iterator[str]:
+    """Yield the lines of a list, an item each, with its comments."""
+    comments = values.comments if isinstance(values, Entries) else [""] * len(values)
+    for value, comment in zip(values, comments, strict=True):
+        first, *others = _dashed(value, indent)
+        beside = f"{first}  # {comment}" if comment else first
+        if len(beside) > WIDTH and comment:
+            yield f"{' ' * indent}# {comment}"
+            beside = first
+        yield beside
+        yield from others
 
 
 def _dashed(value: object, indent: int) -> Iterator[str]:
@@ -138,32 +151,10 @@ def _dashed(value: object, indent: int) -> Iterator[str]:
     pad = " " * indent
     text = flow(value)
     if isinstance(value, Mapping):
-        inner = _entry_lines(value, indent + 2)
-    elif (text is not None and len(pad) + 2 + len(text) <= WIDTH) or not isinstance(value, list):
-        inner = iter([f"{pad}  {text}"])
-    else:
+        inner = lines(value, indent + 2)
+    elif isinstance(value, list) and (text is None or len(pad) + 2 + len(text) > WIDTH):
         inner = _listed(value, indent + 2)
-    first = next(inner)
-    yield f"{pad}- {first[indent + 2 :]}"
+    else:
+        inner = iter([f"{pad}  {text}"])
+    yield f"{pad}- {next(inner)[indent + 2 :]}"
     yield from inner
-
-
-def _entry_lines(value: Mapping[str, object], indent: int) -> Iterator[str]:
-    """Yield the lines of an entry or of a row; what a composite holds is indented by two more."""
-    text = flow(value)
-    if (
-        text is not None
-        and "layers" not in value
-        and _is_row(value)
-        and indent + len(text) <= WIDTH
-    ):
-        yield " " * indent + text
-        return
-    yield from lines(value, indent)
-
-
-def _is_row(value: Mapping[str, object]) -> bool:
-    """Return whether a mapping is a row of a table: no value of it is a mapping or nothing."""
-    return len(value) > 0 and not any(
-        isinstance(v, Mapping | list) or v is None for v in value.values()
-    )
