@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from archspec.importers.onnx import measure, network_of, open_model  # noqa: E402
+from archspec.importers.onnx import network_of, open_model  # noqa: E402
+from archspec.importers.onnx_counts import measure  # noqa: E402
 from archspec.importers.source import Options  # noqa: E402
 from costmodel import analyze  # noqa: E402
 from tests.flat import flat_spec  # noqa: E402

@@ -7,21 +7,22 @@ are looked at, and none in an external file.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.errors import SpecError
-from archspec.importers.calls import Call, Module, Network, Size
-from archspec.importers.onnx_layers import OPERATORS, is_filled_in
+from archspec.importers.calls import Call, Module, Network
+from archspec.importers.onnx_counts import has_initializers, measure
+from archspec.importers.onnx_layers import OPERATORS
 from archspec.importers.onnx_operator import Calls, Operator, UnknownOperatorError, field
 from archspec.importers.onnx_patterns import Graph, layer_of
+from archspec.importers.onnx_schemas import definition, shapes_of, stated_shape
 from archspec.importers.onnx_shapes import fold
-from archspec.importers.onnx_sizes import Extent, extent
+from archspec.importers.onnx_sizes import extent
 from archspec.importers.onnx_symbols import Symbols
-from archspec.importers.onnx_values import REAL_TYPES, Value
-from archspec.importers.source import Counts, Imported, Options
+from archspec.importers.onnx_values import MOST_REALS, REAL_TYPES, Shape, Value
+from archspec.importers.source import Imported, Options
 from archspec.importers.writing import write
 
 if TYPE_CHECKING:
@@ -54,11 +55,21 @@ def open_model(source: str) -> "ModelProto":
         raise SpecError(f"{source}: this is no ONNX model, or only a part of one") from None
     if not model.graph.node or not model.opset_import:
         raise SpecError(f"{source}: this is no ONNX model: it has no operators")
+    _forget_weights(model.graph)
     if model.functions:
         from onnx.inliner import inline_local_functions
 
         model = inline_local_functions(model)
     return model
+
+
+def _forget_weights(graph: "GraphProto") -> None:
+    """Drop the numbers of all large tensors of floating-point types: only shapes are looked at."""
+    held = [a.t for node in graph.node for a in node.attribute if a.HasField("t")]
+    for tensor in (*graph.initializer, *held):
+        if tensor.data_type in REAL_TYPES and prod(tensor.dims) > MOST_REALS:
+            for numbers in ("raw_data", "float_data", "double_data", "int32_data"):
+                tensor.ClearField(numbers)
 
 
 def read(source: str, options: Options) -> Imported:
@@ -108,6 +119,9 @@ class _Reader:
         self.symbols = Symbols()
         self.failed: dict[str, SpecError] = {}
         self.met = Graph({}, self.values, self.uses)
+        graph = model.graph
+        self.stated = {v.name: v.type for v in (*graph.value_info, *graph.output)}
+        self.learns_constants = not has_initializers(graph)
 
     def network(self) -> Network:
         graph = self.model.graph
@@ -123,7 +137,7 @@ class _Reader:
         outputs = tuple(dict.fromkeys(outputs))
         producer = f", by {self.model.producer_name}" if self.model.producer_name else ""
         return Network(
-            graph.name or Path(self.source).stem,
+            Path(self.source).stem,
             f"{Path(self.source).name} (ONNX, opset {self.opset}{producer})",
             self.symbols.defaults,
             {names[name]: tuple(map(field, shape)) for name, shape in sizes.items()},
@@ -140,6 +154,7 @@ class _Reader:
             self.values[tensor.name] = Value(shape, "", tensor, None, tensor.name, True, real)
 
     def _walk(self, graph: "GraphProto") -> None:
+        """Translate the nodes of a graph, in order."""
         for node in graph.node:
             if node.op_type == "Constant" or node.output[0] not in self.values:
                 self._node(node)
@@ -147,29 +162,66 @@ class _Reader:
     def _node(self, node: "NodeProto") -> None:
         """Translate a node; an error is kept until what it makes is used."""
         layer = layer_of(self.met, node) or node
-        failed = next((self.failed[n] for n in layer.input if n in self.failed), None)
-        made: Sequence[Value | None] = ()
-        try:
-            if failed is None:
-                made = self._made(layer)
-        except SpecError as error:
-            failed = error
-        for name, value in zip_longest(node.output, made):
-            if name and value is not None:
-                self.values[name] = value
-            elif name:
-                cause = f"{node.op_type} '{node.name}': no kind gives its output '{name}'"
-                self.failed[name] = failed or SpecError(cause, hint=PARTLY)
-            self.met.makers[name] = node
+        self.failed |= self._made_by(layer)
+        self.met.makers.update(dict.fromkeys(node.output, node))
+
+    def _made_by(self, node: "NodeProto") -> dict[str, SpecError]:
+        """Keep what a node makes; return an error for each tensor that it does not."""
+        outputs = [name for name in node.output if name]
+        error = next((self.failed[n] for n in node.input if n in self.failed), None)
+        if error is None:
+            cause = f"{node.op_type} '{node.name}': no kind gives all that leaves it"
+            error = SpecError(cause, hint=PARTLY)
+            try:
+                made = zip(node.output, self._made(node), strict=False)
+                self.values |= {name: value for name, value in made if name and value is not None}
+            except SpecError as found:
+                error = found
+            if any(self.uses[name] and name not in self.values for name in outputs):
+                self._define(node)
+        if self.options.partial:
+            self._mark(node)
+        return dict.fromkeys((name for name in outputs if name not in self.values), error)
+
+    def _define(self, node: "NodeProto") -> None:
+        """Read the operators by which ONNX defines a node, if these have kinds."""
+        inputs = [self.values.get(name) for name in node.input]
+        found = definition(node, inputs, self.opset)
+        if found is None:
+            return
+        kept = {name: self.values.pop(name) for name in node.output if name in self.values}
+        opset, failed = self.opset, dict(self.failed)
+        self.uses.update(name for inner in found.nodes for name in inner.input)
+        self.opset = found.opset
+        for inner in found.nodes:
+            self.failed |= self._made_by(inner)
+        self.opset, self.failed = opset, failed
+        if any(self.uses[name] and name not in self.values for name in node.output if name):
+            self.values |= kept
+
+    def _mark(self, node: "NodeProto") -> None:
+        """Mark what no kind gives as missing, where its shape is known."""
+        lacking = [name for name in node.output if name and name not in self.values]
+        inputs = [self.values.get(name) for name in node.input]
+        shapes = shapes_of(node, inputs, self.opset) if lacking else {}
+        for name in lacking:
+            shape = shapes.get(name) or self._stated(name)
+            if shape is not None:
+                entering = [v for v in inputs if v is not None and (v.call or v.learned)]
+                fields = {"operator": node.op_type, "shape": shape or (extent(1),)}
+                op = Operator(node, inputs, self.opset, self.calls, modules_of(node))
+                self.values[name] = op.emit("missing", entering, shape, **fields)
+
+    def _stated(self, name: str) -> Shape | None:
+        """The shape that the file itself says of a tensor."""
+        kind = self.stated.get(name)
+        return None if kind is None else stated_shape(kind, self.symbols.extents)
 
     def _made(self, node: "NodeProto") -> Sequence[Value | None]:
         inputs = [self._value(name, node) for name in node.input]
         op = Operator(node, inputs, self.opset, self.calls, modules_of(node), self.uses)
         try:
             return self._translated(op)
-        except UnknownOperatorError as error:
-            hint = error.hint or PARTLY
-            raise SpecError(f"{op.where}: {error.cause}", hint=hint) from None
         except SpecError as error:
             raise SpecError(f"{op.where}: {error.cause}", hint=error.hint) from None
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
@@ -181,7 +233,8 @@ class _Reader:
             return self._branch(op)
         folded = fold(op)
         if folded is not None:
-            return [folded]
+            learned = self.learns_constants and op.kind == "Constant"
+            return [folded._replace(initial=True) if learned else folded]
         if op.kind in ("Loop", "Scan"):
             raise UnknownOperatorError("a loop over a graph of its own")
         if op.kind not in OPERATORS or op.node.domain not in ("", "ai.onnx", "com.microsoft"):
@@ -260,8 +313,13 @@ def modules_of(node: "NodeProto") -> tuple[Module, ...]:
     for part in node.name.split("/")[1:-1]:
         inside = not path or part.startswith(f"{path}.")
         path = part if inside else f"{path}.{part}"
-        found.append(Module(path, path.rpartition(".")[2]))
+        found.append(Module(path, _class_of(path)))
     return tuple(found)
+
+
+def _class_of(path: str) -> str:
+    """A class that the file does not tell: the last word of the path, without its number."""
+    return path.rpartition(".")[2].rstrip("0123456789_") or "Block"
 
 
 def _modules_of_notes(notes: Mapping[str, str]) -> tuple[Module, ...]:
@@ -274,115 +332,3 @@ def _modules_of_notes(notes: Mapping[str, str]) -> tuple[Module, ...]:
     except (ValueError, SyntaxError, TypeError):
         return ()
     return tuple(Module(str(scope), str(name).rpartition(".")[2]) for scope, name in rows)
-
-
-WEIGHTS: Mapping[str, tuple[int, ...]] = {
-    "Conv": (1, 2),
-    "ConvTranspose": (1, 2),
-    "Gemm": (1, 2),
-    "PRelu": (1,),
-    "BatchNormalization": (1, 2),
-    "LayerNormalization": (1, 2),
-    "MatMul": (0, 1),
-    "InstanceNormalization": (1, 2),
-    "GroupNormalization": (1, 2),
-    "RMSNormalization": (1,),
-    "LSTM": (1, 2, 3),
-    "GRU": (1, 2, 3),
-    "RNN": (1, 2, 3),
-    "Gather": (0,),
-}
-"""Operators → the inputs that are weights however small they are, and if a node holds them, too."""
-
-NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {
-    "BatchNormalization": (3, 4),
-    "Upsample": (1,),
-    "Resize": (1, 2),
-}
-"""Operators → the inputs that are state or scales, and no weights."""
-
-
-def parameters(model: "ModelProto") -> int:
-    """Return the elements of all learned tensors of a model, each tensor once.
-
-    These are the initializers of floating-point types of more than one element, and those that
-    stand where an operator has its weight; not the means and variances of batch norms. What an
-    Identity makes of one is a tensor of its own: exporters store equal values once.
-
-    Args:
-        model: the model.
-    """
-    sizes = {t.name: prod(t.dims) for t in model.graph.initializer if t.data_type in REAL_TYPES}
-    held = {name: size for name, size in sizes.items() if size > 1}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            sizes.update((node.output[0], prod(t.dims)) for t in _constants(node))
-        if node.op_type == "Identity" and node.input[0] in sizes:
-            sizes[node.output[0]] = size = sizes[node.input[0]]
-            held |= {node.output[0]: size} if size > 1 else {}
-        for place in WEIGHTS.get(node.op_type, ()):
-            name = node.input[place] if place < len(node.input) else ""
-            held |= {name: sizes[name]} if name in sizes else {}
-    state = {
-        node.input[place]
-        for node in model.graph.node
-        for place in NO_WEIGHTS.get(node.op_type, ())
-        if place < len(node.input)
-    }
-    norms = (node for node in model.graph.node if node.op_type == "InstanceNormalization")
-    state |= {name for node in norms for name in node.input[1:] if is_filled_in(name)}
-    kept = (node for node in model.graph.node if node.op_type != "Identity")
-    used = {name for node in kept for name in node.input}
-    return sum(size for name, size in held.items() if name in used - state)
-
-
-def _constants(node: "NodeProto") -> list["TensorProto"]:
-    found = [a.t for a in node.attribute if a.name == "value"]
-    return [tensor for tensor in found if tensor.data_type in REAL_TYPES]
-
-
-def measure(model: "ModelProto", network: Network, values: Mapping[str, int]) -> Counts:
-    """Return what a file says of itself: its learned elements, and the shapes that leave it.
-
-    Args:
-        model: the model.
-        network: what was made of it.
-        values: symbol → value.
-    """
-    return Counts(parameters(model), None, _output_shapes(model, network, values))
-
-
-def _output_shapes(
-    model: "ModelProto", network: Network, values: Mapping[str, int]
-) -> tuple[tuple[int, ...], ...] | None:
-    """The shapes of the outputs, by ONNX's own inference at these sizes; None where it fails."""
-    from onnx import ModelProto, shape_inference
-
-    copied = ModelProto()
-    copied.CopyFrom(model)
-    stored = {tensor.name for tensor in copied.graph.initializer}
-    entering = [i for i in copied.graph.input if i.name not in stored]
-    for value, sizes in zip(entering, network.inputs.values(), strict=True):
-        for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
-            dim.dim_value = _number(size, values)
-    del copied.graph.value_info[:]
-    for value in copied.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    inferred = shape_inference.infer_shapes(copied, data_prop=True)
-    shapes = [
-        tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in inferred.graph.output
-    ]
-    unknown = any(
-        not value.type.tensor_type.HasField("shape")
-        or any(not dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
-        for value in inferred.graph.output
-    )
-    return None if unknown else tuple(shapes)
-
-
-def _number(size: int | Size, values: Mapping[str, int]) -> int:
-    return size if isinstance(size, int) else values[size.text]
-
-
-__all__ = ["Extent", "measure", "modules_of", "network_of", "open_model", "parameters", "read"]

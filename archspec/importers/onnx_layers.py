@@ -114,6 +114,9 @@ BROADCAST: Mapping[str, str] = {
 }
 """Operators that broadcast their tensors → the kind."""
 
+COMMUTE = frozenset({"Add", "Mul", "Max", "Min", "Equal", "And", "Or", "Xor"})
+"""Operators of two tensors whose order is of no account."""
+
 
 def _unary(op: Operator) -> list[Value]:
     kind, fields = SAME_SHAPE[op.kind]
@@ -131,6 +134,12 @@ def _broadcast(op: Operator) -> list[Value]:
     values = _aligned(op, values)
     shapes = [value.shape for value in values if value.shape is not None]
     shape = joined_shape(shapes) if len(shapes) == len(values) else None
+    left, *rest = values
+    if op.kind in COMMUTE and len(rest) == 1 and left.fixed:
+        left, rest = rest[0], [left]
+    number = rest[0].number if len(rest) == 1 and left.call and left.shape == shape else None
+    if number is not None:
+        return [op.emit(BROADCAST[op.kind], [left], shape, other=number)]
     return [op.emit(BROADCAST[op.kind], values, shape)]
 
 

@@ -9,7 +9,7 @@ from archspec.errors import SpecError
 from archspec.fields import Condition, Expression
 from archspec.importers.calls import NO_FIELDS, Call, Field, Module, Size
 from archspec.importers.onnx_sizes import Extent, extent
-from archspec.importers.onnx_values import Known, Shape, Value
+from archspec.importers.onnx_values import MOST_REALS, Known, Shape, Value
 from archspec.layers import KINDS
 from archspec.trees import Number, Truth
 
@@ -279,7 +279,7 @@ class Operator:
             )
         return known.numbers
 
-    def known(self, place: int, reals: int = 16) -> Known:
+    def known(self, place: int, reals: int = MOST_REALS) -> Known:
         """Return the elements of an input.
 
         Args:

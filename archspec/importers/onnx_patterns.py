@@ -41,9 +41,7 @@ class Graph(NamedTuple):
             name: the tensor.
         """
         value = self.values.get(name)
-        known = value.read() if value is not None and value.fixed else None
-        item = None if known is None or known.item is None else known.item.number
-        return None if item is None else float(item)
+        return None if value is None else value.number
 
 
 class Found(NamedTuple):
@@ -218,6 +216,7 @@ def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
 REWRITES = (
     Rewrite("Silu", ("Mul", "x", ("Sigmoid", "x"))),
     Rewrite("HardSwish", ("Mul", "x", ("HardSigmoid", "x"))),
+    Rewrite("HardSwish", ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0)),
     Rewrite("Mish", ("Mul", "x", ("Tanh", ("Softplus", "x")))),
     *(Rewrite("Gelu", p) for erf in _ERF for p in _products("x", erf, 0.5)),
     *(

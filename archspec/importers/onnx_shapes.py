@@ -20,6 +20,7 @@ from archspec.importers.onnx_sizes import Extent, chosen, extent, product
 from archspec.importers.onnx_values import (
     INTEGERS,
     MOST_KNOWN,
+    MOST_REALS,
     REAL_TYPES,
     REDUCTIONS,
     Known,
@@ -35,8 +36,8 @@ from archspec.importers.onnx_values import (
     vector,
 )
 
-FEW_REALS = 16
-"""The most numbers of a floating-point type that are read beside known sizes, as scales."""
+FAR = 10**9
+"""Bounds of ranges that mean the end of an axis, whatever its extent."""
 
 
 def _value(known: Known) -> Value:
@@ -71,7 +72,7 @@ def _folded(op: Operator, values: list[Value]) -> Value | None:
     """What it makes of elements that are all known."""
     plainly = [value.read(0) for value in values]
     sizes = any(each is not None for each in plainly)
-    found = [value.read(FEW_REALS if sizes else 1) for value in values]
+    found = [value.read(MOST_REALS if sizes else 1) for value in values]
     operands = [each for each in found if each is not None]
     if len(operands) < len(found):
         return None
@@ -499,7 +500,7 @@ def _bound(bound: Extent, size: Extent) -> Extent:
     if number < 0:
         back = size.plus(number)
         return chosen("max", [0, back]) if back.field is not None else back
-    if size.field is not None or number > 1 << 30:
+    if size.field is not None or number >= FAR:
         return size if size.field is None else extent(min(number, size.field))
     return bound
 
@@ -515,9 +516,9 @@ def _backwards(
     high = extent(-1).minus(end) if (end.field or 0) < 0 else size.minus(1).minus(end)
     if low.field is not None and low.field < 0:
         low = extent(0)
-    if low.field is None and (start.field or 0) > 1 << 30:
+    if low.field is None and (start.field or 0) >= FAR:
         low = extent(0)
-    return turned, low, size if (high.field or 0) > 1 << 30 else high, -step
+    return turned, low, size if (high.field or 0) >= FAR else high, -step
 
 
 @operator("Gather")

@@ -30,6 +30,11 @@ class Symbols:
         self.defaults: dict[str, int] = {}
         self._named: dict[str, str] = {}
 
+    @property
+    def extents(self) -> Mapping[str, Extent]:
+        """What each name of the file stands for."""
+        return {source: extent(name) for source, name in self._named.items()}
+
     def of_inputs(
         self, inputs: Sequence["ValueInfoProto"], given: Sequence[str]
     ) -> Mapping[str, Shape]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_KNOWN = 4096
 """The most elements of a tensor that is read, or worked out."""
 
+MOST_REALS = 16
+"""The most elements of a tensor of a floating-point type that is read, as scales and bounds."""
+
 REAL_TYPES = frozenset({1, 10, 11, 16, *range(17, 21), 23, 24})
 """ONNX's numbers of its floating-point types."""
 
@@ -97,6 +100,16 @@ class Value(NamedTuple):
         """Whether it is an initializer of a floating-point type, of more than one element."""
         ones = self.shape is not None and all(size.field == 1 for size in self.shape)
         return self.initial and self.real and not ones
+
+    @property
+    def number(self) -> int | float | None:
+        """The number that it is, if it is one that no symbol has a part in."""
+        known = self.read() if self.fixed else None
+        item = None if known is None or known.item is None else known.item.number
+        if item is None:
+            return None
+        short = float(f"{float(item):.7g}")
+        return int(short) if short.is_integer() else short
 
     def read(self, reals: int = 1) -> Known | None:
         """Return its elements, where they are known or stored and so few that they may be read.
@@ -203,6 +216,8 @@ def _truth(test: Callable[[int | float], bool]) -> Callable[[Extent, Extent], Ex
         difference = left.minus(right)
         if difference.number is not None:
             return extent(int(test(float(difference.number))))
+        if right.number is not None and right.number < 0:
+            return extent(int(test(1)))  # what depends on symbols is a size
         for sign in (1, -1):
             least = difference.times(sign).least
             if least is not None and least > 0:
