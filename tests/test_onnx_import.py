@@ -1,5 +1,6 @@
 """ONNX files: what leaves their specs has the shapes that ONNX's own evaluator gives."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 numpy = pytest.importorskip("numpy")
 
-from onnx import TensorProto, helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from archspec.errors import SpecError  # noqa: E402
 from archspec.importers.calls import Module, Network, Size  # noqa: E402
@@ -19,6 +20,7 @@ from archspec.importers.onnx_counts import measure, parameters  # noqa: E402
 from archspec.importers.onnx_sizes import Extent, chosen, extent  # noqa: E402
 from archspec.importers.source import Options  # noqa: E402
 from costmodel import analyze  # noqa: E402
+from tests.commands import run_here  # noqa: E402
 from tests.flat import flat_spec  # noqa: E402
 from tests.onnx_graphs import GRAPHS, Builder  # noqa: E402
 
@@ -90,6 +92,108 @@ def test_weights_are_never_read(name: str) -> None:
             emptied += 1
     assert imported(model) == whole
     assert emptied or name in ("computed_reshape",)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_import_counts_what_the_file_does(name: str, tmp_path: Path) -> None:
+    path, spec = tmp_path / f"{name}.onnx", tmp_path / "net.yaml"
+    graph = GRAPHS[name]()
+    onnx.save(graph.model, str(path))
+    done = run_here("import", path, "-o", spec)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"equal at [1-3] sizes?: params", done.stdout)
+    assert analyze(str(spec)).value("params") == graph.params
+    assert run_here(path).stdout.startswith(f"{name}\n{name}.onnx (ONNX, opset ")
+
+
+def test_no_number_of_a_weight_reaches_the_importer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads numbers of a large tensor, by any of ONNX's functions, fails."""
+    path = tmp_path / "net.onnx"
+    onnx.save(GRAPHS["transformer"]().model, str(path))
+    read = numpy_helper.to_array
+
+    def guarded(tensor: Any, *others: Any) -> Any:
+        assert tensor.data_type == TensorProto.INT64 or numpy.prod(tensor.dims) <= 16
+        return read(tensor, *others)
+
+    monkeypatch.setattr(numpy_helper, "to_array", guarded)
+    assert run_here("import", path).returncode == 0
+    model = open_model(str(path))
+    left = [t for t in model.graph.initializer if t.HasField("raw_data")]
+    assert all(numpy.prod(tensor.dims) <= 16 for tensor in left)
+
+
+def partly_known() -> Any:
+    """Operators that no kind expresses; the file says the shape that leaves the second."""
+    b = Builder(13)
+    b.weight("w", 4, 3, 3, 3), b.weight("v", 4)
+    b.add("Conv", "x w", "c", pads=[1, 1, 1, 1])
+    b.add("LpPool", "c", "l", kernel_shape=[2, 2], strides=[2, 2])
+    b.add("Odd", "l v", "o").domain = "some.tool"
+    b.add("Relu", "o", "y")
+    model = b.model({"x": ["n", 3, "h", "w"]}, "y")
+    model.graph.value_info.append(helper.make_tensor_value_info("o", 1, ["n", 4, 7, 7]))
+    model.opset_import.append(helper.make_opsetid("some.tool", 1))
+    return model
+
+
+def test_what_no_kind_expresses_is_marked(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save(partly_known(), str(path))
+    refused = run_here("import", path)
+    assert refused.returncode == 2
+    assert "LpPool 'LpPool_node': no kind takes a norm per window" in refused.stderr
+    assert "hint: --partial marks it" in refused.stderr
+    marked = run_here("import", path, "--partial")
+    assert marked.returncode == 0
+    assert 'missing: {operator: "LpPool, Odd", shape: [n, 4, 7, 7]}' in marked.stdout
+    report = run_here(path, "--partial")
+    assert "1 operator is missing: LpPool, Odd; totals are lower bounds" in report.stderr
+
+
+def test_an_operator_may_be_defined_by_others() -> None:
+    """ONNX's own definition of a loss: a lookup in the logarithms, a sign, a mean."""
+    b = Builder(13)
+    b.weight("w", 5, 7)
+    b.add("MatMul", "x w", "z")
+    b.add("SoftmaxCrossEntropyLoss", "z label", "y")
+    network = imported(b.model({"x": ["n", 5], "label": ["n"]}, "y", ids="label"))
+    kinds = [call.kind for call in network.calls]
+    assert {"linear", "log_softmax", "gather", "neg", "mean"} <= {*kinds}
+    assert analyze(flat_spec(network)).value("params") == 35
+
+
+def test_weights_may_be_constants_of_nodes() -> None:
+    """Paddle's files have no initializers; a bias is reshaped and added behind."""
+    b = Builder(11)
+    for name, shape in (("w", (4, 3, 1, 1)), ("bias", (4,))):
+        value = numpy_helper.from_array(numpy.ones(shape, "float32"), name)
+        b.add("Constant", "", name, value=value).ClearField("input")
+    b.ints("wide", [1, -1, 1, 1])
+    b.add("Conv", "x w", "c")
+    b.add("Reshape", "bias wide", "r")
+    b.add("Add", "c r", "y")
+    model = b.model({"x": ["n", 3, "h", "w"]}, "y")
+    network = imported(model)
+    assert [call.kind for call in network.calls] == ["conv2d"]
+    assert analyze(flat_spec(network)).value("params") == parameters(model) == 16
+
+
+def test_numbers_beside_tensors_stay_numbers() -> None:
+    b = Builder(13)
+    b.scalar("three", 3.0), b.scalar("zero", 0.0), b.scalar("six", 6.0), b.scalar("half", 0.5)
+    b.add("Add", "x three", "a")
+    b.add("Clip", "a zero six", "c")
+    b.add("Mul", "x c", "m")
+    b.add("Div", "m six", "d")
+    b.add("Mul", "half d", "y")
+    calls = imported(b.model({"x": ["n", 8]}, "y")).calls
+    assert [(call.kind, dict(call.fields)) for call in calls] == [
+        ("hardswish", {}),
+        ("mul", {"other": 0.5}),
+    ]
 
 
 def test_an_external_file_is_never_opened(tmp_path: Path) -> None:
@@ -189,12 +293,14 @@ def test_sizes_that_do_not_fit_are_refused(inputs: tuple[str, ...]) -> None:
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     whole = GRAPHS["keras"]().model.SerializeToString()
+    assert run_here(path).returncode == 2
     with pytest.raises(SpecError, match="No such file"):
         open_model(str(path))
     for bytes_ in (b"", b"not a model", whole[: len(whole) // 2], whole[:40]):
         path.write_bytes(bytes_)
-        with pytest.raises(SpecError, match="this is no ONNX model"):
-            open_model(str(path))
+        done = run_here("import", path)
+        assert done.returncode == 2
+        assert re.match(r"archcost: \S+net.onnx: this is no ONNX model", done.stderr)
 
 
 def test_what_nothing_uses_may_be_unknown() -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.errors import SpecError
+from archspec.importers import onnx_indexing  # noqa: F401 - registers its operators
 from archspec.importers.calls import Call, Module, Network
 from archspec.importers.onnx_counts import has_initializers, measure
 from archspec.importers.onnx_layers import OPERATORS
@@ -28,7 +29,7 @@ from archspec.importers.writing import write
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-PARTLY = "--partial marks it as missing and goes on"
+PARTLY = "--partial marks it as missing, if the file says its shape, and imports the rest"
 
 EXTRA = "pip install 'archcost[onnx]'"
 
@@ -107,6 +108,23 @@ def network_of(model: "ModelProto", source: str, options: Options) -> Network:
         raise SpecError(f"{source}: {error.cause}", hint=error.hint) from None
 
 
+class Hole(NamedTuple):
+    """Operators that no kind expresses, one behind the other.
+
+    Attributes:
+        operators: their names.
+        inputs: the tensors that enter them.
+    """
+
+    operators: list[str]
+    inputs: list[Value]
+
+    def emitted(self, op: Operator, shape: Shape) -> Value:
+        """Return what leaves it, as an entry that says what is missing."""
+        sizes, names = tuple(map(field, shape or (extent(1),))), ", ".join(self.operators)
+        return op.emit("missing", self.inputs, shape, operator=names, shape=sizes)
+
+
 class _Reader:
     """Walks the nodes of a model and keeps what each of its tensors is."""
 
@@ -118,6 +136,7 @@ class _Reader:
         self.uses = Counter(_used(model.graph))
         self.symbols = Symbols()
         self.failed: dict[str, SpecError] = {}
+        self.lost: dict[str, Hole] = {}
         self.met = Graph({}, self.values, self.uses)
         graph = model.graph
         self.stated = {v.name: v.type for v in (*graph.value_info, *graph.output)}
@@ -200,17 +219,24 @@ class _Reader:
             self.values |= kept
 
     def _mark(self, node: "NodeProto") -> None:
-        """Mark what no kind gives as missing, where its shape is known."""
+        """Mark what no kind gives as missing, where its shape is known; else with what follows."""
         lacking = [name for name in node.output if name and name not in self.values]
+        if not lacking:
+            return
         inputs = [self.values.get(name) for name in node.input]
-        shapes = shapes_of(node, inputs, self.opset) if lacking else {}
+        before = [self.lost[name] for name in node.input if name in self.lost]
+        operators = [operator for hole in before for operator in hole.operators]
+        entering = [value for hole in before for value in hole.inputs]
+        entering += [v for v in inputs if v is not None and (v.call or v.learned)]
+        hole = Hole([*dict.fromkeys([*operators, node.op_type])], entering)
+        shapes = shapes_of(node, inputs, self.opset)
+        op = Operator(node, inputs, self.opset, self.calls, modules_of(node))
         for name in lacking:
             shape = shapes.get(name) or self._stated(name)
-            if shape is not None:
-                entering = [v for v in inputs if v is not None and (v.call or v.learned)]
-                fields = {"operator": node.op_type, "shape": shape or (extent(1),)}
-                op = Operator(node, inputs, self.opset, self.calls, modules_of(node))
-                self.values[name] = op.emit("missing", entering, shape, **fields)
+            if shape is None:
+                self.lost[name] = hole
+            else:
+                self.values[name] = hole.emitted(op, shape)
 
     def _stated(self, name: str) -> Shape | None:
         """The shape that the file itself says of a tensor."""
@@ -223,7 +249,8 @@ class _Reader:
         try:
             return self._translated(op)
         except SpecError as error:
-            raise SpecError(f"{op.where}: {error.cause}", hint=error.hint) from None
+            hint = error.hint or (PARTLY if isinstance(error, UnknownOperatorError) else None)
+            raise SpecError(f"{op.where}: {error.cause}", hint=hint) from None
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:
             cause = f"{op.where}: its attributes or inputs are not those of its operator ({error})"
             raise SpecError(cause) from None

@@ -617,10 +617,13 @@ def _rotary(op: Operator) -> list[Value]:
 @operator("Einsum")
 def _einsum(op: Operator) -> list[Value]:
     text = op.attribute("equation", "").replace(" ", "")
+    if "..." in text:
+        lead = len(op.shape()) - len(text.replace("...", "").split(",")[0].split("->")[0])
+        text = text.replace("...", "ABCDEFGH"[:lead])
     entering, _, leaving = text.partition("->")
     terms = entering.split(",")
-    if "." in text or len(terms) > 2:
-        raise UnknownOperatorError(f"the equation {text}; kinds take two tensors and no ellipsis")
+    if len(terms) > 2 or any(len(set(term)) < len(term) for term in (*terms, leaving)):
+        raise UnknownOperatorError(f"the equation {text}; kinds take two tensors and no diagonal")
     if "->" not in text:
         letters = sorted(set(entering) - {","})
         leaving = "".join(letter for letter in letters if entering.count(letter) == 1)
@@ -681,16 +684,19 @@ def _shrink(op: Operator) -> list[Value]:
 def _clip(op: Operator) -> list[Value]:
     low, high = (_bound(op, i, name) for i, name in ((1, "min"), (2, "max")))
     value = op.value(0)
-    if (low, high) == (0.0, 6.0):
-        return [op.emit("relu6", [value], value.shape)]
-    if low == 0.0 and high is None:
-        return [op.emit("relu", [value], value.shape)]
-    if low is not None and high is not None:
-        return [op.emit("hardtanh", [value], value.shape, min_val=low, max_val=high)]
     if low is None and high is None:
         return [value]
-    bounds = {name: at for name, at in (("min", low), ("max", high)) if at is not None}
-    return [op.emit("clamp", [value], value.shape, **bounds)]
+    kind = CLIPS.get((low, high))
+    fields = {} if kind else {"min": low, "max": high}
+    return [op.emit(kind or "clamp", [value], value.shape, **fields)]
+
+
+CLIPS: Mapping[tuple[float | None, float | None], str] = {
+    (0, None): "relu",
+    (0, 6): "relu6",
+    (-1, 1): "hardtanh",
+}
+"""Bounds → the activation that has them."""
 
 
 def _bound(op: Operator, place: int, name: str) -> float | None:
@@ -699,10 +705,10 @@ def _bound(op: Operator, place: int, name: str) -> float | None:
         return None if bound is None or abs(bound) > 3e38 else short(bound)
     if not op.has(place):
         return None
-    item = op.known(place).item
-    if item is None or item.number is None:
-        raise SpecError(f"the bound {name} depends on a symbol")
-    return short(float(item.number)) if abs(float(item.number)) < 3e38 else None
+    number = op.value(place).number
+    if number is None:
+        raise UnknownOperatorError(f"the bound {name} depends on data or on a symbol")
+    return number if abs(number) < 3e38 else None
 
 
 @operator("LSTM", "GRU", "RNN")

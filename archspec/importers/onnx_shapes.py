@@ -1,6 +1,6 @@
 """ONNX operators that move elements, and all that is worked out of shapes and constants."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -566,7 +566,7 @@ def _expand(op: Operator) -> list[Value]:
     if wide == shape:
         return [value]
     kind = "expand" if op.kind == "Expand" else "tile"
-    name = "shape" if op.kind == "Expand" else "times"
+    name = "shape" if op.kind == "Expand" else "dims"
     said = wide if op.kind == "Expand" else known.items
     return [op.emit(kind, [value], wide, **{name: tuple(map(field, said))})]
 
@@ -665,14 +665,18 @@ def _scales(op: Operator, at: list[int], rank: int) -> list[Fraction]:
     return [found.get(i, Fraction(1)) for i in range(rank)]
 
 
-REDUCED = {
-    "ReduceMean": "mean",
-    "ReduceSum": "sum",
-    "ReduceMax": "amax",
-    "ReduceMin": "amin",
-    "ReduceProd": "prod",
+REDUCED: Mapping[str, tuple[str, str, str, Mapping[str, Any]]] = {
+    "ReduceMean": ("", "mean", "", {}),
+    "ReduceSum": ("", "sum", "", {}),
+    "ReduceMax": ("", "amax", "", {}),
+    "ReduceMin": ("", "amin", "", {}),
+    "ReduceL1": ("", "vector_norm", "", {"p": 1}),
+    "ReduceL2": ("", "vector_norm", "", {}),
+    "ReduceLogSumExp": ("", "logsumexp", "", {}),
+    "ReduceSumSquare": ("square", "sum", "", {}),
+    "ReduceLogSum": ("", "sum", "log", {}),
 }
-"""Operators that reduce axes → the kind."""
+"""Operators that reduce axes → the kind before, the kind, the kind behind, and its fields."""
 
 
 def _reduced_axes(op: Operator, rank: int) -> tuple[tuple[int, ...], bool]:
@@ -684,14 +688,33 @@ def _reduced_axes(op: Operator, rank: int) -> tuple[tuple[int, ...], bool]:
     return found, bool(op.attribute("keepdims", 1))
 
 
-def _reduce(op: Operator) -> list[Value]:
-    shape = op.shape()
-    axes, keep = _reduced_axes(op, len(shape))
-    if not axes:
-        return [op.value(0)]
+def _without(shape: Shape, axes: Sequence[int], *, keep: bool) -> Shape:
+    """A shape whose axes are reduced: to extent 1 where they are kept."""
     rest = [(i, extent(1) if i in axes else size) for i, size in enumerate(shape)]
-    output = tuple(size for i, size in rest if keep or i not in axes)
-    return [op.emit(REDUCED[op.kind], [op.value(0)], output, dim=axes, keepdim=keep)]
+    return tuple(size for i, size in rest if keep or i not in axes)
+
+
+def _reduce(op: Operator) -> list[Value]:
+    shape, value = op.shape(), op.value(0)
+    before, kind, behind, fields = REDUCED[op.kind]
+    axes, keep = _reduced_axes(op, len(shape))
+    if before:
+        value = op.emit(before, [value], shape)
+    if axes:
+        output = _without(shape, axes, keep=keep)
+        value = op.emit(kind, [value], output, dim=axes, keepdim=keep, **fields)
+    return [op.emit(behind, [value], value.shape) if behind else value]
+
+
+@operator("ReduceProd")
+def _product(op: Operator) -> list[Value]:
+    """One axis after the other, the last first."""
+    value = op.value(0)
+    axes, keep = _reduced_axes(op, len(op.shape()))
+    for axis in reversed(axes):
+        shape = _without(value.shape or (), [axis], keep=keep)
+        value = op.emit("prod", [value], shape, dim=axis, keepdim=keep)
+    return [value]
 
 
 operator(*REDUCED)(_reduce)
@@ -701,7 +724,7 @@ operator(*REDUCED)(_reduce)
 def _arg(op: Operator) -> list[Value]:
     shape = op.shape()
     axis, keep = op.axis(0, len(shape)), bool(op.attribute("keepdims", 1))
-    output = (*shape[:axis], *([extent(1)] if keep else []), *shape[axis + 1 :])
+    output = _without(shape, [axis], keep=keep)
     return [op.emit(op.kind.lower(), [op.value(0)], output, dim=axis, keepdim=keep)]
 
 
