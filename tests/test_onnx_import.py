@@ -211,7 +211,7 @@ def test_symbols_are_names_of_the_language() -> None:
     network = imported(GRAPHS["transformer"]().model)
     assert list(network.symbols) == ["batch_size", "s1seq"]
     network = imported(GRAPHS["tf2onnx"]().model)
-    assert network.inputs == {"x": (Size("unk__1"), Size("h"), Size("w"), 3)}
+    assert network.inputs == {"x": (Size("n"), Size("h"), Size("w"), 3)}
 
 
 def test_sizes_may_be_said_instead() -> None:

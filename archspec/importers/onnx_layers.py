@@ -35,57 +35,21 @@ def operator(*names: str) -> Callable[[Translate], Translate]:
     return register
 
 
-def _attributes(**fields: tuple[str, float]) -> Mapping[str, tuple[str, float]]:
-    return fields
-
+_BY_NAME = (
+    "Relu Sigmoid Tanh Softplus Softsign HardSwish Mish Selu HardSigmoid Silu Exp Log Sqrt Abs Neg",
+    "Erf Reciprocal Floor Ceil Round Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+    "IsNaN IsInf",
+)
 
 SAME_SHAPE: Mapping[str, tuple[str, Mapping[str, tuple[str, float]]]] = {
-    **{
-        name: (kind, {})
-        for name, kind in {
-            "Relu": "relu",
-            "Sigmoid": "sigmoid",
-            "Tanh": "tanh",
-            "Softplus": "softplus",
-            "Softsign": "softsign",
-            "HardSwish": "hardswish",
-            "Mish": "mish",
-            "Selu": "selu",
-            "HardSigmoid": "hardsigmoid",
-            "Swish": "silu",
-            "Silu": "silu",
-            "Exp": "exp",
-            "Log": "log",
-            "Sqrt": "sqrt",
-            "Abs": "abs",
-            "Neg": "neg",
-            "Erf": "erf",
-            "Reciprocal": "reciprocal",
-            "Floor": "floor",
-            "Ceil": "ceil",
-            "Round": "round",
-            "Sign": "sign",
-            "Sin": "sin",
-            "Cos": "cos",
-            "Tan": "tan",
-            "Asin": "asin",
-            "Acos": "acos",
-            "Atan": "atan",
-            "Sinh": "sinh",
-            "Cosh": "cosh",
-            "Asinh": "asinh",
-            "Acosh": "acosh",
-            "Atanh": "atanh",
-            "IsNaN": "isnan",
-            "IsInf": "isinf",
-            "Not": "logical_not",
-            "BitwiseNot": "bitwise_not",
-        }.items()
-    },
-    "LeakyRelu": ("leaky_relu", _attributes(negative_slope=("alpha", 0.01))),
-    "Elu": ("elu", _attributes(alpha=("alpha", 1.0))),
-    "Celu": ("celu", _attributes(alpha=("alpha", 1.0))),
-    "ThresholdedRelu": ("threshold", _attributes(threshold=("alpha", 1.0), value=("", 0.0))),
+    **{name: (name.lower(), {}) for line in _BY_NAME for name in line.split()},
+    "Swish": ("silu", {}),
+    "Not": ("logical_not", {}),
+    "BitwiseNot": ("bitwise_not", {}),
+    "LeakyRelu": ("leaky_relu", {"negative_slope": ("alpha", 0.01)}),
+    "Elu": ("elu", {"alpha": ("alpha", 1.0)}),
+    "Celu": ("celu", {"alpha": ("alpha", 1.0)}),
+    "ThresholdedRelu": ("threshold", {"threshold": ("alpha", 1.0), "value": ("", 0.0)}),
 }
 """Operators of one tensor whose shape stays → the kind, and where each field comes from."""
 

@@ -12,7 +12,6 @@ from archspec.importers.onnx_operator import (
     Operator,
     UnknownOperatorError,
     checked_axis,
-    elements,
     field,
     per_axis,
 )
@@ -737,12 +736,3 @@ def _shuffle(op: Operator) -> list[Value]:
         return [op.emit("pixel_shuffle", [op.value(0)], shape, upscale_factor=block)]
     shape = (n, c.times(block * block), h.floor_div(block), w.floor_div(block))
     return [op.emit("pixel_unshuffle", [op.value(0)], shape, downscale_factor=block)]
-
-
-def is_scalar(value: Value) -> bool:
-    """Return whether a tensor is stored and has one element.
-
-    Args:
-        value: the tensor.
-    """
-    return value.fixed and value.shape is not None and elements(value.shape) == 1

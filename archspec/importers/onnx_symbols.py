@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 RESERVED = {*FUNCTIONS, *KEYWORDS, *OF_NAMES, "index", "in_shape", "in_channels", "in_features"}
 """Names that a symbol cannot have."""
 
+NUMBERED = re.compile(
+    r"(s|u|unk__|dim_?|p2o_DynamicDimension_|DynamicDimension\.)?\d+"
+    r"|None|\?|.*_dynamic_axes_\d+"
+)
+"""Names of sizes that no person gave: torch's, tf2onnx's and Paddle's."""
+
 MOST = 1 << 40
 """The largest extent that a file may give."""
 
@@ -62,7 +68,8 @@ class Symbols:
         if not kind.HasField("shape"):
             hint = f'write --input "n, 3, h, w", the sizes of {value.name}'
             raise SpecError(f"the file does not say how many axes '{value.name}' has", hint=hint)
-        names = _usual_names(len(kind.shape.dim), kind.elem_type in REAL_TYPES)
+        extents = [dim.dim_value for dim in kind.shape.dim]
+        names = _usual_names(extents, real=kind.elem_type in REAL_TYPES)
         sizes = []
         for axis, dim in enumerate(kind.shape.dim):
             if dim.HasField("dim_value") and dim.dim_value > 0:
@@ -72,7 +79,8 @@ class Symbols:
             elif dim.dim_value < 0 or not dim.dim_param:
                 sizes.append(self._symbol(f"{value.name}.{axis}", names[axis], names[axis]))
             else:
-                sizes.append(self._symbol(dim.dim_param, dim.dim_param, names[axis]))
+                wanted = names[axis] if NUMBERED.fullmatch(dim.dim_param) else dim.dim_param
+                sizes.append(self._symbol(dim.dim_param, wanted, names[axis]))
         return tuple(sizes)
 
     def _given(self, value: "ValueInfoProto", parts: Sequence[str]) -> Shape:
@@ -80,7 +88,8 @@ class Symbols:
         rank = len(kind.shape.dim) if kind.HasField("shape") else len(parts)
         if len(parts) != rank:
             raise SpecError(f"input '{value.name}' has {rank} axes; {len(parts)} sizes are given")
-        names = _usual_names(rank, kind.elem_type in REAL_TYPES)
+        extents = [int(part) if part.isdigit() else 0 for part in parts]
+        names = _usual_names(extents, real=kind.elem_type in REAL_TYPES)
         return tuple(self._said(p, n) for p, n in zip(parts, names, strict=True))
 
     def _said(self, part: str, usual: str) -> Extent:
@@ -107,10 +116,13 @@ DEFAULTS = {"n": 1, "h": 224, "w": 224, "d": 16}
 """Symbols of inputs → their defaults; all others are lengths, of 128."""
 
 
-def _usual_names(rank: int, real: bool) -> list[str]:
-    """Names of an input's axes: ``n, c, h, w`` of images."""
+def _usual_names(extents: Sequence[int], *, real: bool) -> list[str]:
+    """Names of an input's axes: ``n, c, h, w`` of images, ``n, h, w, c`` where these are last."""
+    rank = len(extents)
     if real and rank in (4, 5):
-        return ["n", "c", *["d", "h", "w"][5 - rank :]]
+        axes = ["d", "h", "w"][5 - rank :]
+        channels_last = extents[-1] in range(1, 5) and extents[1] not in range(1, 5)
+        return ["n", *axes, "c"] if channels_last else ["n", "c", *axes]
     return ["n", "t", "c", "h", "w", *(f"x{i}" for i in range(5, rank))][:rank]
 
 
