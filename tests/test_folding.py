@@ -1,5 +1,6 @@
 """Networks of plain calls are written as specs that do exactly the same, and that one can read."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
@@ -15,6 +16,7 @@ from archspec.layers import find_kind
 from costmodel import analyze
 from tests.conftest import ROOT, thinned
 from tests.flattened import NotFlatError, flattened
+from tests.random_calls import random_calls
 
 ZOO = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
 NOT_FLAT = {"deepseek_v3", "gpt_oss", "mixtral", "retinanet"}
@@ -33,7 +35,8 @@ def plain(value: Any) -> Any:
 def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], list[int]]:
     """All layers, the sets of those that share weights, and what leaves: without any name.
 
-    Two networks of equal traces run the same layers on the same tensors.
+    Two networks of equal traces run the same layers on the same tensors. What is joined from what
+    is joined already is joined from the parts.
     """
     made: dict[str, int] = {name: hash(("input", i)) for i, name in enumerate(network.inputs)}
 
@@ -42,6 +45,7 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
         return made[name] if name in made else hash((made[bearer], number))
 
     layers: Counter[int] = Counter()
+    joined: dict[Any, tuple[int, ...]] = {}
     weights: dict[str, list[int]] = {}
     for call in network.calls:
         fields = find_kind(call.kind).model_fields.items()
@@ -49,11 +53,16 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
         given = {name: value for name, value in given.items() if value is not None}
         given.pop("weight", None)
         inputs = [*map(tensor, call.inputs)]
+        if call.kind == "concat":
+            axis = given.get("axis")
+            inputs = [each for i in inputs for each in joined.get((i, axis), (i,))]
         if call.kind in ("add", "mul"):
             inputs.sort()
         trained = call.trainable or not call.weights
         made[call.name] = hash((call.kind, plain(given), tuple(inputs), trained))
         layers[made[call.name]] += 1
+        if call.kind == "concat":
+            joined[made[call.name], axis] = tuple(inputs)
         weights.setdefault(call.weights or call.name, []).append(made[call.name])
     shared = Counter(tuple(sorted(each)) for each in weights.values() if len(each) > 1)
     return layers, shared, [*map(tensor, network.outputs)]
@@ -70,6 +79,27 @@ def test_a_network_of_the_zoo_comes_back(name: str) -> None:
         assert after.value(metric) == before.value(metric), metric
     assert {*names} == {node.path for node in build_graph(load(text)).nodes}
     assert all(names.values())
+
+
+@pytest.mark.parametrize("seed", thinned(range(40), 4))
+def test_random_calls_come_back(seed: int) -> None:
+    network = random_calls(seed)
+    text, names = write(network)
+    assert trace(flattened(text)) == trace(network)
+    assert {*names} == {node.path for node in build_graph(load(text)).nodes}
+
+
+@pytest.mark.parametrize("seed", thinned(range(40), 4))
+def test_random_networks_of_all_kinds_come_back(seed: int) -> None:
+    networks = pytest.importorskip("tests.networks", reason="PyTorch draws them")
+    try:
+        network = flattened(json.dumps(networks.draw_network(seed)) + "\n")
+    except NotFlatError:
+        pytest.skip("no list of calls")
+    if any(call.kind == "concat" and len(call.inputs) == 1 for call in network.calls):
+        pytest.skip("a joint of one branch, which is no call")
+    text, _ = write(network)
+    assert trace(flattened(text)) == trace(network)
 
 
 def test_networks_that_are_no_list_of_calls() -> None:

@@ -16,14 +16,20 @@ class Size(NamedTuple):
     text: str
 
 
-class Real(NamedTuple):
-    """The default of a symbol whose values need not be integers, as a width multiplier.
+class Varied(NamedTuple):
+    """A symbol that stands for a parameter of a factory.
 
     Attributes:
-        default: the value.
+        default: the value where nothing else is set.
+        least: the smallest value that formulas were tried at.
+        most: the largest value that it may have; None for no bound.
+        is_real: whether its values need not be integers, as those of a width multiplier.
     """
 
     default: Fraction
+    least: Fraction
+    most: Fraction | None
+    is_real: bool
 
 
 Field = int | float | bool | str | Size | tuple["Field", ...]
@@ -87,7 +93,7 @@ class Network(NamedTuple):
 
     name: str
     source: str
-    symbols: Mapping[str, int | Real]
+    symbols: Mapping[str, int | Varied]
     inputs: Mapping[str, tuple[int | Size, ...]]
     calls: tuple[Call, ...]
     outputs: tuple[str, ...]

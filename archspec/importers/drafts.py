@@ -94,11 +94,13 @@ class Draft(NamedTuple):
         body: the entries of the spec.
         blocks: its blocks by name, in the order in which a reader meets them.
         outputs: the tensors that leave it.
+        notes: what differs from the source, though it computes the same.
     """
 
     body: Body
     blocks: Mapping[str, Block]
     outputs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def unnumbered(tensor: str) -> str:

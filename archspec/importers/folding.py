@@ -1,19 +1,17 @@
 """Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from archspec.errors import SpecError
+from archspec.importers.arranging import arranged
 from archspec.importers.blocking import Blocker
 from archspec.importers.calls import Call, Network
-from archspec.importers.drafts import Body, Draft, Item, unnumbered
+from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import Uses, after, entering, made_in, names_of
 from archspec.importers.merging import merged
-from archspec.importers.naming import as_name, unused
 from archspec.importers.repeating import repeated
 from archspec.importers.sharing import Sharer
-from archspec.layers import Layer, find_kind
 
 CONTAINERS = frozenset(("Sequential", "ModuleList", "ModuleDict", "Module"))
 """Classes that only hold others."""
@@ -36,12 +34,14 @@ class Folded(NamedTuple):
         uses: who uses what in it.
         outputs: the tensors that leave it.
         pinned: the tensors that leave entries whose weights others have.
+        notes: what differs from the source, though it computes the same.
     """
 
     body: Body
     uses: Uses
     outputs: tuple[str, ...]
     pinned: frozenset[str]
+    notes: tuple[str, ...]
 
 
 def folded(network: Network) -> Folded:
@@ -50,14 +50,17 @@ def folded(network: Network) -> Folded:
     Args:
         network: the network.
     """
-    calls, outputs = _renamed(network)
-    if not calls or not outputs:
-        raise SpecError("the network has no layer" if not calls else "nothing leaves the network")
+    calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
-    items = _Folder(uses).items(calls, 0)
-    sharer = Sharer(uses)
-    body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
-    return Folded(body, uses, outputs, frozenset(sharer.owners))
+    while True:
+        items = _Folder(uses).items(calls, 0)
+        sharer = Sharer(uses)
+        body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
+        hidden = frozenset(_hidden(body, {})) | uses.exposed
+        if hidden == uses.exposed:
+            break
+        uses = uses._replace(exposed=hidden)
+    return Folded(body, uses, outputs, frozenset(sharer.owners), found.notes)
 
 
 def drafted(found: Folded, network: Network) -> Draft:
@@ -69,36 +72,30 @@ def drafted(found: Folded, network: Network) -> Draft:
     """
     blocker = Blocker(found.uses, network.symbols, found.pinned)
     body = blocker.blocked(found.body)
-    return Draft(body, blocker.blocks, found.outputs)
+    return Draft(body, blocker.blocks, found.outputs, found.notes)
 
 
-def _renamed(network: Network) -> tuple[tuple[Call, ...], tuple[str, ...]]:
-    """Return the calls and outputs, where ``.1`` is the number of an output and nothing else."""
-    tensors = {name: name for name in network.inputs}
-    several: dict[str, bool] = {}
-    calls: list[Call] = []
-    for call in network.calls:
-        if call.name in tensors:
-            raise SpecError(f"two calls or inputs are named '{call.name}'")
-        layer = find_kind(call.kind)
-        name = unused(as_name(call.name, call.kind), {*several, *network.inputs})
-        inputs = tuple(_tensor(given, tensors, several, call.name) for given in call.inputs)
-        tensors[call.name] = name
-        several[name] = layer.outputs is not Layer.outputs
-        calls.append(call._replace(name=name, inputs=inputs))
-    return tuple(calls), tuple(_tensor(t, tensors, several, "outputs") for t in network.outputs)
+def _hidden(body: Body, around: Mapping[str, Item]) -> Iterator[str]:
+    """Yield the calls of entries that share weights with one that has no name where they stand."""
+    seen = {**around, **{tensor: item for item in body.items for tensor in item.outputs}}
+    for item in body.items:
+        named = [value.tensor for value in item.fields.values() if isinstance(value, Named)]
+        for tensor in named:
+            owner = seen.get(tensor)
+            if owner is None or len(owner.runs) != len(item.runs):
+                yield unnumbered(tensor)
+                yield from names_of([item])
+        for inner in item.parts:
+            yield from _hidden(inner, {} if item.module else seen)
 
 
-def _tensor(given: str, tensors: Mapping[str, str], several: Mapping[str, bool], user: str) -> str:
-    """Return a tensor by its new name; of a call that has several outputs with its number."""
-    if given in tensors:
-        name = tensors[given]
-        return f"{name}.0" if several.get(name) else name
-    bearer, _, number = given.rpartition(".")
-    if bearer not in tensors or not number.isdecimal():
-        raise SpecError(f"{user} takes '{given}', which nothing before it makes")
-    name = tensors[bearer]
-    return f"{name}.{int(number)}" if several.get(name) else name
+def leaf(call: Call) -> Item:
+    """Return a call as an entry.
+
+    Args:
+        call: the call.
+    """
+    return Item(call.kind, call.inputs, (call.name,), call.fields, runs=((call,),))
 
 
 class _Folder:
@@ -129,7 +126,7 @@ class _Folder:
 
     def _leaf(self, call: Call) -> Item:
         outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))
-        return Item(call.kind, call.inputs, outputs, call.fields, runs=((call,),))
+        return leaf(call)._replace(outputs=outputs)
 
     def _module(self, name: str, items: list[Item]) -> list[Item]:
         """Return a module as one entry where one tensor enters and one leaves; else its entries."""
@@ -139,6 +136,7 @@ class _Folder:
         left = [tensor for tensor in dict.fromkeys(made) if not self.uses.is_within(tensor, inside)]
         is_single = len(items) == 1 and len(items[0].runs) < 2
         plain = name in CONTAINERS or is_single or len(inputs) != 1
+        plain |= not self.uses.exposed.isdisjoint(inside)
         if plain or left != [after(items[-1])]:
             return items
         body = Body(tuple(items), inputs, left[0])

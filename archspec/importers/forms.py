@@ -27,11 +27,14 @@ class Uses(NamedTuple):
         tensors: tensor → the calls that take it.
         weights: what identifies learnable tensors → the calls that have them.
         left: the tensors that leave the network.
+        exposed: the calls that must be entries of the network itself, so that it can be said that
+            they share weights.
     """
 
     tensors: Mapping[str, frozenset[str]]
     weights: Mapping[str, frozenset[str]]
     left: frozenset[str]
+    exposed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, calls: Iterable[Call], outputs: Iterable[str]) -> "Uses":

@@ -1,6 +1,6 @@
 """Formulas for a number that was seen at several values of a symbol, exact at all of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
@@ -13,7 +13,7 @@ DIVISORS = (8, 4, 16, 32, 64, 128, 256, 2, 10)
 MOST = 400
 """The most factors that are tried for one divisor."""
 
-Points = Sequence[tuple[Fraction, Fraction]]
+Points = tuple[tuple[Fraction, Fraction], ...]
 """Value of the symbol → the number there."""
 
 
@@ -71,7 +71,7 @@ def _polynomials(seen: dict[Fraction, Fraction], degree: int) -> Iterator[Formul
     if len(seen) < degree + 2:
         return
     xs = sorted(seen)[: degree + 1]
-    coefficients = _interpolated([(x, seen[x]) for x in xs])
+    coefficients = _interpolated(tuple((x, seen[x]) for x in xs))
 
     def at(x: Fraction) -> Fraction:
         return sum((c * x**i for i, c in enumerate(coefficients)), Fraction(0))

@@ -14,7 +14,10 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Number, Truth
 
 CHANNELS = frozenset(
-    ("out_channels", "out_features", "groups", "embedding_dim", "hidden_size", "num_groups")
+    (
+        *("out_channels", "out_features", "groups", "embedding_dim", "hidden_size", "num_groups"),
+        *("channels", "features", "shape", "size", "num_heads"),
+    )
 )
 """Fields whose numbers are of one sort: a name for one may stand in another, as may multiples."""
 
@@ -181,14 +184,17 @@ class _Names:
     ) -> dict[tuple[str, Column], str]:
         """Return a name for each column."""
         named: dict[tuple[str, Column], str] = {}
-        first = {key: min((order.index(p), p) for p, _ in places) for key, places in bases.items()}
-        for key in sorted(bases, key=lambda k: first[k]):
-            field = _field(first[key][1])
+        first = {
+            key: min((_field(p) == "shape", order.index(p), p) for p, k in places if k == 1)
+            for key, places in bases.items()
+        }
+        for key in sorted(bases, key=lambda k: first[k][1:]):
+            field = _field(first[key][2])
             last = {place for place in ends if (place, 1) in bases[key]}
             if field in CHANNELS and last:
                 field = _field(max(last, key=order.index))
-            stem = field if last else _PLAINER.get(field, field)
-            name = unused(as_name(stem), self.taken)
+            stem = field if last and field != "shape" else _PLAINER.get(field, field)
+            name = unused(as_name(stem.rstrip("0123456789")), self.taken)
             self.taken.add(name)
             named[key] = name
             self.columns[name] = key[1]
@@ -235,6 +241,14 @@ def _times(factor: int, name: str) -> str:
     return name if factor == 1 else f"{factor}*{name}"
 
 
+_PRODUCT = re.compile(r"(?<![\w.*/%])(\d+)\*\((\d+)\*(\w+(?:\([^()]*\))?)\)")
+
+
+def _multiplied(match: re.Match[str]) -> str:
+    """Return ``6*x`` for ``2*(3*x)``."""
+    return f"{int(match[1]) * int(match[2])}*{match[3]}"
+
+
 def substituted(value: object, arguments: Mapping[str, object]) -> object:
     """Return a field's value in which names stand for what is given.
 
@@ -260,7 +274,7 @@ def _substituted(text: str, arguments: Mapping[str, object]) -> object:
         written = given.text if isinstance(given, Size) else str(given)
         return written if re.fullmatch(r"\w+", written) else f"({written})"
 
-    new = re.sub(r"[A-Za-z_]\w*", put, text)
+    new = _PRODUCT.sub(_multiplied, re.sub(r"[A-Za-z_]\w*", put, text))
     try:
         value = resolve(parse(new), Scope({}))
     except ExpressionError:

@@ -126,6 +126,8 @@ def _is_closed(merge: Item, fork: Fork, done: list[Item], uses: Uses) -> bool:
         return False
     if sum(not branch for branch in fork.branches) > (merge.kind != "add") + 1:
         return False
+    if not uses.exposed.isdisjoint(names_of(done[i] for i in listed)):
+        return False
     longest = max(map(len, fork.branches))
     kinds = {call.kind for i in listed for call in done[i].calls}
     if longest > MOST or (merge.kind == "concat" and not kinds.isdisjoint(FINER)):

@@ -7,7 +7,6 @@ a repeat, which stands for several modules, paths begin below the module that th
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from os.path import commonprefix
 
 from archspec.importers.calls import Call
 from archspec.importers.drafts import Body, Item
@@ -50,7 +49,12 @@ def common_path(calls: Iterable[Call]) -> list[str]:
     Args:
         calls: the calls.
     """
-    return list(commonprefix([_paths(call) for call in calls]))
+    found = []
+    for words in zip(*map(_paths, calls), strict=False):
+        if len({*words}) > 1:
+            break
+        found.append(words[0])
+    return found
 
 
 def scope_of(body: Body) -> str:

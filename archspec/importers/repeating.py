@@ -199,6 +199,8 @@ def _is_chain(iterations: list[tuple[Item, ...]], entry: str, uses: Uses) -> boo
         return False
     for i, iteration in enumerate(iterations):
         inside = names_of(iteration)
+        if not uses.exposed.isdisjoint(inside):
+            return False
         end = after(iteration[-1])
         made = {tensor for item in iteration for tensor in made_in(item)} - {end}
         if not all(uses.is_within(tensor, inside) for tensor in made):

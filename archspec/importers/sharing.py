@@ -1,6 +1,5 @@
 """The same weights once more: ``share``, and ``weight`` of a head that is tied to an embedding."""
 
-from archspec.importers.calls import Call
 from archspec.importers.drafts import Body, Item, Named
 from archspec.importers.forms import Uses, form_of
 

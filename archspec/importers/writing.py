@@ -1,13 +1,14 @@
 """Network → the text of its spec, and the source's name of every entry."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from archspec.architecture import load
 from archspec.errors import SpecError
 from archspec.expansion import build_graph
 from archspec.expressions import ExpressionError, parse
 from archspec.fields import shortened
-from archspec.importers.calls import Call, Network, Real, Size
+from archspec.importers.calls import Network, Size, Varied
 from archspec.importers.drafts import Block, Draft, Item, Named
 from archspec.importers.fitting import Make, fit
 from archspec.importers.folding import fold
@@ -71,17 +72,22 @@ def text_of(network: Network, draft: Draft) -> str:
         body["blocks"] = {name: _block(block, labels) for name, block in draft.blocks.items()}
     body["layers"] = _entries(labels.top, labels)
     body |= {"outputs": outputs} if outputs else {}
-    notes = [f"# {line(note)}" for note in network.notes]
+    notes = [f"# {line(note)}" for note in (*network.notes, *draft.notes)]
     return "\n".join([*lines(head), *notes, *lines(body), ""])
 
 
-def _symbol(default: int | Real) -> object:
+def _symbol(symbol: int | Varied) -> object:
     """Return a symbol as data."""
-    if isinstance(default, Real):
-        value = default.default
-        number = int(value) if value.denominator == 1 else float(value)
-        return {"default": number, "domain": "real"}
-    return default
+    if not isinstance(symbol, Varied):
+        return symbol
+    written: dict[str, object] = {"default": _number(symbol.default)}
+    written |= {"domain": "real"} if symbol.is_real else {}
+    written["min"] = _number(symbol.least)
+    return written | ({} if symbol.most is None else {"max": _number(symbol.most)})
+
+
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)
 
 
 def _outputs(network: Network, draft: Draft, labels: Labels) -> list[str]:
