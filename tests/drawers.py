@@ -565,11 +565,12 @@ def flip(d: Draft) -> Entry:
 
 @drawer("expand")
 def expand(d: Draft) -> None:
-    """An axis of extent 1, made first where there is none; at times new axes."""
-    if 1 not in d.shape:
-        d.emit("mean", {"dim": d.axis(), "keepdim": True})
+    """An axis whose extent is 1 whatever the symbols are, made first; at times new axes."""
+    axis = d.axis() % len(d.shape)
+    d.emit("mean", {"dim": axis, "keepdim": True})
     new = [d.extent() for _ in range(d.integer(0, 1))]
-    own = (d.choice([size, -1]) if size > 1 else d.choice([1, -1, 3, 4]) for size in d.shape)
+    own = [d.choice([size, -1]) for size in d.shape]
+    own[axis] = d.choice([1, -1, 3, 4])
     d.emit("expand", {"shape": [*new, *own]})
 
 

@@ -39,7 +39,6 @@ def arguments(known: Torch, layer: type[Layer]) -> dict[str, Any]:
     chosen: dict[str, Any] = {"dim": 1, "batch_first": True, "groups": 2, "num_groups": 2}
     chosen |= {"upscale_factor": 2, "downscale_factor": 2}
     given = {name: chosen.get(name, value) for name, value in layer.example.items()}
-    given |= {"output_size": 2} if known.name == "Fold" else {}  # 4 windows of one element
     given.pop("axes", None)
     return given | {name: chosen[name] for name in known.given}
 

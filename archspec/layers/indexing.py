@@ -175,7 +175,7 @@ class Fold(Patches):
     Source: ``torch.nn.Fold``.
     """
 
-    example: ClassVar[dict[str, object]] = {"output_size": 1, "kernel_size": 1}
+    example: ClassVar[dict[str, object]] = {"output_size": 2, "kernel_size": 1}
 
     output_size: PerAxis = required("the extents of the output")
 
