@@ -322,11 +322,35 @@ def decided() -> Graph:
     return Graph(b.model({"x": [2, 3, 4, 4]}, "y"), 32, {"relu": 1, "squeeze": 0})
 
 
+def torch_dynamo() -> Graph:
+    """Modules in metadata, equal biases stored once, a mask that is put together by scattering."""
+    b = Builder(20)
+    b.weight("val_0", 8, 16), b.weight("val_3", 16, 8), b.weight("val_5", 8, 8)
+    b.weight("up.bias", 16), b.weight("down.bias", 8), b.weight("zeros", 4, 8)
+    b.ints("places", [[[0, 0], [1, 1]]]), b.weight("values", 1, 2)
+    nodes = {
+        "up": [b.add("MatMul", "x val_0", "a0"), b.add("Add", "a0 up.bias", "a")],
+        "down": [b.add("MatMul", "a val_3", "c0"), b.add("Add", "c0 down.bias", "c")],
+        "head": [b.add("MatMul", "c val_5", "d0"), b.add("Add", "d0 down.bias", "d")],
+    }
+    b.add("ScatterND", "zeros places values", "mask")
+    b.add("Mul", "d mask", "y")
+    for path, made in nodes.items():
+        notes = {"name_scopes": ["", path, "linear"], "class_hierarchy": ["Net", "Linear", "aten"]}
+        for node in made:
+            for key, value in notes.items():
+                entry = node.metadata_props.add()
+                entry.key, entry.value = f"pkg.torch.onnx.{key}", repr(value)
+    model = b.model({"x": ["s77", 4, 8]}, "y")
+    return Graph(model, 8 * 16 + 16 + 16 * 8 + 8 + 64 + 8, {"linear": 3, "add": 0})
+
+
 GRAPHS: Mapping[str, Callable[[], Graph]] = {
     each.__name__: each
     for each in (
         *(tf2onnx, keras, model_zoo_7, opset_9, opset_11, computed_reshape, transposed),
         *(transformer, recurrent, rearranged, other_axes, decided),
+        torch_dynamo,
     )
 }
 """Name → how it is made."""

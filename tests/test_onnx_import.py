@@ -15,8 +15,9 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from archspec.errors import SpecError  # noqa: E402
 from archspec.importers.calls import Module, Network, Size  # noqa: E402
-from archspec.importers.onnx import modules_of, network_of, open_model  # noqa: E402
+from archspec.importers.onnx import network_of, open_model  # noqa: E402
 from archspec.importers.onnx_counts import measure, parameters  # noqa: E402
+from archspec.importers.onnx_modules import modules_of  # noqa: E402
 from archspec.importers.onnx_sizes import Extent, chosen, extent  # noqa: E402
 from archspec.importers.source import Options  # noqa: E402
 from costmodel import analyze  # noqa: E402

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.errors import SpecError
 from archspec.importers import onnx_indexing  # noqa: F401 - registers its operators
-from archspec.importers.calls import Call, Module, Network
+from archspec.importers.calls import Call, Network
 from archspec.importers.onnx_counts import has_initializers, measure
 from archspec.importers.onnx_layers import OPERATORS
+from archspec.importers.onnx_modules import modules_of
 from archspec.importers.onnx_operator import Calls, Operator, UnknownOperatorError, field
 from archspec.importers.onnx_patterns import Graph, layer_of
 from archspec.importers.onnx_schemas import definition, shapes_of, stated_shape
@@ -322,40 +323,3 @@ def _live(made: Mapping[str, Call], outputs: Iterable[str]) -> tuple[Call, ...]:
         if name in wanted:
             wanted |= {entering.partition(".")[0] for entering in call.inputs}
     return tuple(call for name, call in made.items() if name in wanted)
-
-
-def modules_of(node: "NodeProto") -> tuple[Module, ...]:
-    """Return the modules that an exporter of torch says a node stands in, outermost first.
-
-    Args:
-        node: the node: named as ``/layer1/layer1.0/conv2/Conv``, or with the exporter's metadata.
-    """
-    notes = {entry.key: entry.value for entry in node.metadata_props}
-    if "pkg.torch.onnx.class_hierarchy" in notes and "pkg.torch.onnx.name_scopes" in notes:
-        return _modules_of_notes(notes)
-    if not node.name.startswith("/"):
-        return ()
-    path = ""
-    found = [Module("", "")]
-    for part in node.name.split("/")[1:-1]:
-        inside = not path or part.startswith(f"{path}.")
-        path = part if inside else f"{path}.{part}"
-        found.append(Module(path, _class_of(path)))
-    return tuple(found)
-
-
-def _class_of(path: str) -> str:
-    """A class that the file does not tell: the last word of the path, without its number."""
-    return path.rpartition(".")[2].rstrip("0123456789_") or "Block"
-
-
-def _modules_of_notes(notes: Mapping[str, str]) -> tuple[Module, ...]:
-    from ast import literal_eval
-
-    try:
-        scopes = literal_eval(notes["pkg.torch.onnx.name_scopes"])
-        classes = literal_eval(notes["pkg.torch.onnx.class_hierarchy"])
-        rows = list(zip(scopes[:-1], classes[:-1], strict=True))
-    except (ValueError, SyntaxError, TypeError):
-        return ()
-    return tuple(Module(str(scope), str(name).rpartition(".")[2]) for scope, name in rows)

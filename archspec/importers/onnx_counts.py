@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.importers.calls import Network, Size
 from archspec.importers.onnx_layers import is_filled_in
+from archspec.importers.onnx_modules import weight_name
 from archspec.importers.onnx_values import REAL_TYPES
 from archspec.importers.source import Counts
 
@@ -26,6 +27,7 @@ NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {
     "BatchNormalization": (3, 4),
     "Upsample": (1,),
     "Resize": (1, 2),
+    **dict.fromkeys(("ScatterND", "ScatterElements", "Trilu", "CumSum"), (0, 1, 2)),
 }
 """Operators → the inputs that are state or scales, and no weights."""
 
@@ -59,28 +61,33 @@ class _Stored:
     """The stored tensors of a graph, and those that are views of them."""
 
     def __init__(self, graph: "GraphProto") -> None:
-        self.sizes = {t.name: prod(t.dims) for t in graph.initializer if t.data_type in REAL_TYPES}
-        self.held = {name for name, size in self.sizes.items() if size > 1}
-        self.roots = {name: name for name in self.sizes}
+        stored = [tensor for tensor in graph.initializer if tensor.data_type in REAL_TYPES]
+        self.extents = {tensor.name: tuple(tensor.dims) for tensor in stored}
+        self.held = {name for name in self.extents if self.size(name) > 1}
+        self.roots = {name: name for name in self.extents}
         self.makers: dict[str, str] = {}
         learns_constants = not has_initializers(graph)
         for node in graph.node:
             tensor = constant_of(node)
             if tensor is not None and tensor.data_type in REAL_TYPES:
-                self._add(node.output[0], prod(tensor.dims), learned=learns_constants)
+                self._add(node.output[0], tuple(tensor.dims), learned=learns_constants)
             elif node.op_type in ("Identity", *VIEWS) and node.input[0] in self.roots:
                 self._view(node)
             self.makers |= dict.fromkeys(node.output, node.op_type)
 
-    def _add(self, name: str, size: int, *, learned: bool) -> None:
-        self.sizes[name], self.roots[name] = size, name
-        if learned and size > 1:
+    def size(self, name: str) -> int:
+        """Return the number of elements of a stored tensor."""
+        return prod(self.extents[name])
+
+    def _add(self, name: str, extents: tuple[int, ...], *, learned: bool) -> None:
+        self.extents[name], self.roots[name] = extents, name
+        if learned and self.size(name) > 1:
             self.held.add(name)
 
     def _view(self, node: "NodeProto") -> None:
         root = self.roots[node.input[0]]
         if node.op_type == "Identity":
-            self._add(node.output[0], self.sizes[root], learned=root in self.held)
+            self._add(node.output[0], self.extents[root], learned=root in self.held)
         else:
             self.roots[node.output[0]] = root
 
@@ -100,10 +107,11 @@ class _Stored:
 def parameters(model: "ModelProto") -> int:
     """Return the elements of all learned tensors of a model, each tensor once.
 
-    These are the initializers of floating-point types of more than one element, and those that
-    stand where an operator has its weight; not the means and variances of batch norms. What an
-    Identity makes of one is a tensor of its own: exporters store equal values once. Where a file
-    has no initializers, its Constant nodes are these.
+    These are the initializers of floating-point types that something uses, of more than one
+    element, and those that stand where an operator has its weight; not the means and variances of
+    batch norms. Torch's exporters store equal values once: what an Identity makes of one is a
+    tensor of its own, and so is a vector in each module that takes it. Where a file has no
+    initializers, its Constant nodes are these.
 
     Args:
         model: the model.
@@ -113,9 +121,14 @@ def parameters(model: "ModelProto") -> int:
     state = {name for n in nodes for name in stored.at(n, NO_WEIGHTS.get(n.op_type, ()))}
     norms = (node for node in nodes if node.op_type == "InstanceNormalization")
     state |= {name for node in norms for name in node.input[1:] if is_filled_in(name)}
-    users = (node for node in nodes if node.op_type not in ("Identity", *VIEWS))
-    used = {stored.roots[name] for node in users for name in node.input if name in stored.roots}
-    return sum(stored.sizes[name] for name in held & used - state)
+    users = [node for node in nodes if node.op_type not in ("Identity", *VIEWS)]
+    taken = ((node, stored.roots[i]) for node in users for i in node.input if i in stored.roots)
+    counted = {
+        weight_name(node, name, stored.extents[name]): stored.size(name)
+        for node, name in taken
+        if name in held - state
+    }
+    return sum(counted.values())
 
 
 def measure(model: "ModelProto", network: Network, values: Mapping[str, int]) -> Counts:

@@ -133,7 +133,7 @@ def _biased(op: Operator, values: Sequence[Value]) -> Value | None:
         wanted = tuple(s if i == place else extent(1) for i, s in enumerate(made.shape))
         if wide == wanted and op.uses.get(name) == 1:
             fields = {n: v for n, v in call.fields.items() if n != "bias"}
-            held = f"{call.weights}, {bias.weight}"
+            held = f"{call.weights}, {op.owned(bias).weight}"
             op.calls.made[call.name] = call._replace(fields=fields, weights=held)
             return made
     return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import SpecError
 from archspec.fields import Condition, Expression
 from archspec.importers.calls import NO_FIELDS, Call, Field, Module, Size
+from archspec.importers.onnx_modules import weight_name
 from archspec.importers.onnx_sizes import Extent, extent
 from archspec.importers.onnx_values import MOST_REALS, Known, Shape, Value
 from archspec.layers import KINDS
@@ -307,6 +308,17 @@ class Operator:
         """
         return checked_axis(self.attribute(name, default), rank)
 
+    def owned(self, value: Value) -> Value:
+        """Return a stored tensor by what identifies it here (see `weight_name`).
+
+        Args:
+            value: the tensor.
+        """
+        if not value.weight or value.shape is None:
+            return value
+        extents = (size.field for size in value.shape)
+        return value._replace(weight=weight_name(self.node, value.weight, extents))
+
     def emit(
         self,
         kind: str,
@@ -325,8 +337,9 @@ class Operator:
             weights: the stored tensors that it learns.
             fields: its fields.
         """
-        names = [self.calls.tensor(value) for value in inputs]
-        held = ", ".join(w.weight for w in weights if w is not None and w.weight)
+        names = [self.calls.tensor(self.owned(value)) for value in inputs]
+        owned = (self.owned(value).weight for value in weights if value is not None)
+        held = ", ".join(filter(None, owned))
         call = self.calls.add(kind, names, fields, shape, held, self.modules, self.where)
         return Value(shape, call)
 

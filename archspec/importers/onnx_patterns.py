@@ -133,6 +133,8 @@ def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
         makers = {**graph.makers, node.output[0]: node}
         whole = graph._replace(makers=makers)
         for found in _matches(whole, rewrite.pattern, node.output[0], Found({})):
+            if not all(name in graph.values for name in found.names.values()):
+                continue
             attributes = rewrite.attributes(graph, found.names)
             if attributes is not None and _is_alone(graph, found.inner):
                 inputs = [found.names[name] for name in rewrite.inputs]

@@ -88,10 +88,13 @@ def _unread(op: Operator, values: list[Value]) -> Value | None:
     """A constant whose elements are not known, but its shape."""
     if op.kind in ("ConstantOfShape", "Range", "EyeLike"):
         return _filled(op)
-    if any(value.learned for value in values):
-        return None
     if op.kind in LIKE_FIRST:
         return Value(op.value(0).shape, real=op.value(0).real)
+    if any(value.learned for value in values):
+        return None
+    if op.kind == "GatherND":
+        first = op.attribute("batch_dims", 0) + (op.shape(1)[-1].field or 0)
+        return Value((*op.shape(1)[:-1], *op.shape()[first:]), real=op.value(0).real)
     translate = OPERATORS.get(op.kind)
     made = translate(op.apart()) if translate is not None else ()
     return made[0]._replace(call="") if len(made) == 1 and made[0] is not None else None
