@@ -250,8 +250,8 @@ def transformer() -> Graph:
     b.add("Mul", "u4 half", "act")
     b.add("MatMul", "act down", "y")
     params = 800 + 16 * 48 + 48 + 256 + 32 + 512 + 512
-    kinds = {"layernorm": 1, "gelu": 1, "linear": 4, "embedding": 1, "matmul": 2, "softmax": 1}
-    kinds |= {"parameter": 0, "constant": 0}
+    kinds = {"layernorm": 1, "gelu": 1, "linear": 4, "embedding": 1}
+    kinds |= {"scaled_dot_product_attention": 1, "softmax": 0, "parameter": 0, "constant": 0}
     return Graph(b.model({"ids": ["batch size", "1seq"]}, "y", ids="ids"), params, kinds)
 
 

@@ -472,6 +472,26 @@ def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value 
     return op.emit("linear", [value], shape, (weight, bias), **fields)
 
 
+def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
+    """Return a tensor with its axes in another order; of two orders behind each other one is made.
+
+    Args:
+        op: the operator that wants it.
+        value: the tensor.
+        order: the axes.
+    """
+    shape = value.shape or ()
+    output = tuple(shape[i] for i in order)
+    made = op.calls.made.get(value.call)
+    if made is not None and made.kind == "permute":
+        before = made.fields["dims"]
+        order = [before[i] for i in order] if isinstance(before, tuple) else order
+        value = value._replace(call=made.inputs[0])
+    if list(order) == list(range(len(shape))):
+        return value._replace(shape=output)
+    return op.emit("permute", [value], output, dims=tuple(order))
+
+
 def transposed(op: Operator, value: Value) -> Value:
     """Return a tensor with its last two axes in each other's place.
 
@@ -479,9 +499,8 @@ def transposed(op: Operator, value: Value) -> Value:
         op: the operator that wants it.
         value: the tensor.
     """
-    shape = value.shape or ()
-    output = (*shape[:-2], shape[-1], shape[-2])
-    return op.emit("transpose", [value], output)
+    rank = len(value.shape or ())
+    return permuted(op, value, (*range(rank - 2), rank - 1, rank - 2))
 
 
 def product_of(op: Operator, left: Value, right: Value) -> Value:
@@ -548,6 +567,14 @@ def _attention(op: Operator) -> list[Value | None]:
     output = (n, heads, length, width)
     made = op.emit("scaled_dot_product_attention", values, output, **fields)
     return [_merged(op, made) if flat else made, *values[1:]]
+
+
+@operator("AttentionByColumns")
+def _attention_by_columns(op: Operator) -> list[Value]:
+    """Queries times keys whose last two axes have changed places (see `onnx_patterns`)."""
+    queries, keys, values = op.value(0), transposed(op, op.value(1)), op.value(2)
+    output = (*op.shape()[:-1], *op.shape(2)[-1:])
+    return [op.emit("scaled_dot_product_attention", [queries, keys, values], output)]
 
 
 def _in_heads(op: Operator, value: Value, heads: int) -> Value:

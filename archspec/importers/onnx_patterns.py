@@ -1,4 +1,4 @@
-"""Layers that exporters spell out in smaller operators: GELU, SiLU, layer norm, group norm.
+"""Layers that exporters spell out in smaller operators: GELU, norms, attention.
 
 A pattern is an operator with what enters it. A text stands for any tensor, the same wherever it
 stands; ``#eps`` for a constant of one element; a number for a constant of that value. Each pattern
@@ -105,19 +105,28 @@ def _all(
 def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
     if operator == "LastMean":
         return node.op_type == "ReduceMean" and _reduces_last(graph, node)
+    if operator == "LastSoftmax":
+        return node.op_type == "Softmax" and any(
+            a.name == "axis" and a.i in (-1, _rank(graph, node.input[0]) - 1)
+            for a in node.attribute
+        )
     return bool(node.op_type == operator)
 
 
 def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
     """Whether a mean is over the last axis, which stays."""
-    value = graph.values.get(node.input[0])
     given = {a.name: list(a.ints) or a.i for a in node.attribute}
     if len(node.input) > 1:
         stored = graph.values.get(node.input[1])
         known = stored.read() if stored is not None else None
         given["axes"] = list(known.numbers or ()) if known is not None else []
-    rank = len(value.shape) if value is not None and value.shape is not None else 0
+    rank = _rank(graph, node.input[0])
     return given.get("axes") in ([-1], [rank - 1]) and given.get("keepdims", 1) == 1
+
+
+def _rank(graph: Graph, name: str) -> int:
+    value = graph.values.get(name)
+    return len(value.shape) if value is not None and value.shape is not None else 0
 
 
 def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
@@ -215,6 +224,42 @@ def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     return {"num_groups": target.numbers[1]}
 
 
+def _attentions() -> Iterator[Pattern]:
+    """Softmax of scaled scores, with or without a mask, times the values: longer forms first."""
+    scaled: tuple[tuple[Pattern, Pattern], ...] = (
+        (("Mul", "q", "#a"), ("Mul", "k", "#b")),
+        (("Mul", "q", "#a"), "k"),
+        (("Div", "q", "#a"), "k"),
+        ("q", "k"),
+    )
+    for q, k in scaled:
+        product: Pattern = ("MatMul", q, k)
+        for scores in (("Mul", product, "#c"), ("Div", product, "#c"), product):
+            for masked in (("Add", scores, "mask"), scores):
+                shares: Pattern = ("LastSoftmax", masked)
+                yield ("MatMul", ("Where", ("IsNaN", shares), "#zero", shares), "v")
+                yield ("MatMul", shares, "v")
+
+
+def _heads(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+    """None where these are no heads, or where what is added to the scores is more than a mask."""
+    ranks = {_rank(graph, names[name]) for name in ("q", "k", "v")}
+    mask = graph.values[names["mask"]] if "mask" in names else None
+    is_plain = mask is None or (mask.fixed and not mask.learned)
+    return {} if ranks == {4} and is_plain else None
+
+
+def _columns(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+    """Heads and batch are one axis while the last two change places."""
+    shape = graph.values[names["x"]].shape or ()
+    flat, wide = (graph.values[names[name]].read() for name in ("flat", "wide"))
+    if flat is None or wide is None or len(shape) != 4:
+        return None
+    if len(flat.items) != 3 or len(wide.items) != 4 or flat.items[1:] != shape[2:]:
+        return None
+    return {"perm": [0, 1, 3, 2]} if wide.items[2:] == shape[:1:-1] else None
+
+
 REWRITES = (
     Rewrite("Silu", ("Mul", "x", ("Sigmoid", "x"))),
     Rewrite("HardSwish", ("Mul", "x", ("HardSigmoid", "x"))),
@@ -232,6 +277,12 @@ REWRITES = (
     ),
     *(Rewrite("RMSNormalization", ("Mul", n, "w"), ("x", "w"), _rows) for n in _RMS),
     Rewrite("GroupNormalization", _GROUPS, ("x", "w", "b"), _grouped),
+    *(Rewrite("AttentionByColumns", p, ("q", "k", "v"), _heads) for p in _attentions()),
+    Rewrite(
+        "Transpose",
+        ("Reshape", ("Transpose", ("Reshape", "x", "flat")), "wide"),
+        attributes=_columns,
+    ),
 )
 """What is put together again."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
-from archspec.importers.onnx_layers import OPERATORS, operator, padded
+from archspec.importers.onnx_layers import OPERATORS, operator, padded, permuted
 from archspec.importers.onnx_operator import (
     Operator,
     UnknownOperatorError,
@@ -387,18 +387,10 @@ def _said(size: Extent, before: Shape | None) -> Any:
 
 @operator("Transpose")
 def _transpose(op: Operator) -> list[Value]:
-    shape = op.shape()
-    order = op.attribute("perm", list(range(len(shape)))[::-1])
-    output = _transpose_view(op).shape
-    made = op.calls.made.get(op.value(0).call)
-    source = op.value(0)
-    if made is not None and made.kind == "permute":
-        before = made.fields["dims"]
-        order = [before[i] for i in order] if isinstance(before, tuple) else order
-        source = source._replace(call=made.inputs[0])
-    if list(order) == list(range(len(shape))):
-        return [source._replace(shape=output)]
-    return [op.emit("permute", [source], output, dims=tuple(order))]
+    order = op.attribute("perm", list(range(len(op.shape())))[::-1])
+    if sorted(order) != list(range(len(op.shape()))):
+        raise SpecError(f"perm {order} is no order of {len(op.shape())} axes")
+    return [permuted(op, op.value(0), order)]
 
 
 @operator("Squeeze", "Unsqueeze")
