@@ -484,8 +484,8 @@ def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
     output = tuple(shape[i] for i in order)
     made = op.calls.made.get(value.call)
     if made is not None and made.kind == "permute":
-        before = made.fields["dims"]
-        order = [before[i] for i in order] if isinstance(before, tuple) else order
+        before: Any = made.fields["dims"]
+        order = [before[i] for i in order]
         value = value._replace(call=made.inputs[0])
     if list(order) == list(range(len(shape))):
         return value._replace(shape=output)

@@ -35,13 +35,24 @@ class Graph(NamedTuple):
     uses: Mapping[str, int]
 
     def number(self, name: str) -> float | None:
-        """Return the value of a constant of one element; None where it is none.
+        """Return the value of a constant of one element; None where it is none, or unknown.
 
         Args:
             name: the tensor.
         """
         value = self.values.get(name)
         return None if value is None else value.number
+
+    def is_one(self, name: str) -> bool:
+        """Return whether a tensor is a constant of one element, be its value known or not.
+
+        Args:
+            name: the tensor.
+        """
+        value = self.values.get(name)
+        if value is None or value.shape is None or not value.fixed:
+            return False
+        return all(size.field == 1 for size in value.shape)
 
 
 class Found(NamedTuple):
@@ -77,7 +88,7 @@ def _matches(graph: Graph, pattern: Pattern, name: str, found: Found) -> Iterato
                 yield from _all(graph, order, node.input, inner)
     elif isinstance(pattern, str):
         constant = pattern.startswith("#")
-        free = graph.number(name) is not None if constant else True
+        free = not constant or graph.is_one(name)
         if found.names.get(pattern, name) == name and free:
             yield Found({**found.names, pattern: name}, found.inner)
     else:
@@ -207,9 +218,10 @@ def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     """The attributes of a norm over the last axis, whose scale and shift are stored."""
     stored = (graph.values.get(names[name]) for name in ("w", "b") if name in names)
     last = graph.values[names["x"]].shape
+    epsilon = graph.number(names["#eps"])
     if not all(v is not None and v.fixed and v.shape == (last or ())[-1:] for v in stored):
         return None
-    return {"axis": -1, "epsilon": graph.number(names["#eps"])}
+    return None if epsilon is None else {"axis": -1, "epsilon": epsilon}
 
 
 def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
