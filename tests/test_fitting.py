@@ -8,8 +8,10 @@ import pytest
 
 from archspec import SpecError, build_graph, load
 from archspec.importers.calls import Call, Module, Network, Size
+from archspec.importers.source import Counts, Imported
 from archspec.importers.writing import write_fitted
 from costmodel import analyze
+from costmodel.studies.imports import compared
 
 Layer = tuple[str, Mapping[str, Any], int]
 """A layer's kind, its fields, and its parameters as counted by hand."""
@@ -155,3 +157,19 @@ def test_values_that_make_no_network_are_not_tried() -> None:
     assert "times: layers" in text
     with pytest.raises(SpecError, match="an odd number"):
         write_fitted(make, {"layers": [4, 5]})
+
+
+def test_counts_are_compared_at_other_widths() -> None:
+    text, names = write_fitted(
+        lambda given: chain(mobile(given["width"])), {"width": [0.5, 0.75, 1.0]}
+    )
+
+    def measure(values: Mapping[str, Any]) -> Counts:
+        widths.append(values["width"])
+        return Counts(params(mobile(values["width"])))
+
+    widths: list[float] = []
+    document = compared("net", Imported(text, measure, names))
+    assert document.holds
+    assert len({*widths}) == 3
+    assert document.data()["names"]["block_1/conv2d_1"].startswith("stages.0")

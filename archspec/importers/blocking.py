@@ -1,4 +1,10 @@
-"""Modules that are used more than once → blocks of the spec, and tables for rows of them."""
+"""Modules that are used more than once → blocks of the spec.
+
+Modules of one class and one form, equal but for numbers, are a block, the inner ones first; the
+numbers in which they differ are its parameters. A block that is used once, or that is a single
+layer, is then put back where it is used. What is left is named after its class and listed in the
+order in which a reader needs it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

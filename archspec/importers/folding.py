@@ -1,4 +1,21 @@
-"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals."""
+"""Network → draft: modules become blocks, equal neighbours repeats, sums residuals.
+
+A network comes as one list of calls, each with the modules whose forward made it. Folding goes from
+the inside out, so that what it finds in one module it finds in all that are like it:
+
+1. Calls are put where they belong (`arranging`).
+2. The calls of each module, inner modules first, become entries: what forks and meets again becomes
+   a residual or a parallel (`merging`), equal neighbours become a repeat (`repeating`). A module
+   that one tensor enters and one leaves stands as one entry in the module around it; of any other
+   module the entries themselves stand there.
+3. Entries that have the weights of earlier ones become shares (`sharing`). A share names its owner,
+   so both must stand where that name is known; where they do not, step 2 is done once more without
+   folding what is around them.
+4. Modules that occur more than once become blocks, with parameters for the numbers in which they
+   differ (`blocking`, `generalizing`).
+
+No step changes what is computed: the spec runs the same layers on the same tensors.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -53,7 +70,7 @@ def folded(network: Network) -> Folded:
     calls, outputs = (found := arranged(network)).calls, found.outputs
     uses = Uses.of(calls, outputs)
     while True:
-        items = _Folder(uses).items(calls, 0)
+        items = _Folder(uses, calls).items(calls, 0)
         sharer = Sharer(uses)
         body = sharer.shared(Body(tuple(items), tuple(network.inputs), outputs[-1]))
         hidden = frozenset(_hidden(body, {})) | uses.exposed
@@ -101,8 +118,9 @@ def leaf(call: Call) -> Item:
 class _Folder:
     """Folds calls module by module, the inner ones first."""
 
-    def __init__(self, uses: Uses) -> None:
+    def __init__(self, uses: Uses, calls: Sequence[Call]) -> None:
         self.uses = uses
+        self.is_flat = not any(module.path for call in calls for module in call.modules)
         used = {*uses.tensors, *uses.left}
         self.parts: dict[str, list[str]] = {}
         for tensor in used:
@@ -122,7 +140,7 @@ class _Folder:
                 found += map(self._leaf, inner)
                 continue
             found += self._module(module[0].name, self.items(inner, depth + 1))
-        return repeated(merged(found, self.uses), self.uses)
+        return repeated(merged(found, self.uses, as_modules=self.is_flat), self.uses)
 
     def _leaf(self, call: Call) -> Item:
         outputs = tuple(sorted(self.parts.get(call.name, [call.name]), key=lambda t: (len(t), t)))

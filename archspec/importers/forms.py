@@ -1,4 +1,9 @@
-"""The form of entries: what they do without what they are called, so that equal ones are found."""
+"""The form of entries: what they do without what they are called, so that equal ones are found.
+
+A form is nested tuples of kinds, fields and wiring, in which tensors are numbered in the order in
+which they are made; two lists of entries do the same exactly if their forms are equal. Numbers can
+be left out of it: then lists are equal that one list with parameters can stand for.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -116,6 +121,20 @@ def made_in(item: Item) -> Iterator[str]:
     for body in item.parts:
         for each in body.items:
             yield from made_in(each)
+
+
+def as_module(body: Body, name: str) -> Item:
+    """Return entries as a module of their own, which all that enters from outside enters.
+
+    Args:
+        body: the entries.
+        name: the class.
+    """
+    outside = entering(body.items)
+    inputs = (*body.inputs, *(tensor for tensor in outside if tensor not in body.inputs))
+    runs = tuple(run for item in body.items for run in item.runs)
+    inner = body._replace(inputs=inputs)
+    return Item("module", inputs, (body.output,), {}, {"layers": (inner,)}, runs, name)
 
 
 @cache

@@ -1,4 +1,11 @@
-"""Formulas for a number that was seen at several values of a symbol, exact at all of them."""
+"""Formulas for a number that was seen at several values of a symbol, exact at all of them.
+
+Candidates are tried from the plainest on: a constant, a line, a multiple of the symbol rounded to a
+divisor (`round_to` as MobileNet rounds, or up), rounded down or up to an integer, a constant below
+1 that grows above, a parabola. The factor of a rounded multiple is bounded by each point from both
+sides: of all factors in the interval left, the value at 1 comes first, then the integer with the
+most twos, else the fraction with the smallest denominator.
+"""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction

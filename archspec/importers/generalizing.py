@@ -1,4 +1,10 @@
-"""Lists of entries that differ in numbers alone → one list with names for these numbers."""
+"""Lists of entries that differ in numbers alone → one list with names for these numbers.
+
+The values of one number in all lists are a column. Equal columns of one sort share a name, and a
+column that is always the same multiple of another is written as that multiple of its name, so that
+a bottleneck needs ``channels`` alone for its ``channels`` and ``4*channels``. A padding that keeps
+the size is written in terms of its kernel.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -221,19 +227,31 @@ def _kernel(place: Place, columns: Mapping[Place, Column]) -> Place | None:
     return kernel if is_half else None
 
 
-def _magnitude(column: Column) -> tuple[int, float]:
-    numbers = [value for value in column if isinstance(value, int | float)]
-    return len(column) - len(numbers), sum(numbers)
+_ATOM = re.compile(r"(?:(\d+)\*)?([A-Za-z_]\w*(?:\([^()]*\))?)")
+
+
+def _factored(value: Field | None) -> tuple[int, str]:
+    """Return an integer factor of a value, and what it is a factor of: 6 and ``x`` of ``6*x``."""
+    if type(value) is int:
+        return value, ""
+    text = value.text if isinstance(value, Size) else repr(value)
+    atom = _ATOM.fullmatch(text)
+    return (int(atom[1] or 1), atom[2]) if atom else (1, text)
+
+
+def _magnitude(column: Column) -> tuple[int, int]:
+    factors = [_factored(value) for value in column]
+    return sum(bool(text) for _, text in factors), sum(factor for factor, _ in factors)
 
 
 def _ratio(column: Column, base: Column) -> int | None:
     """Return how many times another column one is, where that is one integer."""
     if column == base and list(map(type, column)) == list(map(type, base)):
         return 1
-    if not all(type(value) is int for value in (*column, *base)) or 0 in base:
+    pairs = [(_factored(a), _factored(b)) for a, b in zip(column, base, strict=True)]
+    if any(a[1] != b[1] or b[0] == 0 for a, b in pairs):
         return None
-    ratios = {Fraction(a, b) for a, b in zip(column, base, strict=True)}  # type: ignore[arg-type]
-    (ratio, *others) = ratios
+    (ratio, *others) = {Fraction(a[0], b[0]) for a, b in pairs}
     return int(ratio) if not others and ratio.denominator == 1 and ratio > 1 else None
 
 

@@ -1,10 +1,16 @@
-"""Sums, products and joints whose branches begin at one tensor: residuals and parallels."""
+"""Sums, products and joints whose branches begin at one tensor: residuals and parallels.
+
+For each entry that merges, the fork is looked for: a tensor that all its inputs are made of. The
+latest such tensor is taken from which every input is reached by entries that need nothing else and
+that nobody else reads. These entries are the branches. Where no tensor is behind all inputs, an
+input itself may be the fork, of which branches read what was made before it, too.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from archspec.importers.drafts import Body, Item
-from archspec.importers.forms import Uses, after, made_in, names_of
+from archspec.importers.forms import Uses, after, as_module, made_in, names_of
 
 MERGES = ("add", "mul", "concat")
 FINER = ("upsample", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -29,12 +35,13 @@ class Fork(NamedTuple):
     branches: tuple[tuple[int, ...], ...]
 
 
-def merged(items: list[Item], uses: Uses) -> list[Item]:
+def merged(items: list[Item], uses: Uses, *, as_modules: bool) -> list[Item]:
     """Return some entries, with residuals and parallels for what forks and meets again.
 
     Args:
         items: the entries, in order.
         uses: who uses what in the network.
+        as_modules: whether each is a module of its own, as where the source knows no modules.
     """
     done: list[Item] = []
     for item in items:
@@ -45,7 +52,8 @@ def merged(items: list[Item], uses: Uses) -> list[Item]:
         composite = _composite(item, fork, done)
         inside = {i for branch in fork.branches for i in branch}
         done = [each for i, each in enumerate(done) if i not in inside]
-        done.append(composite)
+        body = Body((composite,), (fork.tensor,), composite.outputs[0])
+        done.append(as_module(body, composite.kind.title()) if as_modules else composite)
     return done
 
 

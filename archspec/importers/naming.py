@@ -1,4 +1,8 @@
-"""Names for the tensors of a draft, only where an entry is referred to; valid in the language."""
+"""Names for the tensors of a draft, only where an entry is referred to; valid in the language.
+
+One walk over all that refers to a tensor finds the entries that need a name. It is the last word of
+the module's path in the source, made unique.
+"""
 
 import re
 from collections.abc import Iterable

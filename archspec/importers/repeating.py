@@ -1,11 +1,27 @@
-"""Equal neighbours: runs of entries that do the same, each on what the one before leaves."""
+"""Equal neighbours: runs of entries that do the same, each on what the one before leaves.
+
+Entries that look alike, whatever they read, give candidates: stretches of a list that are equal to
+what stands a period later. A candidate is a run of iterations if the forms of all iterations are
+equal once each calls what the one before leaves its entry, and if nothing but that leaves it. The
+run that saves the most entries becomes a repeat; what is before, inside and behind it is searched
+in the same way.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from archspec.importers.calls import Call
 from archspec.importers.drafts import Body, Item
-from archspec.importers.forms import Form, Uses, after, entering, form_of, made_in, names_of
+from archspec.importers.forms import (
+    Form,
+    Uses,
+    after,
+    as_module,
+    entering,
+    form_of,
+    made_in,
+    names_of,
+)
 
 MAX_PERIOD = 200
 """The most entries of one iteration."""
@@ -48,7 +64,7 @@ def repeated(items: list[Item], uses: Uses) -> list[Item]:
         items: the entries, in order.
         uses: who uses what in the network.
     """
-    run = longest_run(items, uses, with_numbers=True)
+    run = _longest_run(items, uses)
     if run is None:
         return items
     iterations = [repeated([*iteration], uses) for iteration in run.iterations(items)]
@@ -83,20 +99,6 @@ def _shared(iterations: Sequence[Sequence[Item]], uses: Uses) -> Iterator[Call]:
                 yield call
 
 
-def as_module(body: Body, name: str) -> Item:
-    """Return entries as a module of their own, which all that enters from outside enters.
-
-    Args:
-        body: the entries.
-        name: the class.
-    """
-    outside = entering(body.items)
-    inputs = (*body.inputs, *(tensor for tensor in outside if tensor not in body.inputs))
-    runs = tuple(run for item in body.items for run in item.runs)
-    inner = body._replace(inputs=inputs)
-    return Item("module", inputs, (body.output,), {}, {"layers": (inner,)}, runs, name)
-
-
 def needs_name(items: Sequence[Item], entry: str, latest: str | None) -> bool:
     """Return whether some entries refer by a name to the tensor that enters the first of them.
 
@@ -117,22 +119,10 @@ def needs_name(items: Sequence[Item], entry: str, latest: str | None) -> bool:
     return False
 
 
-def longest_run(
-    items: Sequence[Item], uses: Uses, *, with_numbers: bool, period_from: int = 1
-) -> Run | None:
-    """Return the run of iterations that leaves the fewest entries, or None where nothing repeats.
-
-    Args:
-        items: the entries.
-        uses: who uses what in the network.
-        with_numbers: whether iterations are equal only if their numbers are.
-        period_from: the fewest entries of a iteration.
-    """
-    for run in sorted(_candidates(items, uses, with_numbers, period_from), key=_saved(items)):
-        found = _checked(run, items, uses, with_numbers)
-        if found is not None:
-            return found
-    return None
+def _longest_run(items: Sequence[Item], uses: Uses) -> Run | None:
+    """Return the run that leaves the fewest entries, or None where nothing repeats."""
+    runs = sorted(_candidates(items, uses), key=_saved(items))
+    return next(filter(None, (_checked(run, items, uses) for run in runs)), None)
 
 
 def _saved(items: Sequence[Item]) -> Callable[[Run], tuple[int, int, bool, int]]:
@@ -147,14 +137,12 @@ def _saved(items: Sequence[Item]) -> Callable[[Run], tuple[int, int, bool, int]]
     return order
 
 
-def _candidates(
-    items: Sequence[Item], uses: Uses, with_numbers: bool, period_from: int
-) -> Iterator[Run]:
+def _candidates(items: Sequence[Item], uses: Uses) -> Iterator[Run]:
     """Yield all places at which entries are alike, whatever they read."""
-    likes = [_alike(item, uses, with_numbers) for item in items]
+    likes = [_alike(item, uses) for item in items]
     number = {form: i for i, form in enumerate(dict.fromkeys(likes))}
     forms = [number[form] for form in likes]
-    for period in range(period_from, min(len(items) // 2, MAX_PERIOD) + 1):
+    for period in range(1, min(len(items) // 2, MAX_PERIOD) + 1):
         start = 0
         while start + period < len(items):
             length = 0
@@ -168,26 +156,26 @@ def _candidates(
             start += length + 1
 
 
-def _alike(item: Item, uses: Uses, with_numbers: bool) -> Form:
+def _alike(item: Item, uses: Uses) -> Form:
     """Return what two entries must have in common to be in the same place of two iterations."""
     blank = item._replace(inputs=tuple("" for _ in item.inputs))
-    (form,) = form_of(uses, [blank], entering([item]), with_numbers=with_numbers)
+    (form,) = form_of(uses, [blank], entering([item]), with_numbers=True)
     assert isinstance(form, tuple)
     return form[:5]
 
 
-def _checked(run: Run, items: Sequence[Item], uses: Uses, with_numbers: bool) -> Run | None:
+def _checked(run: Run, items: Sequence[Item], uses: Uses) -> Run | None:
     """Return as many iterations of a run as do the same to what the iteration before leaves."""
     iterations = [*run.iterations(items)]
     exits = [after(iteration[-1]) for iteration in iterations]
     if any(end is None for end in exits):
         return None
     forms = [
-        form_of(uses, iteration, (str(end),), with_numbers=with_numbers)
+        form_of(uses, iteration, (str(end),), with_numbers=True)
         for iteration, end in zip(iterations[1:], exits, strict=False)
     ]
     for entry in entering(iterations[0]):
-        first = form_of(uses, iterations[0], (entry,), with_numbers=with_numbers)
+        first = form_of(uses, iterations[0], (entry,), with_numbers=True)
         if all(form == first for form in forms) and _is_chain(iterations, entry, uses):
             return run._replace(entry=entry)
     return None

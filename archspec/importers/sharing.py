@@ -1,4 +1,9 @@
-"""The same weights once more: ``share``, and ``weight`` of a head that is tied to an embedding."""
+"""The same weights once more: ``share``, and ``weight`` of a head that is tied to an embedding.
+
+In the order of the entries, the first that has some weights owns them. A module that does the same
+with the same weights as one before it is a share of that one, as a whole; any other entry is a
+share of the owner.
+"""
 
 from archspec.importers.drafts import Body, Item, Named
 from archspec.importers.forms import Uses, form_of

@@ -47,7 +47,7 @@ class Imported(NamedTuple):
     """
 
     text: str
-    measure: Callable[[Mapping[str, int]], Counts] | None = None
+    measure: Callable[[Mapping[str, int | float]], Counts] | None = None
     names: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 

@@ -1,4 +1,8 @@
-"""Network → the text of its spec, and the source's name of every entry."""
+"""Network → the text of its spec, and the source's name of every entry.
+
+A folded network (`folding`), or one fitted to several networks of a factory (`fitting`), is written
+as plain data in the order of the language's reference, and that as YAML (`yaml_text`).
+"""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction

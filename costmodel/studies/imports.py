@@ -1,10 +1,12 @@
 """What a source counts itself, beside what the spec that was written from it counts."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
 from archspec import SpecError
 from archspec.arithmetic import Rational
+from archspec.header import Symbol
 from archspec.importers.source import Counts, Imported
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
@@ -105,7 +107,8 @@ def compared(title: str, imported: Imported) -> Document:
             for each in found
             for what, theirs, ours in each.rows
         ]
-        return {"source": title, "compared": rows, "notes": notes}
+        names = dict(imported.names)
+        return {"source": title, "compared": rows, "notes": notes, "names": names}
 
     return Document(title, blocks=blocks, data=data, holds=not unequal)
 
@@ -131,12 +134,12 @@ def _compared(imported: Imported) -> Iterator[Compared]:
     assert imported.measure is not None
     done = 0
     for values in _sizes(imported.text):
-        whole = {name: int(value) for name, value in values.items()}
+        plain = {n: int(v) if v.denominator == 1 else float(v) for n, v in values.items()}
         try:
             analysis = analyze(
                 imported.text, convention="torch", settings=values, numbers_suffice=True
             )
-            source = imported.measure(whole)
+            source = imported.measure(plain)
         except SpecError:
             if not done:
                 raise
@@ -151,6 +154,14 @@ _ODD = ((5, 1), (11, 2), (1, 1), (2, 0), (0, 2), (0, 3))
 """Sizes that are tried: the tenths that are added to each default, and how many times it is."""
 
 
+def _odd(symbol: Symbol, value: Rational, tenths: int, more: int) -> Rational:
+    """Return another value of a symbol, as odd as can be; of a real one, between its bounds."""
+    if symbol.domain == "real" and symbol.min is not None and symbol.max is not None:
+        share = Fraction(7 * tenths + 13 * more + 3, 150)
+        return round(symbol.min + (symbol.max - symbol.min) * share, 2)
+    return value + (value * tenths // 10 + more if tenths else value * (more - 1))
+
+
 def _sizes(text: str) -> Iterator[dict[str, Rational]]:
     """Yield values of the symbols: the defaults, then odd ones at which the network is valid."""
     free = analyze(text, convention="torch", numbers_suffice=True)
@@ -159,7 +170,7 @@ def _sizes(text: str) -> Iterator[dict[str, Rational]]:
     seen = [defaults]
     for tenths, more in _ODD:
         values = {
-            name: value + (value * tenths // 10 + more + i if tenths else value * (more - 1))
+            name: _odd(free.graph.symbols[name], value, tenths, more + i * bool(tenths))
             for i, (name, value) in enumerate(defaults.items())
         }
         if not free.is_valid_at(values):
