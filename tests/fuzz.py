@@ -141,6 +141,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("diff", "SPEC", "SPEC", "--symbolic"),
     ("table", "SPEC", "specs/alexnet.yaml"),
     ("check", "SPEC"),
+    ("export", "SPEC"),
     ("prove", "SPEC"),
     ("docs", "SPEC", "--check"),
     ("conventions",),

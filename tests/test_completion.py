@@ -20,7 +20,7 @@ from tests.conftest import ROOT, Run
 RESNET = "specs/resnet.yaml"
 
 OFFERED = {
-    "archcost exp": ["explain"],
+    "archcost exp": ["explain", "export"],
     "archcost resnet10": ["resnet101"],
     "archcost explain gpt2-m": ["gpt2-medium"],
     "archcost resnet@resnext10": [f"resnet@resnext101_{n}" for n in ("32x4d", "32x8d", "64x4d")],

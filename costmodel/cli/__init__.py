@@ -25,6 +25,7 @@ GROUPS = (LOOK, "Ask", COMPARE, MANY, "Devices and conventions", DOCUMENTS)
 COMMANDS = {
     "table": Command("tables", COMPARE),
     "sweep": Command("sweeps", MANY),
+    "export": Command("exports", DOCUMENTS),
     "docs": Command("documents", DOCUMENTS),
     "import": Command("imports", DOCUMENTS, "import_source"),
     "schema": Command("documents", DOCUMENTS),
