@@ -1,8 +1,10 @@
 """ONNX files: what leaves their specs has the shapes that ONNX's own evaluator gives."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from archspec.importers.onnx_counts import measure, parameters  # noqa: E402
 from archspec.importers.onnx_modules import modules_of  # noqa: E402
 from archspec.importers.onnx_sizes import Extent, chosen, extent  # noqa: E402
 from archspec.importers.source import Options  # noqa: E402
+from archspec.importers.writing import write  # noqa: E402
 from costmodel import analyze  # noqa: E402
 from tests.commands import run_here  # noqa: E402
 from tests.flat import flat_spec  # noqa: E402
@@ -302,6 +305,20 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         done = run_here("import", path)
         assert done.returncode == 2
         assert re.match(r"archcost: \S+net.onnx: this is no ONNX model", done.stderr)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_file_with_wrong_bytes_is_a_network_or_an_error(name: str, tmp_path: Path) -> None:
+    path, chance = tmp_path / "net.onnx", random.Random(name)
+    whole = GRAPHS[name]().model.SerializeToString()
+    for _ in range(12):
+        changed = bytearray(whole)
+        for place in chance.sample(range(len(whole)), 3):
+            changed[place] = chance.randrange(256)
+        path.write_bytes(changed)
+        with suppress(SpecError):
+            network = network_of(open_model(str(path)), str(path), Options(partial=True))
+            write(network)
 
 
 def test_what_nothing_uses_may_be_unknown() -> None:

@@ -57,12 +57,29 @@ def open_model(source: str) -> "ModelProto":
         raise SpecError(f"{source}: this is no ONNX model, or only a part of one") from None
     if not model.graph.node or not model.opset_import:
         raise SpecError(f"{source}: this is no ONNX model: it has no operators")
+    if not all(isinstance(text, str) for text in _texts(model.graph)):
+        raise SpecError(f"{source}: this is no ONNX model: a name in it is no text")
+    if not all(node.output for node in model.graph.node):
+        raise SpecError(f"{source}: this is no ONNX model: an operator makes nothing")
     _forget_weights(model.graph)
     if model.functions:
         from onnx.inliner import inline_local_functions
 
         model = inline_local_functions(model)
     return model
+
+
+def _texts(graph: "GraphProto") -> Iterator[object]:
+    """Every name of a graph; those that are no text are bytes."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield from (value.name, *(dim.dim_param for dim in value.type.tensor_type.shape.dim))
+    yield from (tensor.name for tensor in graph.initializer)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
+        for attribute in node.attribute:
+            yield attribute.name
+            yield from _texts(attribute.g) if attribute.HasField("g") else ()
 
 
 def _forget_weights(graph: "GraphProto") -> None:
@@ -176,7 +193,8 @@ class _Reader:
     def _walk(self, graph: "GraphProto") -> None:
         """Translate the nodes of a graph, in order."""
         for node in graph.node:
-            if node.op_type == "Constant" or node.output[0] not in self.values:
+            is_new = node.op_type == "Constant" or not self.values.keys() & {*node.output}
+            if node.output and is_new:
                 self._node(node)
 
     def _node(self, node: "NodeProto") -> None:
@@ -274,7 +292,10 @@ class _Reader:
         truth = None if known is None or known.item is None else known.item.field
         if truth is None:
             raise UnknownOperatorError("which branch runs depends on data")
-        graph = op.attribute("then_branch" if truth else "else_branch")
+        name = "then_branch" if truth else "else_branch"
+        graph = op.attribute(name)
+        if graph is None:
+            raise SpecError(f"it has no {name}")
         self._store(graph.initializer)
         self._walk(graph)
         for value in graph.output:

@@ -108,18 +108,18 @@ def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> 
         inputs: its tensors.
         opset: the version of the operators.
     """
-    from onnx import helper, shape_inference
+    from onnx import checker, helper, shape_inference
 
     schema, dims = _schema(node, opset), list[Extent]()
-    if schema is None:
-        return {}
     given = {n: v for n, v in zip(node.input, inputs, strict=True) if v is not None}
+    if schema is None or {*node.input} - {"", *given}:
+        return {}
     types = {name: _type(value, dims) for name, value in given.items()}
     data = {name: tensor for name, v in given.items() if (tensor := _numbers(name, v)) is not None}
     opsets = [helper.make_opsetid(node.domain, opset)]
     try:
         made = shape_inference.infer_node_outputs(schema, node, types, data, None, opsets)
-    except (shape_inference.InferenceError, RuntimeError, ValueError, KeyError):
+    except (checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError):
         return {}
     return {
         name: shape
