@@ -48,8 +48,8 @@ def require_writable(path: str | Path) -> None:
         SpecError: it cannot: there is no such folder, a folder or a device is there, or the
             system refuses.
     """
-    with _explaining(path):
-        _draft_beside(path).unlink()
+    with _drafted(path):
+        pass
 
 
 @contextmanager
@@ -61,13 +61,24 @@ def written(path: str | Path) -> Iterator[Path]:
     Raises:
         SpecError: the file cannot be written (see `require_writable`).
     """
-    with _explaining(path):
-        draft = _draft_beside(path)
+    with _drafted(path) as draft:
         mode = S_IMODE(draft.stat().st_mode)
-        try:
+        yield draft
+        draft.chmod(mode)  # whoever wrote it may have made it anew
+        draft.replace(target_of(path))
+
+
+@contextmanager
+def _drafted(path: str | Path) -> Iterator[Path]:
+    """Give an empty file of the same mode and in the same folder, and delete it at the end."""
+    with _explaining(path):
+        mode = _known_mode(path)
+        draft = target_of(path).with_name(f".archcost-{token_hex(6)}")  # short, whatever its name
+        try:  # begun before there is a file, so that no signal comes between
+            draft.open("xb").close()
+            if mode is not None:
+                draft.chmod(mode)
             yield draft
-            draft.chmod(mode)  # whoever wrote it may have made it anew
-            draft.replace(target_of(path))
         finally:
             draft.unlink(missing_ok=True)
 
@@ -83,14 +94,10 @@ def _explaining(path: str | Path) -> Iterator[None]:
         raise SpecError(f"cannot write {path}: {cause_of(error)}") from None
 
 
-def _draft_beside(path: str | Path) -> Path:
-    """Make an empty file of the same mode and in the same folder as the file that a path names.
-
-    Its name is short, whatever the path's is.
-    """
+def _known_mode(path: str | Path) -> int | None:
+    """Return the mode of the file that a path names, if it is there and may be replaced."""
     if not str(path):
         raise SpecError("the path of the file to write is empty", hint="name one, as out.csv")
-    mode = None
     with suppress(FileNotFoundError):
         mode = os.stat(path).st_mode  # asks, too, whether the name is too long
         if S_ISDIR(mode):
@@ -99,8 +106,5 @@ def _draft_beside(path: str | Path) -> Path:
             raise SpecError(f"cannot write {path}: it is no regular file")
         if not os.access(path, os.W_OK):
             raise SpecError(f"cannot write {path}: it may only be read")
-    draft = target_of(path).with_name(f".archcost-{token_hex(6)}")
-    draft.open("xb").close()
-    if mode is not None:
-        draft.chmod(S_IMODE(mode))
-    return draft
+        return S_IMODE(mode)
+    return None

@@ -149,6 +149,7 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("zoo", "mlp"),
     ("init", "SPEC"),
     ("import", "SPEC"),
+    ("value", "SPEC", "--metric", "macs"),
     ("completion", "SPEC"),
     ("schema",),
     ("SPEC", "--hardware", "a100-80gb", "--past", "3"),

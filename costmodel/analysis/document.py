@@ -328,6 +328,48 @@ def _labelled(block: Block) -> Iterator[tuple[Cell, ...]]:
         yield from block.entries
 
 
+STANDING = frozenset(
+    ("at", "assuming", "types", "device", "compute alone", "training", "attention", "page")
+)
+"""The labels of the notes on what numbers depend on, beside conditions and convention."""
+
+
+class Frame(NamedTuple):
+    """The form that is asked of an answer on a page.
+
+    Attributes:
+        label: the name by which a page in LaTeX or reStructuredText refers to its table.
+        environment: what is around a table in LaTeX: ``table``, ``longtable``, or ``tabular``.
+        notes: ``full``, ``short`` (without those of `STANDING`), or ``none``.
+    """
+
+    label: str = ""
+    environment: Literal["table", "longtable", "tabular"] = "table"
+    notes: Literal["full", "short", "none"] = "full"
+
+    def kept(self, block: "Block", *, has_table: bool) -> "Block | None":
+        """Return a part of a document with the notes that are asked for; None where none is left.
+
+        Without any, what stands beside the convention goes with it, if there is a table to read.
+        """
+        if self.notes == "full" or not isinstance(block, Entries):
+            return block
+        labels = [entry.label for entry in block.entries]
+        if self.notes == "none" and has_table and "convention" in labels:
+            return None
+        left = STANDING | {"convention", "valid when"} if self.notes == "none" else STANDING
+        of = ""
+        entries: list[LabelledValue] = []
+        for entry in block.entries:
+            of = entry.label or of
+            entries += [entry] * (of not in left)
+        return block._replace(entries=tuple(entries)) if entries else None
+
+
+UNFRAMED = Frame()
+"""A float in LaTeX, and all notes."""
+
+
 class Gap(NamedTuple):
     """The operators that are missing in a network.
 
@@ -364,6 +406,7 @@ class Document(Tabular):
         errors: what of the question could not be answered; the command's exit status is 2.
         messages: what is told beside the answer, on stderr.
         study: what a plot of it shows, where there is one.
+        frame: what is asked of its form on a page.
         gaps: what is missing in the networks that it is about; blocks, data and program say it.
     """
 
@@ -377,6 +420,7 @@ class Document(Tabular):
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
     study: Any = None
+    frame: Frame = UNFRAMED
     gaps: tuple[Gap, ...] = ()
 
     def __post_init__(self) -> None:
@@ -422,8 +466,10 @@ class Document(Tabular):
         Args:
             lists: whether the rows of a listed table are shown where it has a total.
         """
-        note = ""
-        for block in self.blocks():
+        note, blocks = "", list(self.blocks())
+        has_table = any(isinstance(block, Table) for block in blocks)
+        kept = (self.frame.kept(block, has_table=has_table) for block in blocks)
+        for block in (block for block in kept if block is not None):
             if isinstance(block, Entries) and note:
                 block = block._replace(entries=(LabelledValue("depth", note), *block.entries))
                 note = ""

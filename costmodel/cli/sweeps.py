@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
+from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
 from costmodel.cli.tell import tell, tell_all
@@ -37,6 +38,14 @@ Sample = Annotated[
 ]
 Seed = Annotated[
     int | None, WHOLE, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
+]
+Jobs = Annotated[
+    int | None,
+    WHOLE,
+    Parameter(help="Processes that evaluate points, all cores if not said; the rows are the same."),
+]
+Shard = Annotated[
+    str | None, Parameter(help="One part of so many, as 3/64: the same points whenever it is run.")
 ]
 Output = Annotated[
     str | None,
@@ -96,6 +105,8 @@ def sweep(
     join: Join = None,
     sample: Sample = None,
     seed: Seed = None,
+    jobs: Jobs = None,
+    shard: Shard = None,
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
@@ -108,20 +119,30 @@ def sweep(
         archcost sweep resnet50 --vary n=1:64 h=128,224 --top 3 --by memory_peak:max
     """
     from costmodel.render.sweep_files import find_format
-    from costmodel.sweep.study import sweep as planned
+    from costmodel.sweep.jobs import require_jobs
+    from costmodel.sweep.study import Plan, planned
 
     require_values("--vary", vary)
     form = find_format(format, output)
-    study = planned(
-        specs,
-        vary or (),
-        request.texts,
-        setup=given.setup,
-        join=join,
-        sample=_count(sample),
-        seed=_seed(seed, sample),
-    )
-    return _carry_out(study, form, output, plot)
+    workers = require_jobs(jobs)
+    plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
+    plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
+    return _carry_out(planned(plan), form, output, plot, workers)
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """Return the part of ``3/64``, and how many there are.
+
+    Raises:
+        SpecError: it is no such text.
+    """
+    if text is None:
+        return 1, 1
+    part, _, parts = (each.strip() for each in text.partition("/"))
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        cause = f"--shard {shortened(text)}: a shard is a part of so many, counted from 1"
+        raise SpecError(cause, hint="as in --shard 3/64")
+    return int(part), int(parts)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:
@@ -148,13 +169,16 @@ def _count(sample: str | None) -> int | None:
     return int(count)
 
 
-def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) -> Drawing | None:
+def _carry_out(
+    study: "Sweep", form: str, output: str | None, plot: str | None, workers: int
+) -> Drawing | None:
     """Evaluate, reduce and write a sweep; return the figure, where one is drawn."""
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.figures import SweepFigure
+    from costmodel.sweep.jobs import local, rows_by
 
     _warn(study)
     if plot is not None:
@@ -162,8 +186,10 @@ def _carry_out(study: "Sweep", form: str, output: str | None, plot: str | None) 
     figure = None if plot is None else SweepFigure(study)
     fields = fields_of(study)
     shown = ""
-    with _progress(study.size, shows=output is not None or form == "table") as watch:
-        chunks = figure.passing(study.rows(watch)) if figure else study.rows(watch)
+    shows = output is not None or form == "table"
+    with local(workers, study) as executor, _progress(len(study.numbers), shows=shows) as watch:
+        chunks = rows_by(executor, study, watch, workers)
+        chunks = figure.passing(chunks) if figure else chunks
         notes = notes_of(study)
         if output is not None:
             write_file(output, fields, chunks, form, notes)

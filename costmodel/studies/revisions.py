@@ -158,6 +158,13 @@ def _blob(source: SpecSource) -> bytes:
     return raw
 
 
+def _is_shallow(folder: str) -> bool:
+    """Return whether git has only a part of the history there."""
+    command = ["git", "-C", folder, "rev-parse", "--is-shallow-repository"]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return done.stdout.strip() == b"true"
+
+
 def _refused(source: SpecSource, complaint: str) -> SpecError:
     """Return git's complaint as an error of one line, with its hint."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
@@ -168,4 +175,9 @@ def _refused(source: SpecSource, complaint: str) -> SpecError:
     hint = " ".join(hints)
     if "does not exist" in first:
         hint = hint or "a path behind a revision begins at the repository's root"
+    elif "invalid object name" in first and _is_shallow(source.folder):
+        hint = (
+            "this clone has not all revisions; in a workflow give actions/checkout "
+            "fetch-depth: 0, elsewhere run git fetch --unshallow"
+        )
     return SpecError(f"cannot read {source.name}: {first}", hint=hint)

@@ -276,8 +276,12 @@ def _unit(text: str) -> tuple[str, ShownUnit]:
     name, equals, unit = text.partition("=")
     if not equals or not unit:
         raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
-    metric = find_metric(name)
-    return name, ShownUnit(unit, find_named("unit", unit, units_of(metric)))
+    return name, find_unit(find_metric(name), unit)
+
+
+def find_unit(metric: Metric, unit: str) -> ShownUnit:
+    """Return the unit of a name in which a metric's numbers can be shown."""
+    return ShownUnit(unit, find_named("unit", unit, units_of(metric)))
 
 
 def units_of(metric: Metric) -> dict[str, Rational]:

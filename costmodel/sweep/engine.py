@@ -84,6 +84,8 @@ class Engine:
         self._links = links
         self.refused: SpecError | None = None
         self._analysis = analysis
+        self._axes: Mapping[str, Sequence[Any]] | None = None
+        self._deciding: tuple[str, ...] | None = None
         self._found = lru_cache(MAX_KEPT)(self._made)
         self._program = lru_cache(MAX_KEPT)(self._compiled)
 
@@ -158,30 +160,48 @@ class Engine:
                 needed.remove(name)
         return needed
 
-    def grid(self, axes: Mapping[str, Sequence[Any]]) -> Iterator[Evaluated]:
-        """Yield every combination of the axes' values, the last axis fastest."""
-        structural = self._structural(_grid_points(axes))
+    def grid(
+        self, axes: Mapping[str, Sequence[Any]], start: int = 0, stop: int | None = None
+    ) -> Iterator[Evaluated]:
+        """Yield combinations of the axes' values, the last axis fastest.
+
+        Args:
+            axes: name → its values.
+            start: the number of the first combination.
+            stop: the number behind the last; of all where it is None.
+        """
+        shape = [len(values) for values in axes.values()]
+        stop = prod(shape) if stop is None else stop
+        structural = self._of_structure(axes)
         if structural is None:
-            yield prod(map(len, axes.values())), NO_ROWS
+            yield stop - start, NO_ROWS
         elif tuple(axes)[: len(structural)] == structural:
-            for values in product(*(axes[name] for name in structural)):
-                yield from self._grid_at(dict(zip(structural, values, strict=True)), axes)
+            for slices in boxes(shape, start, stop):
+                box = dict(zip(axes, slices, strict=True))
+                for values in product(*(axes[name][box[name]] for name in structural)):
+                    yield from self._grid_at(dict(zip(structural, values, strict=True)), axes, box)
         else:
-            yield from self._mixed_grid(axes, structural)
+            yield from self._mixed_grid(axes, structural, range(start, stop))
+
+    def _of_structure(self, axes: Mapping[str, Sequence[Any]]) -> tuple[str, ...] | None:
+        """Return which axes decide structure, found out once (see `_structural`)."""
+        if self._axes != axes:
+            self._axes, self._deciding = axes, self._structural(_grid_points(axes))
+        return self._deciding
 
     def _grid_at(
-        self, settings: Settings, axes: Mapping[str, Sequence[Any]]
+        self, settings: Settings, axes: Mapping[str, Sequence[Any]], box: Mapping[str, slice]
     ) -> Iterator[Evaluated]:
-        """Yield the part of a grid at some values of its first axes."""
-        others = {name: values for name, values in axes.items() if name not in settings}
-        if self._is_open(settings, {name: values[0] for name, values in others.items()}):
-            name, values = next(iter(others.items()))
-            for value in values:
-                yield from self._grid_at({**settings, name: value}, axes)
+        """Yield the part of a box of a grid at some values of its first axes."""
+        others = [name for name in axes if name not in settings]
+        if self._is_open(settings, {name: axes[name][0] for name in others}):
+            name = others[0]
+            for value in axes[name][box[name]]:
+                yield from self._grid_at({**settings, name: value}, axes, box)
         elif self._is_refused(settings):
-            yield prod(map(len, others.values())), NO_ROWS
+            yield prod(len(axes[name][box[name]]) for name in others), NO_ROWS
         else:
-            columns = {name: read_column(name, values) for name, values in others.items()}
+            columns = {name: read_column(name, axes[name])[box[name]] for name in others}
             found, _ = self._program_for(settings, columns)
             for block in Grid(found, columns).blocks():
                 yield self._evaluated(found, block, settings)
@@ -193,13 +213,13 @@ class Engine:
         return error is not None
 
     def _mixed_grid(
-        self, axes: Mapping[str, Sequence[Any]], structural: tuple[str, ...]
+        self, axes: Mapping[str, Sequence[Any]], structural: tuple[str, ...], numbers: range
     ) -> Iterator[Evaluated]:
-        """Yield a grid in whose inner axes the structure changes, as points."""
+        """Yield points of a grid, by their numbers, in whose inner axes the structure changes."""
         shape = [len(values) for values in axes.values()]
         read = {n: read_column(n, v) for n, v in axes.items() if n not in structural}
-        for first in range(0, prod(shape), ROWS):
-            places = np.unravel_index(np.arange(first, min(first + ROWS, prod(shape))), shape)
+        for first in numbers[::ROWS]:
+            places = np.unravel_index(np.arange(first, min(first + ROWS, numbers.stop)), shape)
             at = dict(zip(axes, places, strict=True))
             settings = {name: [axes[name][place] for place in at[name]] for name in structural}
             yield self._grouped(settings, {name: column[at[name]] for name, column in read.items()})
@@ -284,6 +304,31 @@ class Engine:
             makers[NUMERATORS + name] = partial(block.node, part.numerator)
             makers[DENOMINATORS + name] = partial(block.node, part.denominator)
         return Rows(block.rows, makers)
+
+
+def boxes(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, ...]]:
+    """Yield a slice of every axis, box by box in grid order, that hold a grid's points together.
+
+    Args:
+        shape: the lengths of the axes, the last fastest.
+        start: the number of the first point.
+        stop: the number behind the last.
+    """
+    if start >= stop:
+        return
+    if not shape:
+        yield ()
+        return
+    inner = prod(shape[1:])
+    (first, begun), (last, left) = divmod(start, inner), divmod(stop, inner)
+    if begun:
+        end = left if first == last else inner
+        yield from ((slice(first, first + 1), *box) for box in boxes(shape[1:], begun, end))
+        first += 1
+    if first < last:
+        yield (slice(first, last), *(slice(0, length) for length in shape[1:]))
+    if left and first <= last:
+        yield from ((slice(last, last + 1), *box) for box in boxes(shape[1:], 0, left))
 
 
 def _valid(found: Compiled, block: RowBlock) -> Array:

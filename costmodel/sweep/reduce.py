@@ -73,6 +73,12 @@ class Tally:
     kept: int = 0
     refusal: SpecError | None = None
 
+    def add(self, other: "Tally") -> None:
+        """Add the counts of later points; the first refusal stays."""
+        for name in ("points", "invalid", "unmatched", "refused", "front", "kept"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.refusal = self.refusal or other.refusal
+
 
 @dataclass
 class Thinned:

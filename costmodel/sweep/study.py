@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
@@ -52,7 +52,7 @@ class SweptNetwork:
         fixed: the values of the symbols that do not vary.
         setup: its options.
         varied: what varies of any network; what this one has not is None in all of its rows.
-        searched: whether a metric is searched for at numbers, so that no law holds at all points.
+        metrics: what is evaluated.
     """
 
     labels: Mapping[str, str]
@@ -61,7 +61,7 @@ class SweptNetwork:
     fixed: Mapping[str, Rational]
     setup: Setup
     varied: tuple[str, ...] = ()
-    searched: bool = False
+    metrics: tuple[str, ...] = ()
 
     def analysis(self, settings: Mapping[str, Any]) -> Analysis:
         """Return the analysis at some settings of what decides structure.
@@ -70,7 +70,7 @@ class SweptNetwork:
             SpecError: they leave the structure open, or make no network.
         """
         missing = [axis.name for axis in self.space.axes if axis.name not in settings]
-        if self.searched and missing:
+        if missing and any(METRICS[name].is_searched for name in self.metrics):
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
         lets = {n: override_of(v) for n, v in settings.items() if n in header.let}
@@ -90,6 +90,12 @@ class SweptNetwork:
             return self.analysis(settled(self.space.first, self.space.links))
         return None
 
+    @property
+    def has_structures(self) -> bool:
+        """Return whether what varies decides its structure."""
+        symbols = self.typical.symbols if self.typical else {}
+        return any(name not in symbols for name in self.space.names)
+
     def none_of(self, name: str) -> NoCountError | None:
         """Return the error that says why it has no number of a metric, if it has none."""
         if not METRICS[name].of_places or self.typical is None:
@@ -105,35 +111,41 @@ class SweptNetwork:
             return True
         return is_whole(self.typical.total(name))
 
-    def _evaluated(self, engine: Engine) -> Iterator[Evaluated]:
-        """Yield all points, evaluated chunk by chunk."""
-        if self.space.sample is None:
-            yield from engine.grid({axis.name: axis.values for axis in self.space.axes})
-            return
-        for start in range(0, self.space.size, DRAWN):
-            yield from engine.points(self.space.drawn(start, min(start + DRAWN, self.space.size)))
+    @cached_property
+    def _engine(self) -> Engine:
+        """Return what evaluates the metrics that it has; it keeps the structures it has met."""
+        metrics = [name for name in self.metrics if not self.none_of(name)]
+        symbols = self.architecture.header.symbols
+        return Engine(self.analysis, metrics, symbols, self.space.links)
 
-    def rows(self, names: Iterable[str], metrics: Sequence[str], tally: Tally) -> Iterator[Rows]:
+    def _evaluated(self, numbers: range) -> Iterator[Evaluated]:
+        """Yield points by their numbers, evaluated chunk by chunk."""
+        if self.space.sample is None:
+            axes = {axis.name: axis.values for axis in self.space.axes}
+            yield from self._engine.grid(axes, numbers.start, numbers.stop)
+            return
+        for start in numbers[::DRAWN]:
+            stop = min(start + DRAWN, numbers.stop)
+            yield from self._engine.points(self.space.drawn(start, stop))
+
+    def rows(self, names: Iterable[str], numbers: range, tally: Tally) -> Iterator[Rows]:
         """Yield the points that make a network: labels, what varies, fixed symbols, metrics.
 
         Args:
             names: the fixed symbols that are asked for.
-            metrics: the metrics that are asked for.
+            numbers: the points that are looked at.
             tally: counts the points.
         """
         wanted = dict.fromkeys((*self.varied, *names))
         known = {name: self._fixed(name) for name in wanted if name not in self.space.names}
-        nothing = [name for name in metrics if self.none_of(name)]
-        metrics = [name for name in metrics if name not in nothing]
-        exact = [part + n for n in metrics for part in (NUMERATORS, DENOMINATORS) if _is_real(n)]
+        nothing = [name for name in self.metrics if self.none_of(name)]
+        metrics = [name for name in self.metrics if name not in nothing]
         same = {**self.labels, **known, **dict.fromkeys(nothing)}
-        shown = (*self.space.names, *metrics, *exact)
-        symbols = self.architecture.header.symbols
-        engine = Engine(self.analysis, metrics, symbols, self.space.links)
-        for points, rows in self._evaluated(engine):
+        shown = (*self.space.names, *metrics, *exact_names(metrics))
+        for points, rows in self._evaluated(numbers):
             tally.points += points
             tally.invalid += points - rows.count
-            tally.refusal = tally.refusal or engine.refused
+            tally.refusal = tally.refusal or self._engine.refused
             if not rows.count:
                 continue
             makers = {name: constant(value, rows.count) for name, value in same.items()}
@@ -149,9 +161,34 @@ class SweptNetwork:
         return self.fixed[name]
 
 
-def _is_real(metric: str) -> bool:
-    """Return whether a metric may be a fraction."""
-    return METRICS[metric].quantity is not None or METRICS[metric].of_places
+def exact_names(metrics: Iterable[str]) -> list[str]:
+    """Return the columns that hold exactly those of some metrics that may be fractions."""
+    real = (n for n in metrics if METRICS[n].quantity is not None or METRICS[n].of_places)
+    return [part + name for name in real for part in (NUMERATORS, DENOMINATORS)]
+
+
+class Plan(NamedTuple):
+    """A sweep as texts, which other processes can read.
+
+    Attributes:
+        specs: paths of specs, ``PATH@VARIANT``, or ``PATH@*`` for all variants.
+        vary: what varies (see `vary`).
+        request: what is asked.
+        setup: the options of every network.
+        join: a file of columns of one's own.
+        sample: how many points are drawn, where not all of a grid are meant.
+        seed: of the sample.
+        shard: of so many parts of the points the one that is looked at, counted from 1.
+    """
+
+    specs: tuple[str, ...]
+    vary: tuple[str, ...]
+    request: Request = NO_REQUEST
+    setup: Setup = NO_SETUP
+    join: str | None = None
+    sample: int | None = None
+    seed: int = 0
+    shard: tuple[int, int] = (1, 1)
 
 
 @dataclass
@@ -159,6 +196,7 @@ class Sweep:
     """A sweep: networks, what is asked, and what became of the points so far.
 
     Attributes:
+        plan: what it was planned from.
         cases: the networks.
         query: what is asked.
         varied: what varies, as it was said.
@@ -167,6 +205,7 @@ class Sweep:
         behind: some rows before a front was taken, for its plot.
     """
 
+    plan: Plan
     cases: tuple[SweptNetwork, ...]
     query: Query
     varied: tuple[Varied, ...]
@@ -201,12 +240,46 @@ class Sweep:
         """The columns before the requested ones: labels, and what varies."""
         return (*self.labels, *(one.name for one in self.varied))
 
+    @property
+    def numbers(self) -> range:
+        """The numbers of the points that are looked at: of a shard its own."""
+        part, parts = self.plan.shard
+        return range(self.size * (part - 1) // parts, self.size * part // parts)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Return whether fewer rows leave it than points enter, or in another order."""
+        return bool(self.query.pareto or self.query.top is not None or self.query.sort)
+
+    @property
+    def has_structures(self) -> bool:
+        """Return whether what varies decides structure, in some network."""
+        return any(case.has_structures for case in self.cases)
+
     def rows(self, watch: Callable[[int], None] = lambda _: None) -> Iterator[Rows]:
         """Yield the rows that are kept, in order; ``watch`` is called with the points so far."""
-        chunks = self._evaluated(watch)
+        return self.finished(self.reduced(self.evaluated(self.numbers, watch)))
+
+    def finished(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
+        """Yield chunks, and raise why no point makes a network where none does.
+
+        Raises:
+            SpecError: none does. Of a shard that is none, for others may have some.
+        """
+        yield from chunks
+        is_all = self.plan.shard[1] == 1
+        if is_all and self.tally.refusal is not None and self.tally.points == self.tally.invalid:
+            raise self.tally.refusal
+
+    def evaluated(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
+        """Yield the rows of some points that keep all conditions."""
+        chunks = self._all_rows(numbers, watch)
         if self.join is not None:
             chunks = self.join.joined(chunks, self.tally)
-        chunks = where(chunks, self.query.conditions, self.tally)
+        return where(chunks, self.query.conditions, self.tally)
+
+    def reduced(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
+        """Yield of some rows those that are kept, in order."""
         if self.behind is not None:
             chunks = self.behind.passing(chunks)
         if self.query.pareto:
@@ -219,15 +292,16 @@ class Sweep:
         for chunk in chunks:
             self.tally.kept += chunk.count
             yield chunk
-        if self.tally.refusal is not None and self.tally.points == self.tally.invalid:
-            raise self.tally.refusal
 
-    def _evaluated(self, watch: Callable[[int], None]) -> Iterator[Rows]:
+    def _all_rows(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         needed = self.query.names | set(self.join.keys if self.join else ())
         joined = self.join.columns if self.join else {}
         fixed = sorted(needed - METRICS.keys() - joined.keys() - set(LABELS))
+        before = 0
         for case in self.cases:
-            for rows in case.rows(fixed, self.query.metrics, self.tally):
+            own = range(max(numbers.start - before, 0), min(numbers.stop - before, case.space.size))
+            before += case.space.size
+            for rows in case.rows(fixed, own, self.tally) if own else ():
                 watch(self.tally.points)
                 yield rows
 
@@ -256,6 +330,16 @@ def sweep(
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
     """
+    return planned(Plan(tuple(specs), tuple(vary), request, setup, join, sample, seed))
+
+
+def planned(plan: Plan) -> Sweep:
+    """Return the sweep of a plan.
+
+    Raises:
+        SpecError: an option breaks a rule, or names what is not there.
+    """
+    specs, vary, setup, join = plan.specs, plan.vary, plan.setup, plan.join
     varied = read_varied(vary)
     found = list(_networks(specs, setup.scenario))
     setup = setup.agreed(each for _, each in found)
@@ -265,13 +349,13 @@ def sweep(
     symbols, labels = _symbols(found), _labels(found)
     read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
     names = tuple(one.name for one in varied)
-    query = read_query(request, symbols, read.columns if read else (), [*labels[0], *names])
+    query = read_query(plan.request, symbols, read.columns if read else (), [*labels[0], *names])
     _check_set(setup.settings, symbols)
     cases: list[SweptNetwork] = []
     for label, (_, each) in zip(labels, found, strict=True):
-        space = read_space(varied, each.header, setup.given_to(each.header), sample, seed)
+        space = read_space(varied, each.header, setup.given_to(each.header), plan.sample, plan.seed)
         cases.append(_case(label, each, space, setup, names, query))
-    return Sweep(tuple(cases), query, varied, read)
+    return Sweep(plan, tuple(cases), query, varied, read)
 
 
 def _case(
@@ -285,8 +369,7 @@ def _case(
     """Return one network of a sweep, the symbols that it does not vary at their values."""
     known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
-    searched = any(METRICS[name].is_searched for name in query.metrics)
-    case = SweptNetwork(label, architecture, space, fixed, setup, names, searched)
+    case = SweptNetwork(label, architecture, space, fixed, setup, names, query.metrics)
     _require_numbers(query, case)
     return case
 

@@ -1,0 +1,154 @@
+"""A sweep by several processes and in shards: the same bytes as by one; a lost process is told."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from costmodel import SpecError
+from costmodel.sweep import jobs
+from costmodel.sweep.processes import Processes
+from costmodel.sweep.study import Plan, planned
+from tests.conftest import Run
+
+MOBILENET = "specs/mobilenetv2.yaml"
+
+STRUCTURES = ("specs/resnet.yaml@resnet18", "specs/alexnet.yaml", "--vary",
+              "depths=[2,2,2,2],[1,2,3,4],[1,1]", "h=32:224:64", "w=h", "width=0.5,1")  # fmt: skip
+GRID = (MOBILENET, "--vary", "width=0.35:1.4:0.35", "h=32:224:8", "w=h")
+SAMPLE = (MOBILENET, "--vary", "width=0.35:1.4", "h=32:224", "--sample", "500")
+
+QUERIES = (
+    (*STRUCTURES, "--metric", "macs", "params", "macs/params"),
+    (*GRID, "--metric", "macs"),
+    (*GRID, "--pareto", "macs", "activations:max", "h"),
+    (*GRID, "--where", "macs <= 1e8", "--top", "7", "--by", "params:max"),
+    (*GRID, "--sort", "macs:max", "h"),
+    (*SAMPLE, "--top", "9", "--by", "macs"),
+    (*SAMPLE, "--seed", "3"),
+)
+
+
+def said_of(run: Run, *words: str) -> tuple[int, str, str]:
+    """Return what a sweep says and how it ends."""
+    done = run("sweep", *words)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes be used for few points, too."""
+    monkeypatch.setattr(jobs, "MANY_POINTS", 2)
+    monkeypatch.setattr(jobs, "MANY_STRUCTURES", 2)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_same_bytes_by_any_number_of_processes(
+    query: tuple[str, ...], archcost: Run, eager: None
+) -> None:
+    del eager
+    one, two, seven = (
+        said_of(archcost, *query, "--format", "csv", "--jobs", count) for count in "127"
+    )
+    assert one[0] == 0
+    assert len(one[1]) > 100
+    assert two == one
+    assert seven == one
+
+
+def test_the_same_bytes_with_a_joined_file(archcost: Run, eager: None) -> None:
+    del eager
+    said = (MOBILENET, "--vary", "width=0.35,0.5,0.75,1,1.3,1.4", "h=96:224:32", "w=h",
+            "--set", "classes=1001", "--join", "docs/data/mobilenetv2.csv",
+            "--pareto", "macs", "top1:max")  # fmt: skip
+    one, seven = (said_of(archcost, *said, "--jobs", count) for count in "17")
+    assert "8 have no line" in one[1]
+    assert seven == one
+
+
+def test_what_is_refused_is_the_same_error(archcost: Run, eager: None) -> None:
+    del eager
+    some = ("specs/resnet.yaml@resnet18", "--vary", "depths=[1],[2,1]", "h=32:96", "w=h")
+    none, refused = (said_of(archcost, *some, "--jobs", count) for count in "12")
+    assert refused == none
+    assert none[0] == 2
+    said = (MOBILENET, "--vary", "h=32:96", "w=h", "--metric", "macs/(h - 60)")
+    one, two = (said_of(archcost, *said, "--jobs", count) for count in "12")
+    assert two == one
+    assert "a division by zero" in two[2]
+
+
+@pytest.mark.parametrize("parts", [1, 3, 20])
+def test_shards_are_all_rows_once(parts: int, archcost: Run, tmp_path: Path) -> None:
+    said = ("sweep", "specs/alexnet.yaml", "--vary", "h=1:70:7", "w=h", "n=1,2", "--metric", "macs",
+            "--format", "csv")  # fmt: skip
+    head, *lines = archcost(*said).stdout.splitlines()
+    found: list[str] = []
+    for part in range(1, parts + 1):
+        file = tmp_path / f"part-{part}.csv"
+        again = archcost(*said, "--shard", f"{part}/{parts}", "-o", str(file))
+        assert again.returncode == 0
+        first, *own = file.read_text().splitlines()
+        assert first == head
+        found += own
+    assert found == lines
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "1.0/2", "-1/2"])
+def test_a_shard_is_a_part_of_so_many(text: str, archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=96,128", f"--shard={text}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a shard is a part of so many, counted from 1" in done.stderr
+
+
+def test_at_least_one_process(archcost: Run) -> None:
+    done = archcost("sweep", MOBILENET, "--vary", "h=96,128", "--jobs", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--jobs 0: at least one process evaluates points" in done.stderr
+
+
+def _die(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_process_that_is_lost_is_told() -> None:
+    with Processes(2) as executor:
+        found = [executor.submit(_die, number) for number in range(6)]
+        done: list[Any] = []
+        for future in found:
+            try:
+                done.append(future.result(timeout=20))
+            except SpecError as error:
+                done.append(error.cause)
+    lost = "a process that evaluates points was ended from outside, maybe for want of memory"
+    assert done == [0, 1, 2, lost, 4, 5]
+
+
+def test_a_process_that_is_lost_takes_no_other_part() -> None:
+    with Processes(1) as executor:
+        first, second = executor.submit(_die, 3), executor.submit(_die, 4)
+        for future in (first, second):
+            with pytest.raises(SpecError, match="ended from outside"):
+                future.result(timeout=20)
+
+
+def test_what_a_call_raises_is_raised_here() -> None:
+    with Processes(1) as executor:
+        with pytest.raises(ZeroDivisionError):
+            executor.submit(divmod, 1, 0).result(timeout=20)
+        assert executor.submit(divmod, 7, 2).result(timeout=20) == (3, 1)
+
+
+def test_any_executor_evaluates_points() -> None:
+    study = planned(Plan((MOBILENET,), ("h=32:128", "w=h")))
+    own = np.concatenate([rows["macs"] for rows in study.rows()])
+    with ThreadPoolExecutor(1) as executor:
+        parts = [rows["macs"] for rows in jobs.rows_by(executor, study, lambda _: None)]
+    assert len(parts) > 1
+    assert np.array_equal(np.concatenate(parts), own)
