@@ -108,7 +108,7 @@ def test_depth_becomes_how_often_a_block_stands() -> None:
     text = agree(lambda layers: encoder(layers, 64), {"layers": [6, 12]}, points)
     assert "times: layers" in text
     assert "out_channels: 10*layers" in text
-    assert "formulas found at 6, 7, 12, 18; verified at 13, 24" in text
+    assert "formulas found at 6, 9, 12, 18; verified at 7, 13" in text
 
 
 def test_depth_and_width_together() -> None:
@@ -116,6 +116,20 @@ def test_depth_and_width_together() -> None:
     text = agree(encoder, {"layers": [6, 12], "hidden": [32, 64]}, points)
     assert "times: layers" in text
     assert "out_channels: 4*hidden" in text
+
+
+def heads(width: int) -> list[tuple[Layer, str]]:
+    """Heads that move into the batch and out again, as `nn.MultiheadAttention` does it."""
+    apart = ("reshape", {"shape": (Size(f"{width // 8}*in_shape[0]"), 8, 32, 32)}, 0)
+    together = ("reshape", {"shape": (Size(f"in_shape[0]//{width // 8}"), width, 32, 32)}, 0)
+    layers = (conv(3, width), apart, together, conv(width, width))
+    return [(layer, "heads") for layer in layers]
+
+
+def test_numbers_within_sizes() -> None:
+    text = agree(heads, {"width": [16, 32]}, [{"width": width} for width in (24, 64)])
+    assert "(width//8)*in_shape[0]" in text
+    assert "in_shape[0]//(width//8)" in text
 
 
 def odd(width: int) -> list[tuple[Layer, str]]:
@@ -140,9 +154,12 @@ def longer(width: int) -> list[tuple[Layer, str]]:
             "width = 8 and 5 differ in more than numbers and in how often a part stands",
         ),
         (mobile, [1], "--vary width has one value"),
+        (mobile, [1, "wide"], "--vary width: 'wide' is no number"),
+        (mobile, [1.0, float("nan")], "--vary width: nan is no number"),
+        (mobile, [1, 0], "--vary width: 0 is not positive"),
     ],
 )
-def test_what_no_formula_says(factory: Any, values: list[int], words: str) -> None:
+def test_what_no_formula_says(factory: Any, values: list[Any], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         write_fitted(lambda given: chain(factory(**given)), {"width": values})
 

@@ -12,12 +12,15 @@
    refuted after a few rounds, and what no formula gives, is an error.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, pairwise
-from typing import NamedTuple
+from math import isfinite
+from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
+from archspec.expressions import ExpressionError, parse
 from archspec.importers.calls import Network, Size, Varied
 from archspec.importers.drafts import Body, Draft, Item
 from archspec.importers.folding import Folded, drafted, folded, leaf
@@ -25,6 +28,8 @@ from archspec.importers.forms import Form, Uses, defaults_of, form_of
 from archspec.importers.formula_search import Formula, Points, formulas, multiples, shares
 from archspec.importers.generalizing import Place, filled, numbers_in, substituted
 from archspec.importers.naming import as_name, unused
+from archspec.scope import Scope, resolve
+from archspec.trees import Number
 
 Given = Mapping[str, int | float]
 """Parameter of a factory → its value."""
@@ -43,6 +48,10 @@ LEARNED, HELD_OUT = 4, 2
 
 SHARES = (34, 71, 107, 140, 57, 23, 89, 113, 11, 47, 97)
 """Hundredths of the way from the least to the largest value, at which others are tried."""
+
+
+SAMPLE = 100_003
+"""The first of the sizes at which two expressions of sizes are compared."""
 
 
 class Fitted(NamedTuple):
@@ -68,7 +77,7 @@ def fit(make: Make, vary: Mapping[str, Sequence[int | float]]) -> Fitted:
         SpecError: a number follows no formula that is known, or the networks differ in more than
             numbers and in how often their parts stand.
     """
-    factory = _Factory(make, {name: [*map(exact, values)] for name, values in vary.items()})
+    factory = _Factory(make, {name: _numbers(name, values) for name, values in vary.items()})
     used = {
         name: [*values, *factory.unseen(name, values, max(0, LEARNED - len({*values})))]
         for name, values in factory.values.items()
@@ -88,22 +97,29 @@ def fit(make: Make, vary: Mapping[str, Sequence[int | float]]) -> Fitted:
     raise refuted
 
 
-def exact(value: float) -> Fraction:
-    """Return the decimal that a person wrote.
+def _numbers(name: str, values: Sequence[object]) -> list[Fraction]:
+    """Return the values of a parameter as the decimals that a person wrote.
 
-    Args:
-        value: a number.
+    Raises:
+        SpecError: one is no number, there are not several, or the last is not positive.
     """
-    return Fraction(str(value))
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            cause = f"--vary {name}: {value!r} is no number, and only of numbers there are formulas"
+            raise SpecError(cause, hint=f"give one value alone, as {name}={value}: it is fixed")
+    found = [Fraction(str(value)) for value in values]
+    if len({*found}) < 2:
+        raise SpecError(f"--vary {name} has one value", hint=f"as {name}=1,2,4")
+    if found[-1] <= 0:
+        cause = f"--vary {name}: {values[-1]} is not positive, and it is the symbol's default"
+        raise SpecError(cause, hint="the last value is the default; put another one last")
+    return found
 
 
 class _Factory:
     """The networks of a factory, each made once."""
 
     def __init__(self, make: Make, values: Values) -> None:
-        for name, given in values.items():
-            if len({*given}) < 2:
-                raise SpecError(f"--vary {name} has one value", hint=f"as {name}=1,2,4")
         self.make = make
         self.values = values
         self.base = {name: given[-1] for name, given in values.items()}
@@ -112,6 +128,7 @@ class _Factory:
         assert first is not None
         self.first = first
         self.symbols = {name: unused(as_name(name), first.symbols) for name in values}
+        self.samples = {name: Fraction(SAMPLE + i) for i, name in enumerate(first.symbols)}
 
     def is_whole(self, name: str) -> bool:
         """Return whether all values of a parameter are integers."""
@@ -147,7 +164,8 @@ class _Factory:
 
     def known(self, point: Mapping[str, Fraction]) -> dict[str, Fraction]:
         """Return the values of the symbols at a point."""
-        return {self.symbols[name]: value for name, value in {**self.base, **point}.items()}
+        values = {self.symbols[name]: value for name, value in {**self.base, **point}.items()}
+        return values | self.samples
 
     def described(self, used: Values, held: Values) -> Network:
         """Return the first network with symbols, and with notes on what their formulas rest on."""
@@ -170,15 +188,51 @@ def _near(values: Sequence[Fraction], *, whole: bool) -> Iterator[Fraction]:
     if whole:
         step = min(b - a for a, b in pairwise(ordered))
         beyond = (high + step * i for i in range(1, 9))
-        yield from dict.fromkeys((next(beyond), low + 1, high + 1, *beyond, low + 2, high + 3))
+        middle = Fraction((low + high) // 2)
+        near = (low + 1, high + 1)
+        yield from dict.fromkeys((next(beyond), middle, *near, *beyond, low + 2, high + 3))
     else:
         yield Fraction(1)
         yield from (round(low + (high - low) * Fraction(part, 100), 2) for part in SHARES)
 
 
 def _flat(network: Network) -> Body:
-    """Return a network as entries that are not folded."""
-    return Body(tuple(map(leaf, network.calls)), tuple(network.inputs), network.outputs[-1])
+    """Return a network as entries that are not folded, whose sizes show their numbers."""
+    items = (leaf(call) for call in network.calls)
+    opened = (item._replace(fields=_each(_opened, item.fields)) for item in items)
+    return Body(tuple(opened), tuple(network.inputs), network.outputs[-1])
+
+
+class _Pattern(str):
+    """The text of a size with ``{}`` for each number in it, which follow in a tuple."""
+
+    __slots__ = ()
+
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
+
+
+def _each(change: Callable[[Any], Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: change(value) for name, value in fields.items()}
+
+
+def _opened(value: Any) -> Any:
+    """Return the value of a field with tuples for sizes: a pattern and its numbers."""
+    if isinstance(value, Size) and _NUMBER.search(value.text):
+        return _Pattern(_NUMBER.sub("{}", value.text)), *map(int, _NUMBER.findall(value.text))
+    if isinstance(value, tuple) and not isinstance(value, Size):
+        return tuple(map(_opened, value))
+    return value
+
+
+def _closed(value: Any) -> Any:
+    """Return the value of a field with sizes for patterns and what their numbers became."""
+    if not isinstance(value, tuple) or isinstance(value, Size):
+        return value
+    if value and isinstance(value[0], _Pattern):
+        texts = (f"({v.text})" if isinstance(v, Size) else str(v) for v in value[1:])
+        return Size(value[0].format(*texts))
+    return tuple(map(_closed, value))
 
 
 def _wiring(network: Network) -> tuple[object, ...]:
@@ -206,7 +260,7 @@ def _found(factory: _Factory, used: Values) -> Folded:
     body = _Numbers(factory).fitted(_flat(factory.first), flat)
     calls = zip(factory.first.calls, body.items, strict=True)
     network = factory.first._replace(
-        calls=tuple(call._replace(fields=dict(item.fields)) for call, item in calls)
+        calls=tuple(call._replace(fields=_each(_closed, item.fields)) for call, item in calls)
     )
     found = folded(network)
     return _deepened(factory, found, {name: samples[name] for name in deep}) if deep else found
@@ -258,7 +312,7 @@ def _verify(factory: _Factory, found: Folded, held: Values) -> None:
             cause = f"no further value of {name} makes a network to verify formulas at"
             raise SpecError(cause, hint=f"give fewer values of {name}: some are tried besides")
     for point, network in networks:
-        there = [*_spelled(folded(network).body, {})]
+        there = [*_spelled(folded(network).body, factory.samples)]
         here = [*_spelled(found.body, factory.known(point))]
         if dict(network.inputs) != dict(factory.first.inputs) or len(here) != len(there):
             (name, value), *_ = point.items()
@@ -370,7 +424,15 @@ def _spelled(body: Body, known: Mapping[str, object]) -> Iterator[tuple[str, str
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, tuple) and not isinstance(value, Size):
+    """Return a value as text; of sizes of the tensor that enters, at samples of them."""
+    if isinstance(value, Size):
+        text = re.sub(r"\bin_shape\[(-?\d+)\]", lambda m: str(2 * SAMPLE + int(m[1])), value.text)
+        try:
+            found = resolve(parse(text), Scope({}))
+        except ExpressionError:
+            return value.text
+        return str(Fraction(found.value)) if isinstance(found, Number) else value.text
+    if isinstance(value, tuple):
         return f"[{', '.join(map(_plain, value))}]"
     is_number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
     return str(Fraction(str(value))) if is_number else str(value)

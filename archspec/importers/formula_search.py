@@ -1,10 +1,10 @@
 """Formulas for a number that was seen at several values of a symbol, exact at all of them.
 
-Candidates are tried from the plainest on: a constant, a line, a multiple of the symbol rounded to a
-divisor (`round_to` as MobileNet rounds, or up), rounded down or up to an integer, a constant below
-1 that grows above, a parabola. The factor of a rounded multiple is bounded by each point from both
-sides: of all factors in the interval left, the value at 1 comes first, then the integer with the
-most twos, else the fraction with the smallest denominator.
+Candidates are tried from the plainest on: a constant, a line, the symbol over an integer, a
+multiple of it rounded to a divisor (`round_to` as MobileNet rounds, or up), rounded down or up to
+an integer, a constant below 1 that grows above, a parabola. The factor of a rounded multiple is
+bounded by each point from both sides: of all factors in the interval left, the value at 1 comes
+first, then the integer with the most twos, else the fraction with the smallest denominator.
 """
 
 from collections.abc import Callable, Iterator
@@ -67,6 +67,7 @@ def _candidates(seen: dict[Fraction, Fraction]) -> Iterator[Formula]:
             yield from _bounded_below(seen)
         return
     yield from _polynomials(seen, 1)
+    yield from _divided(seen)
     yield from _rounded(seen)
     yield from _whole(seen)
     yield from _bounded_below(seen)
@@ -114,6 +115,17 @@ def _term(factor: Fraction, power: int) -> str:
 
 def _product(factor: Fraction) -> str:
     return _term(factor, 1)
+
+
+def _divided(seen: dict[Fraction, Fraction]) -> Iterator[Formula]:
+    """Yield the symbol over an integer, rounded down: the one that divides most values first."""
+    positive = {x: y for x, y in seen.items() if y > 0}
+    if any(x.denominator > 1 for x in seen) or not positive:
+        return
+    least = max(floor(x / (y + 1)) + 1 for x, y in positive.items())
+    most = min(floor(x / y) for x, y in positive.items())
+    for k in sorted(range(max(2, least), most + 1), key=lambda k: sum(x % k > 0 for x in seen)):
+        yield Formula(f"{{}}//{k}", lambda x, k=k: Fraction(x // k))  # type: ignore[misc]
 
 
 def _rounded(seen: dict[Fraction, Fraction]) -> Iterator[Formula]:

@@ -14,7 +14,7 @@ from archspec.expressions import FUNCTIONS, KEYWORDS, OF_NAMES
 from archspec.importers.calls import Network
 from archspec.importers.drafts import Body, Draft, Item, Named, unnumbered
 from archspec.importers.forms import COPIED, after
-from archspec.importers.paths import SEVERAL, Paths, scope_of
+from archspec.importers.paths import SEVERAL, Paths, common_path, scope_of
 from archspec.layers import ALIASES, KINDS
 from archspec.scope import RESERVED
 
@@ -92,18 +92,14 @@ class Labels:
     def __init__(self, network: Network, draft: Draft) -> None:
         self.blocks = frozenset(draft.blocks)
         self.paths = Paths(network.calls)
-        symbols = frozenset(network.symbols)
-        taken = {*KINDS, *ALIASES, *COMPOSITES, *self.blocks}
-        self.taken: set[str] = set(taken)
         self.inputs: dict[str, str] = {}
         several = len(network.inputs) > 1
         for name in network.inputs:
-            label = unused(as_name(name), {*self.inputs.values(), *symbols}) if several else "input"
-            self.inputs[name] = label
-        self.taken |= {*self.inputs.values()}
-        self.symbols = symbols
+            taken = {*self.inputs.values(), *network.symbols}
+            self.inputs[name] = unused(as_name(name), taken) if several else "input"
+        kinds = {*KINDS, *ALIASES, *COMPOSITES, *self.blocks}
+        self.taken: set[str] = {*kinds, *self.inputs.values(), *network.symbols}
         self.found: dict[tuple[int, str], str] = {}
-        self.owners = {call: item for item in all_items(draft) for call in item.outputs}
         self.top = Frame(draft.body, "network")
         self._walk(self.top)
         for block in draft.blocks.values():
@@ -149,14 +145,11 @@ class Labels:
         """
         home = frame.home(tensor)
         if home is None:
-            home = self.top
-            if tensor not in self.owners:
-                raise SpecError(f"the tensor '{tensor}' has no name where it is used")
+            raise SpecError(f"the tensor '{tensor}' has no name where it is used")
         bearer = unnumbered(tensor)
         if home.kind == "network" and tensor in self.inputs:
             return self.inputs[tensor]
         item = next((i for i in home.body.items if tensor in i.outputs), None)
-        item = item or (self.owners[tensor] if tensor not in home.body.inputs else None)
         key = id(home.body), bearer
         if key not in self.found:
             self.found[key] = self._new(item, bearer)
@@ -168,9 +161,9 @@ class Labels:
         wanted = "x" if item is None else wanted_name(item, tensor)
         name = as_name(wanted)
         stem, _, number = name.rpartition("_")
-        if number.isdecimal() and stem in self.taken:
+        if number.isdecimal() and stem in self.taken:  # as the language itself names entries
             name = f"{stem}{number}"
-        name = unused(name, self.taken | self.symbols)
+        name = unused(name, self.taken)
         self.taken.add(name)
         return name
 
@@ -205,22 +198,8 @@ def wanted_name(item: Item, tensor: str) -> str:
         item: the entry.
         tensor: what leaves it.
     """
-    paths = [[m.path for m in call.modules if m.path] for call in item.calls]
-    common = [path for path in paths[0] if all(path in others for others in paths)] if paths else []
+    common = common_path(item.calls)
     if not common:
         return tensor
     words = common[-1].split(".")
     return "_".join(words[-2:]) if words[-1].isdecimal() else words[-1]
-
-
-def all_items(draft: Draft) -> Iterable[Item]:
-    """Yield every entry of a draft, those in others included.
-
-    Args:
-        draft: the draft.
-    """
-    bodies = [draft.body, *(block.body for block in draft.blocks.values())]
-    while bodies:
-        for item in bodies.pop().items:
-            yield item
-            bodies += item.parts
