@@ -180,6 +180,7 @@ class _Reader:
             {names[name]: tuple(map(field, shape)) for name, shape in sizes.items()},
             _live(self.calls.made, outputs),
             outputs,
+            tuple(self.symbols.notes),
         )
 
     def _store(self, tensors: Iterable["TensorProto"]) -> None:

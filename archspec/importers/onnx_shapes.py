@@ -614,9 +614,10 @@ def _resized(op: Operator, shape: Shape) -> tuple[Shape, list[Any] | None]:
     axes = op.attribute("axes")
     at = [checked_axis(a, len(shape)) for a in axes] if axes else list(range(len(shape)))
     if op.kind == "Resize" and op.opset >= 11 and op.has(3) and op.shape(3) != (extent(0),):
-        if op.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise UnknownOperatorError("keeps the aspect ratio")
         new = dict(zip(at, op.known(3).items, strict=True))
+        policy = op.attribute("keep_aspect_ratio_policy", "stretch")
+        if policy != "stretch":
+            new = _in_ratio(new, shape, min if policy == "not_larger" else max)
         outputs = tuple(new.get(i, size) for i, size in enumerate(shape))
         ratios = list(map(_ratio, outputs, shape))
         factors = [short_factor(ratio) for ratio in ratios if ratio is not None]
@@ -625,6 +626,17 @@ def _resized(op: Operator, shape: Shape) -> tuple[Shape, list[Any] | None]:
     scales = _scales(op, at, len(shape))
     outputs = tuple(s.times(f).floor() for s, f in zip(shape, scales, strict=True))
     return outputs, [short_factor(f) for f in scales]
+
+
+def _in_ratio(
+    new: Mapping[int, Extent], shape: Shape, chosen_of: Callable[..., Fraction]
+) -> dict[int, Extent]:
+    """The new extents, all of them by the smallest or the largest of the factors, rounded."""
+    ratios = {axis: _ratio(size, shape[axis]) for axis, size in new.items()}
+    known = [Fraction(ratio) for ratio in ratios.values() if ratio is not None]
+    if len(known) < len(ratios):
+        raise UnknownOperatorError("keeps the aspect ratio of symbols")
+    return {axis: shape[axis].times(chosen_of(known)).plus(Fraction(1, 2)).floor() for axis in new}
 
 
 def _ratio(over: Extent, under: Extent) -> Rational | None:

@@ -30,10 +30,12 @@ class Symbols:
 
     Attributes:
         defaults: name → default of each, in order.
+        notes: sentences on extents that are read otherwise than the file says them.
     """
 
     def __init__(self) -> None:
         self.defaults: dict[str, int] = {}
+        self.notes: list[str] = []
         self._named: dict[str, str] = {}
 
     @property
@@ -76,8 +78,11 @@ class Symbols:
                 if dim.dim_value > MOST:
                     raise SpecError(f"input '{value.name}' has an axis of {dim.dim_value} elements")
                 sizes.append(extent(dim.dim_value))
-            elif dim.dim_value < 0 or not dim.dim_param:
+            elif not dim.dim_param:
                 sizes.append(self._symbol(f"{value.name}.{axis}", names[axis], names[axis]))
+                if dim.HasField("dim_value"):
+                    said = f"axis {axis} of '{value.name}' has {dim.dim_value} elements in the file"
+                    self.notes.append(f"{said}; it is the symbol {sizes[-1]} here")
             else:
                 wanted = names[axis] if NUMBERED.fullmatch(dim.dim_param) else dim.dim_param
                 sizes.append(self._symbol(dim.dim_param, wanted, names[axis]))
