@@ -39,7 +39,7 @@ def warnings_of(architecture: Architecture, graph: Graph) -> tuple[SpecWarning, 
         *_unused_names(architecture),
         *_unused_blocks(architecture),
         *_unused_types(architecture, graph),
-        *_unreachable(graph),
+        *_unreachable(graph, architecture),
     ]
     return tuple(sorted(found, key=lambda warning: warning.origin))
 
@@ -116,8 +116,11 @@ def _unused_types(architecture: Architecture, graph: Graph) -> Iterator[SpecWarn
             yield SpecWarning(f"no layer is '{name}'", origin, "precision.kinds")
 
 
-def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
-    """Yield the layers, repeats and inputs that nothing takes and the network does not return."""
+def _unreachable(graph: Graph, architecture: Architecture) -> Iterator[SpecWarning]:
+    """Yield the layers, repeats and inputs that nothing takes and the network does not return.
+
+    An input that an entry names is not among them, though that entry is of another variant.
+    """
     tensors = _taken(graph)
     taken = {tensor.producer for tensor in tensors}
     taken |= {node.owner for node in graph.nodes if node.owner}
@@ -129,6 +132,7 @@ def _unreachable(graph: Graph) -> Iterator[SpecWarning]:
             yield SpecWarning(cause, item.origin, item.path)
         elif isinstance(item, Node):
             yield from _unused_outputs(item, tensors)
+    taken |= {*names_in(tuple(entry.sources for entry in architecture.entries))}
     for given in graph.inputs:
         if given.name not in taken:
             yield SpecWarning("nothing takes this input", given.origins[0], f"input.{given.name}")

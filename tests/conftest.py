@@ -49,13 +49,13 @@ def share(items: Iterable[T], turn: int, of: int) -> list[T]:
 
 def thinned(items: Iterable[Any], of: int = 3) -> list[Any]:
     """Return some items as a test's parameters: every third of them; the others exhaustive."""
-    return [
-        pytest.param(
-            *(item if isinstance(item, tuple) else [item]),
-            marks=pytest.mark.exhaustive if i % of else (),
-        )
-        for i, item in enumerate(items)
-    ]
+    return [parameters_of(item, exhaustive=bool(i % of)) for i, item in enumerate(items)]
+
+
+def parameters_of(item: Any, *, exhaustive: bool) -> Any:
+    """Return an item, or a tuple of several parameters, as a test's."""
+    values = item if isinstance(item, tuple) else (item,)
+    return pytest.param(*values, marks=pytest.mark.exhaustive if exhaustive else ())
 
 
 def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:

@@ -16,8 +16,6 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from torch.utils.flop_counter import FlopCounterMode
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[parity]'")
-
 from archspec import SpecError
 from archspec.architecture import load
 from costmodel import analyze
@@ -28,7 +26,7 @@ from costmodel.render.torch_module import module_source
 from tests.commands import Run
 from tests.conftest import thinned
 from tests.networks import draw_network
-from tests.test_parity import ZOO
+from tests.test_parity import FAMILIES
 
 UNCOUNTED = ("Mixture(", "window=", "chunk=")
 """What a module computes in full and masks, where archcost counts what is needed."""
@@ -90,7 +88,7 @@ def output_of(analysis: Analysis) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize(
-    ("path", "variant"), thinned(ZOO, 8), ids=lambda part: getattr(part, "stem", part)
+    ("path", "variant"), thinned(FAMILIES, 8), ids=lambda part: getattr(part, "stem", part)
 )
 def test_the_zoo_exported(path: Path, variant: str | None) -> None:
     analysis, source = exported(f"{path}@{variant}" if variant else path)
@@ -167,7 +165,7 @@ def test_a_hole_is_not_exported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "variant"), thinned(ZOO, 16), ids=lambda part: getattr(part, "stem", part)
+    ("path", "variant"), thinned(FAMILIES, 8), ids=lambda part: getattr(part, "stem", part)
 )
 def test_the_zoo_as_a_graph(path: Path, variant: str | None) -> None:
     """onnx itself checks it; what is learned are its inputs beside the network's own."""

@@ -280,7 +280,7 @@ COMMANDS_OF_LATEX = (
     "textbackslash textasciitilde textasciicircum textless textgreater lfloor rfloor frac max min "
     "operatorname raggedright footnotesize small smallskip setlength tabcolsep linewidth "
     "allowbreak tabularnewline mathrm rightarrow ldots partial surd approx le ge "
-    "medskip textbf parindent"
+    "medskip textbf parindent Sigma"
 )
 
 

@@ -69,9 +69,14 @@ def test_types_of_a_kind_that_no_layer_is(tmp_path: Path) -> None:
         ]
 
 
+KEPT = {"hidden_patch", "hidden_frame", "magnitudes"}
+"""What DINOv2 and wav2vec 2.0 learn for training, or fold into another weight."""
+
+
 def test_our_own_specs_say_nothing_without_effect() -> None:
     for path in sorted((ROOT / "specs").glob("*.yaml")):
         variants = yaml.safe_load(path.read_text()).get("variants", {None: None})
         for variant in share(variants, 0, 8):
             spec = f"{path}@{variant}" if variant else path
-            assert analyze(spec).warnings == (), spec
+            said = {warning.entry for warning in analyze(spec).warnings}
+            assert said <= KEPT, spec

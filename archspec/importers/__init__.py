@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from os import PathLike, fspath
+from os.path import isfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -55,12 +56,12 @@ def form_of(text: str) -> str | None:
 
 def _is_folder(source: str) -> bool:
     """Return whether a source is a folder with a config.json."""
-    return Path(source, "config.json").is_file()
+    return isfile(Path(source, "config.json"))
 
 
 def _is_spec(path: Path, form: str) -> bool:
     """Return whether a file of JSON is a spec, which YAML can read."""
-    if form != ".json" or not path.is_file():
+    if form != ".json" or not isfile(path):
         return False
     with path.open("rb") as stream:
         return re.search(rb'"archspec"\s*:', stream.read(1 << 20)) is not None

@@ -351,6 +351,28 @@ def _without_positive_factor(e: Expr, bound: Rational) -> AtLeast | None:
     return AtLeast(rest, bound)
 
 
+def _without_power(e: Expr, bound: Rational) -> AtLeast | None:
+    """``(x//q)**k >= 1`` is ``x//q >= 1``, for positive x and q."""
+    base, exponent = e.as_base_exp()
+    if bound != 1 or exponent in (0, 1) or not (exponent.is_Integer and exponent > 0):
+        return None
+    if not isinstance(base, FloorDiv) or not all(map(is_positive, base.args)):
+        return None
+    return AtLeast(base, 1)
+
+
+def _without_halves(e: Expr, bound: Rational) -> AtLeast | None:
+    """``x//2 + ceil(x/2)`` is x. Source: Hermite's identity for two parts."""
+    found = {term.as_coeff_Mul()[::-1]: term for term in Add.make_args(e)}
+    for half, factor in found:
+        if isinstance(half, FloorDiv) and half.args[1] == 2:
+            x = half.args[0]
+            other = found.get((FloorDiv(x + 1, half.args[1]), factor))
+            if other is not None and is_whole(x):
+                return AtLeast((e - factor * half - other + factor * x).expand(), bound)
+    return None
+
+
 def _without_floor(e: Expr, bound: Rational) -> AtLeast | None:
     """x//q + y >= b is x + q·(y − b) >= 0, for integers y, b and a positive q."""
     for floor in Add.make_args(e):
@@ -377,6 +399,8 @@ _BOUND_RULES: tuple[Callable[[Expr, Rational], AtLeast | None], ...] = (
     _with_whole_bound,
     _without_denominator,
     _without_positive_factor,
+    _without_power,
+    _without_halves,
     _without_floor,
     _without_subtracted_floor,
 )

@@ -156,12 +156,12 @@ def require_command(words: Sequence[str]) -> None:
 
 def _meant(word: str, others: Sequence[str]) -> str:
     """Return the hint for a word that is neither a command nor a spec."""
-    names = known_commands(), [each.name for each in zoo().values()]
-    near = [repr(name) for name in (nearest(word, known) for known in names) if name]
-    if nearest(word, names[0]) is None and (hint := zoo_hint(word)):
+    commands = known_commands()
+    near = nearest(word, [*commands, *(each.name for each in zoo().values())])
+    if nearest(word, commands) is None and (hint := zoo_hint(word)):
         return hint
     if near:
-        return f"did you mean {' or '.join(near)}?"
+        return f"did you mean '{near}'?"
     lists = "archcost --help lists the commands, archcost zoo the networks"
     spec = next((each for each in others if find_name(each) or exists(each)), None)
     if spec is None:
