@@ -79,8 +79,7 @@ def compiled(
     Args:
         analysis: the network.
         metrics: the names of the metrics.
-        denominators: symbol → the denominator of the values it will take; a symbol that is
-            neither here nor linked has its default.
+        denominators: symbol → the denominator of its values; others have links or defaults.
         links: symbol → the expression of other symbols that decides it.
         programs: those of other structures of the spec, where few points of each are evaluated: the
             program is then that of all layers and of all that they require, which they share. Else

@@ -63,8 +63,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         render, given = find_renderer(format), values.pop("given", None) or (given_type or Given)()
         answers = {name: _value(name, values[name], parameters[name]) for name in values}
         draw = _drawer(question, plot)
-        if has_setup:
-            answers["setup"] = given.setup
+        answers |= {"setup": given.setup} if has_setup else {}
 
         def answer(*network: Any) -> "tuple[Document, str, Drawing | None]":
             document = question.ask(*network, **answers)
@@ -78,8 +77,8 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             from costmodel.studies.solve import opened
 
             return _printed(*answer(opened(spec, answers["for_"], given.setup), *others))
-        wants = answers.get("symbolic") or (format == "json" and "symbolic" in parameters)
-        symbolic = question.opens or bool(wants)
+        in_json = format == "json" and "symbolic" in parameters
+        symbolic = question.opens or bool(answers.get("symbolic") or in_json)
         found = given.worked_out(spec, lambda one: answer(one, *others), symbolic=symbolic)
         return _printed(*found)
 

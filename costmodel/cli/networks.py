@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from archspec.errors import SpecError
@@ -92,20 +93,18 @@ def report(
             return Report(analysis, *choice, *patterns, before)
 
         _print_report(spec[0], shown, given, format, framing, symbolic=symbolic)
-    elif depth is not None or ranking != UNRANKED:
-        given_ = (name for name, value in vars(ranking).items() if value is not None)
-        option = next(given_, "depth")
+        return
+    _require_unranked(depth, ranking)
+    shared = partial(table, format=format, framing=framing, layout=layout, given=given)
+    shared(spec, symbolic=symbolic, metric=metric)
+
+
+def _require_unranked(depth: int | None, ranking: TopLayers) -> None:
+    """Make sure that nothing is asked of several networks that one alone has."""
+    if depth is not None or ranking != UNRANKED:
+        given = (name for name, value in vars(ranking).items() if value is not None)
+        option = next(given, "depth")
         raise SpecError(f"--{option} is of one network, and these are several")
-    else:
-        table(
-            spec,
-            symbolic=symbolic,
-            metric=metric,
-            format=format,
-            framing=framing,
-            layout=layout,
-            given=given,
-        )
 
 
 def _print_report(

@@ -257,8 +257,7 @@ def propagate(
 
     Args:
         graph: the network.
-        assumed: assumptions, under which expressions are over the symbols that stand in for the
-            spec's.
+        assumed: assumptions; expressions are over the symbols that stand in for the spec's.
         past: how many tokens came before those that enter, or the symbol that says it; None where
             no cache is kept.
         narrowed: what leaves one of the graph's own items, of which those after it take the last

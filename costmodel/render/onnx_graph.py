@@ -211,8 +211,8 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
     try:
         from onnx import TensorProto, checker, helper
     except ImportError:
-        hint = "pip install 'archcost[onnx]'"
-        raise SpecError("an ONNX graph needs onnx, which is not installed", hint=hint) from None
+        cause = "an ONNX graph needs onnx, which is not installed"
+        raise SpecError(cause, hint="pip install 'archcost[onnx]'") from None
     operators = _Operators(analysis)
     operators.network()
     graph = _Graph(operators.operators)
@@ -232,8 +232,7 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
     left = dict.fromkeys(graph.names[tensor] for tensor in tensors)
     known = graph.inputs | graph.shapes
     whole = helper.make_graph(
-        nodes,
-        analysis.graph.title,
+        *(nodes, analysis.graph.title),
         [described(name, shape) for name, shape in graph.inputs.items()],
         [described(name, known[name]) for name in left],
         value_info=[described(n, s) for n, s in graph.shapes.items() if n not in left],

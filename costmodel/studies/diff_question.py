@@ -12,7 +12,7 @@ from costmodel.analysis.standing import marked, standing_notes, warnings_of
 from costmodel.metrics.registry import Metric, find_metric
 from costmodel.scenario.patterns import is_pattern
 from costmodel.studies import question
-from costmodel.studies.budgets import read_budget
+from costmodel.studies.budgets import Budget, read_budget
 from costmodel.studies.diff import Diff, MetricChange
 from costmodel.studies.diff_document import (
     budget_fields,
@@ -60,6 +60,19 @@ def document(
     budgets = tuple(map(read_budget, max_))
     if len(new) == 1 and not is_pattern(new[0].partition("@")[0]):
         return two(old, new[0], setup, metric, budgets, symbolic=symbolic)
+    return _since(old, new, setup, metric, budgets, symbolic=symbolic)
+
+
+def _since(
+    old: str,
+    new: tuple[str, ...],
+    setup: Setup,
+    metric: tuple[str, ...],
+    budgets: tuple[Budget, ...],
+    *,
+    symbolic: bool,
+) -> doc.Document:
+    """Return what changed in several specs since a revision."""
     revision = read_source(old)
     if revision.path or revision.revision is None:
         cause = f"several specs are compared with a revision, and '{old}' is a spec"

@@ -431,7 +431,11 @@ def document(
     """
     if as_table:
         return _slide(analysis, layer, metric, hide, symbolic=symbolic)
-    explanations = tuple(explain(analysis, layer, symbolic=symbolic))
+    return _chains(analysis, tuple(explain(analysis, layer, symbolic=symbolic)))
+
+
+def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Document:
+    """Return explanations, each a chain from the formula to the value."""
 
     def blocks() -> Iterator[doc.Block]:
         for each in explanations:
@@ -463,6 +467,15 @@ def document(
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
 
 
+def _totals(analysis: Analysis, metrics: Sequence[str], *, symbolic: bool) -> dict[str, doc.Cell]:
+    """Return the last row of a slide's table."""
+    total: dict[str, doc.Cell] = {"description": "total"}
+    for metric in metrics:
+        form = doc.ClosedForm(analysis.total(metric), read=analysis.read)
+        total[metric] = form if symbolic else show_number(analysis.value(metric))
+    return total
+
+
 def _slide(
     analysis: Analysis,
     name: str | None,
@@ -487,10 +500,7 @@ def _slide(
     for metric in metrics:
         columns.append(doc.Column(f"{metric}_numbers", f"{METRICS[metric].title}: numbers put in"))
         columns.append(doc.Column(metric, METRICS[metric].title, doc.FIGURE))
-    total: dict[str, doc.Cell] = {"description": "total"}
-    for metric in metrics:
-        form = doc.ClosedForm(analysis.total(metric), read=analysis.read)
-        total[metric] = form if symbolic else show_number(analysis.value(metric))
+    total = _totals(analysis, metrics, symbolic=symbolic)
     table = doc.Table(tuple(columns), tuple(map(doc.Row, rows)), doc.Row(total))
 
     def blocks() -> Iterator[doc.Block]:

@@ -477,25 +477,23 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    architecture = load(spec)
-    counts = convention_of(convention, architecture)
+    counts = convention_of(convention, architecture := load(spec))
     axes = _axes(architecture)
     given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    for cause, hint_of_cause in _excluded(architecture, plan, axes, given, assume, scenario):
-        raise SpecError(cause, hint=hint_of_cause)
+    for cause, hint in _excluded(architecture, plan, axes, given, assume, scenario):
+        raise SpecError(cause, hint=hint)
     _require_one_token(architecture, axes.tokens)
-    numbers = {} if plan is None else _numbers(architecture, axes, assume)
+    numbers = _numbers(architecture, axes, assume) if plan else {}
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
         values = {**numbers, **given, **tokens}
         return _used(architecture, counts, values, assume, scenario._replace(past=past))
 
-    prompt = {} if plan is None else {axes.tokens: plan.prompt}
     _require_decodable(architecture, axes, {**numbers, **given}, assume)
     try:
-        prefill = use(0, **prompt)
+        prefill = use(0, **({axes.tokens: plan.prompt} if plan else {}))
     except SpecError as error:
-        raise on_the_way(error, "" if plan is None else SAY) from None
+        raise on_the_way(error, SAY if plan else "") from None
     return Inference(prefill, use(PAST, **{axes.tokens: 1}), plan, axes)
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.number_format import plain_amount, show_amount
-from costmodel.metrics.registry import find_metric
+from costmodel.analysis.standing import marked
+from costmodel.metrics.registry import Metric, find_metric
 from costmodel.studies import question
 from costmodel.studies.tabulation import DIGITS, find_unit, in_unit
 
@@ -37,15 +39,9 @@ def document(
     """
     if len(metric) != 1:
         raise SpecError("a value is of one metric", hint="as in --metric params")
-    if digits is not None and (unit is None or not 0 <= digits <= 30):
-        hint = "as in --unit M --digits 1; 0 to 30 digits"
-        raise SpecError(f"--digits {digits} is of a number in a unit", hint=hint)
     asked = find_metric(metric[0])
     number = analysis.value(asked.name)
-    shown = show_amount(asked, number)
-    if unit is not None:
-        places = DIGITS if digits is None else digits
-        shown = in_unit(number, find_unit(asked, unit), places, grouped=True)
+    shown = _shown(asked, number, unit, digits)
 
     def blocks() -> Iterator[doc.Block]:
         yield doc.Line(shown)
@@ -56,4 +52,16 @@ def document(
 
     rows = ((asked.name, number),)
     columns = doc.Column("metric", "metric"), doc.Column("value", "value", doc.EXACT)
-    return doc.Document("", blocks, data, rows=lambda: doc.table_of(columns, rows))
+    made = doc.Document("", blocks, data, rows=lambda: doc.table_of(columns, rows))
+    return marked(made, [analysis])
+
+
+def _shown(asked: Metric, number: Rational, unit: str | None, digits: int | None) -> str:
+    """Return a number as a sentence has it: in full, or in a unit that the sentence names."""
+    if digits is not None and (unit is None or not 0 <= digits <= 30):
+        hint = "as in --unit M --digits 1; 0 to 30 digits"
+        raise SpecError(f"--digits {digits} is of a number in a unit", hint=hint)
+    if unit is None:
+        return show_amount(asked, number)
+    places = DIGITS if digits is None else digits
+    return in_unit(number, find_unit(asked, unit), places, grouped=True)
