@@ -7,6 +7,7 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -269,9 +270,8 @@ def merged(files: Sequence[str], request: Request) -> tuple[tuple[Field, ...], I
 def _parquet() -> Any:
     """Return the module that reads and writes Parquet, if pyarrow is there."""
     try:
-        from costmodel.render import sweep_parquet
+        return import_module("costmodel.render.sweep_parquet")
     except ImportError:
         raise SpecError(
             "Parquet needs pyarrow", hint="pip install pyarrow, the extra 'parquet' of archcost"
         ) from None
-    return sweep_parquet
