@@ -14,6 +14,7 @@ from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read
 from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
+from archspec.importers import form_of, read_source, split_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec
@@ -80,8 +81,9 @@ def load(spec: Source) -> Architecture:
     """Read and validate a spec.
 
     Args:
-        spec: a name of the zoo, ``PATH`` or ``PATH@VARIANT``; the text of a spec, which has several
-            lines; or what that text says, as a mapping.
+        spec: a name of the zoo, ``PATH`` or ``PATH@VARIANT``; what a spec is written from
+            (see `archspec.importers`); the text of a spec, which has several lines; or what that
+            text says, as a mapping.
 
     Raises:
         SpecError: it breaks a rule of YAML or of the language.
@@ -95,7 +97,21 @@ def load(spec: Source) -> Architecture:
     if "\n" in text:
         return read_architecture(parse_document(text, "<text>"))
     path, variant = find_spec(text)
-    return read_architecture(read_document(path), variant)
+    return read_architecture(document_at(path), variant)
+
+
+def document_at(path: str) -> YamlDocument:
+    """Read a spec file, or the spec that is written from an importable source.
+
+    Args:
+        path: the file, or the source (see `archspec.importers`).
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    if form_of(path) is None:
+        return read_document(path)
+    return parse_document(read_source(path).text, f"<{split_source(path)[0]}>")
 
 
 def _in_yaml(spec: Mapping[str, Any]) -> str:

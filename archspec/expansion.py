@@ -360,11 +360,12 @@ class _Frame:
     def _takes(self, content: Layer | Composite | BlockCall) -> tuple[int, int | None]:
         """Return how many tensors may enter, at least and at most; None for any number."""
         if isinstance(content, Layer):
-            return content.takes
+            return content.entering
         if isinstance(content, BlockCall):
             inputs = self.expansion.architecture.blocks[content.block].inputs or ("",)
             return len(inputs), None if inputs[-1].endswith("*") else len(inputs)
-        return (1, None) if isinstance(content, Foreach | Repetition | Share | Use) else (1, 1)
+        many = Foreach, Repetition, Share, Use, Fused
+        return (1, None) if isinstance(content, many) else (1, 1)
 
     def _check_count(
         self, entry: Entry, content: Layer | Composite | BlockCall, count: int
@@ -474,6 +475,8 @@ class _Frame:
                 return self._used(entry, content, name, inputs)
             case Share():
                 return self._shared(entry, content, name, inputs)
+            case Fused():
+                return self._fused(entry, name, entering_of(inputs))
         return self._of_one(entry, name, inputs[0])
 
     def _of_one(self, entry: Entry, name: str, source: Tensor) -> Made:
@@ -484,8 +487,8 @@ class _Frame:
                 return self._residual(entry, content, name, source)
             case Parallel():
                 return self._parallel(entry, content, name, source)
-            case Side() | Fused():
-                return self._aside(entry, content, name, source)
+            case Side():
+                return self._aside(entry, name, source)
             case Moe():
                 return self._experts(entry, content, name, source)
         raise LookupError(f"'{entry.key}' has no expansion; it belongs in archspec/expansion.py")
@@ -699,16 +702,20 @@ class _Frame:
         )
         return self._group(entry, name, (*groups, merge), Tensor(merge.path))
 
-    def _aside(self, entry: Entry, fields: Side | Fused, name: str, source: Tensor) -> Made:
-        """The group of a body that ends in a side branch's output, or that works as one kernel."""
+    def _aside(self, entry: Entry, name: str, source: Tensor) -> Made:
+        """The group of a side branch, whose output leaves the network."""
         items, output = self.inner(one(source), name)._single_body(entry.bodies["layers"][0])
-        if isinstance(fields, Side):
-            self.expansion.sides.append(output)
-        elif inside := next((i for i in items_in(items) if isinstance(i, Repeat)), None):
+        self.expansion.sides.append(output)
+        return self._group(entry, name, items, output)
+
+    def _fused(self, entry: Entry, name: str, source: Outputs) -> Made:
+        """The group of a body that works as one kernel."""
+        items, outputs = self.inner(source, name).body(entry.bodies["layers"][0])
+        if inside := next((i for i in items_in(items) if isinstance(i, Repeat)), None):
             cause = f"a fused body holds no {inside.kind}, which '{inside.path}' is"
             hint = f"write fused inside the {inside.kind}, around its layers"
             raise entry.error(cause, hint=hint)
-        return self._group(entry, name, items, output)
+        return self._group(entry, name, items, outputs)
 
     def _foreach(self, entry: Entry, fields: Foreach, name: str, source: Outputs) -> Made:
         """The body once for every row; what leaves the rows are the parts of what leaves it."""

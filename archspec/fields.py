@@ -441,6 +441,9 @@ _read_margin: Callable[[Any], Expression] = one(NATURAL).function
 Real = Annotated[Expression, one(NUMBER)]
 """One number, whichever."""
 
+OptionalReal = Annotated[Expression | None, or_null(one(NUMBER))]
+"""One number, whichever, or null."""
+
 OptionalPositive = Annotated[Expression | None, or_null(one(POSITIVE))]
 """One number above 0, or null."""
 

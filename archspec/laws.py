@@ -11,13 +11,14 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, model_validator
 
-from archspec.architecture import Architecture, check_version, load, read_architecture, refuse_spec
+from archspec.architecture import Architecture, check_version, read_architecture, refuse_spec
 from archspec.document import Path_, YamlDocument, read_document
 from archspec.errors import SpecError, did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.fields import Real, constant, optional, refused, show
 from archspec.header import Symbol, Symbols, check_name, check_names
 from archspec.validation import STRICT, Line, validate
+from archspec.zoo import find_spec
 
 FORM = "a file of laws is a mapping with the keys archspec and laws"
 
@@ -144,7 +145,8 @@ def _read(name: str, fields: LawFields, document: YamlDocument) -> Law:
 def _network(name: str, body: Any, document: YamlDocument, path: Path_) -> Architecture:
     """A network that is written in the law, or lies beside its file as a spec."""
     if isinstance(body, str):
-        return load(str(Path(document.file).parent / body))
+        file, variant = find_spec(str(Path(document.file).parent / body))
+        return read_architecture(read_document(file), variant)
     place = (*path, "networks", name)
     if not isinstance(body, dict):
         raise SpecError(f"{show(body)} is no network", hint="write input and layers, or a path")

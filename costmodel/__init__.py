@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     sensitivity: Callable[..., Document]
     solve: Callable[..., Document]
     training: Callable[..., Document]
+    value: Callable[..., Document]
     zoo: Callable[..., Document]
 
 QUESTIONS = (
     *("check", "compare", "conventions", "diff", "energy", "explain", "fit", "hardware"),
-    *("inference", "latency", "memory", "prove", "sensitivity", "solve", "training", "zoo"),
+    *("inference", "latency", "memory", "prove", "sensitivity", "solve", "training"),
+    *("value", "zoo"),
 )
 """The questions that are functions here, each of which its command's help describes."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from tests import twin
-from tests.torch_kinds import RefusedError, Tensors
+from tests.torch_kinds import FREE, RefusedError, Tensors
 from tests.twin import Frame, Shape
 
 Entry = dict[str, Any]
@@ -102,7 +102,7 @@ class Draft:
         name = next(self.fresh)
         entry: Entry = {kind: {} if fields is None else fields, "name": name}
         sources = sources or (self.source,)
-        if sources != ("previous",) and kind not in ("parameter", "constant"):
+        if sources != ("previous",) and kind not in FREE:
             entry["from"] = sources[0] if len(sources) == 1 else list(sources)
         self.frame.run(twin.taken_apart(entry))
         check(self.frame.latest)

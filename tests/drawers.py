@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from tests.drafts import Draft, Entry, drawer, fields
+from tests.torch_kinds import BITWISE, COMPARISONS, FUNCTIONS, PAIRS, TESTS
 from tests.twin import Shape
 
 
@@ -13,6 +14,9 @@ from tests.twin import Shape
     *("drop_path", "dropout", "hardsigmoid", "hardswish", "identity", "logsigmoid", "mish"),
     *("relu", "relu6", "selu", "sigmoid", "silu", "softsign", "stochastic_depth", "swish"),
     *("tanh", "tanhshrink"),
+    *FUNCTIONS,
+    *TESTS,
+    "bitwise_not",
 )
 def plain(_: Draft) -> Entry:
     return {}
@@ -63,7 +67,22 @@ def softplus(d: Draft) -> Entry:
     return d.some(beta=lambda: 2, threshold=lambda: 10)
 
 
-@fields("log_softmax", "softmax", "softmin", "glu")
+@fields("clamp")
+def clamp(d: Draft) -> Entry:
+    return {d.choice(["min", "max"]): 0.5} | d.some(min=lambda: -1, max=lambda: 2)
+
+
+@fields("tril", "triu", axes=(2, 3, 4, 5))
+def triangle(d: Draft) -> Entry:
+    return d.some(diagonal=lambda: d.integer(-2, 2))
+
+
+@fields("normalize", axes=(2, 3, 4, 5))
+def normalize(d: Draft) -> Entry:
+    return d.some(dim=d.axis, p=lambda: 1, eps=lambda: 0.001)
+
+
+@fields("log_softmax", "softmax", "softmin", "glu", "cumsum", "cumprod")
 def over_axis(d: Draft) -> Entry:
     return d.some(dim=d.axis)
 
@@ -146,7 +165,39 @@ def global_pool(_: Draft) -> Entry:
     return {}
 
 
-@fields("mean", "sum", "amax", axes=(2, 3, 4, 5))
+@fields("argmax", "argmin", "prod", axes=(2, 3, 4, 5))
+def along_axis(d: Draft) -> Entry:
+    return {"dim": d.axis()} | d.some(keepdim=d.flag)
+
+
+@fields("unfold", axes=(4,))
+def unfold(d: Draft) -> Entry:
+    return {"kernel_size": d.per_axis(2, 1, 3)} | d.some(
+        dilation=lambda: d.per_axis(2, 1, 2),
+        padding=lambda: d.per_axis(2, 0, 2),
+        stride=lambda: d.per_axis(2, 1, 3),
+    )
+
+
+@drawer("fold", axes=(4,))
+def fold(d: Draft) -> None:
+    """The other way round, of windows that were unfolded."""
+    drawn, size = unfold(d), list(d.shape[2:])
+    d.emit("unfold", drawn)
+    d.emit("fold", {"output_size": size, **drawn})
+
+
+@fields("var", "std", axes=(2, 3, 4, 5))
+def spread(d: Draft) -> Entry:
+    return reduction(d) | d.some(correction=lambda: 0)
+
+
+@fields("vector_norm", axes=(2, 3, 4, 5))
+def vector_norm(d: Draft) -> Entry:
+    return reduction(d) | d.some(p=lambda: d.choice([1, 3]))
+
+
+@fields("mean", "sum", "amax", "amin", "logsumexp", "any", "all", axes=(2, 3, 4, 5))
 def reduction(d: Draft) -> Entry:
     axes = d.random.sample(range(len(d.shape)), d.integer(1, len(d.shape) - 1))
     signed = [axis - len(d.shape) if d.chance(0.3) else axis for axis in axes]
@@ -403,15 +454,19 @@ def second_operand(d: Draft, axes: list[str], others: list[str], sizes: Entry) -
 
 
 def elementwise(d: Draft, kind: str, most: int | None) -> None:
-    """With tensors of the same shape, or with some that are broadcast, in any order."""
+    """With tensors of this shape, or some that are broadcast, in any order; or with a number."""
     x = d.anchor()
+    if kind not in ("where", "masked_fill") and d.chance(0.3):
+        return void(d.emit(kind, {"other": d.choice([2, 3])}, x))
     others = [partner(d, x) for _ in range(most or d.integer(1, 2))]
     sources = [x, *others]
     d.random.shuffle(sources)
-    d.emit(kind, {}, *sources)
+    return void(d.emit(kind, {}, *sources))
 
 
-for _kind, _most in {"add": None, "mul": None, "maximum": None, "sub": 1, "div": 1}.items():
+_MOST = {"add": None, "mul": None, "maximum": None, "minimum": None, "where": 2}
+_PAIRS = ("sub", "div", "masked_fill", *PAIRS, *COMPARISONS, *BITWISE[:3])
+for _kind, _most in (_MOST | dict.fromkeys(_PAIRS, 1)).items():
     drawer(_kind)(partial(elementwise, kind=_kind, most=_most))
 
 
@@ -445,6 +500,96 @@ def parameter(d: Draft) -> None:
     x = d.anchor()
     d.source = x
     d.emit(d.choice(["add", "mul"]), {}, x, free(d))
+
+
+@drawer("full")
+def full(d: Draft) -> None:
+    """A number everywhere, put to use likewise."""
+    x = d.anchor()
+    d.source = x
+    d.emit("mul", {}, x, free(d, "full"))
+
+
+@drawer("arange")
+def arange(d: Draft) -> None:
+    """As many numbers as there are features, put to use likewise."""
+    x, step, start = d.anchor(), d.integer(1, 3), d.integer(-2, 2)
+    end = start + step * d.shape[-1] - d.integer(0, step - 1)
+    drawn = (
+        {"end": end} | ({"step": step} if step > 1 else {}) | ({"start": start} if start else {})
+    )
+    d.source = x
+    d.emit("add", {}, x, d.emit("arange", drawn))
+
+
+@fields("missing")
+def missing(d: Draft) -> Entry:
+    return {"operator": "aten.fft_rfft", "shape": [d.extent() for _ in range(d.integer(1, 3))]}
+
+
+@drawer("gather", "scatter")
+def gather(d: Draft) -> None:
+    """Indices of the same shape, or of fewer along an axis; what is scattered is another tensor."""
+    x, axis, kind = d.anchor(), d.axis(), d.choice(["gather", "scatter"])
+    index = d.emit("slice", {"dim": d.axis(), "end": d.integer(1, max(d.shape))}, x)
+    if kind == "scatter":
+        fields_ = {"dim": axis} | d.some(reduce=lambda: "add")
+        return void(d.emit(kind, fields_, x, index, d.choice([x, index])))
+    return void(d.emit(kind, {"dim": axis}, x, index))
+
+
+@drawer("index_select")
+def index_select(d: Draft) -> None:
+    x, axis = d.anchor(), d.axis()
+    d.emit("index_select", {"dim": axis}, x, d.emit("arange", {"end": d.extent()}))
+
+
+@drawer("sort", "topk")
+def ordered(d: Draft) -> None:
+    axis = d.axis()
+    if d.flag():
+        return use_parts(d, d.emit("sort", {"dim": axis} | d.some(descending=d.flag)), axis)
+    drawn = {"k": d.integer(1, d.shape[axis]), "dim": axis} | d.some(largest=d.flag)
+    return use_parts(d, d.emit("topk", drawn), axis)
+
+
+@fields("one_hot", axes=(1, 2, 3, 4))
+def one_hot(d: Draft) -> Entry:
+    return {"num_classes": d.extent()}
+
+
+@fields("flip")
+def flip(d: Draft) -> Entry:
+    return {"dims": d.random.sample(range(len(d.shape)), d.integer(1, len(d.shape)))}
+
+
+@drawer("expand")
+def expand(d: Draft) -> None:
+    """An axis whose extent is 1 whatever the symbols are, made first; at times new axes."""
+    axis = d.axis() % len(d.shape)
+    d.emit("mean", {"dim": axis, "keepdim": True})
+    new = [d.extent() for _ in range(d.integer(0, 1))]
+    own = [d.choice([size, -1]) for size in d.shape]
+    own[axis] = d.choice([1, -1, 3, 4])
+    d.emit("expand", {"shape": [*new, *own]})
+
+
+@fields("tile")
+def tile(d: Draft) -> Entry:
+    return {"dims": [d.integer(1, 2) for _ in range(d.integer(1, len(d.shape) + 1))]}
+
+
+@fields("repeat_interleave", axes=(2, 3, 4, 5))
+def repeat_interleave(d: Draft) -> Entry:
+    return {"repeats": d.integer(1, 3)} | d.some(dim=d.axis)
+
+
+@drawer("grid_sample", axes=(4,))
+def grid_sample(d: Draft) -> None:
+    """A grid of the right form, learned."""
+    x = d.anchor()
+    grid = d.emit("parameter", {"shape": [d.shape[0], d.extent(), d.extent(), 2]})
+    d.emit("grid_sample", d.some(mode=lambda: "nearest", align_corners=d.flag), x, grid)
 
 
 @drawer("constant")

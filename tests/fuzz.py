@@ -147,6 +147,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("hardware",),
     ("zoo", "mlp"),
     ("init", "SPEC"),
+    ("import", "SPEC"),
+    ("value", "SPEC", "--metric", "macs"),
     ("completion", "SPEC"),
     ("schema",),
     ("SPEC", "--hardware", "a100-80gb", "--past", "3"),

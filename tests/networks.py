@@ -17,7 +17,7 @@ import torch
 
 from tests import drawers, twin  # noqa: F401 (drawers register themselves)
 from tests.drafts import Draft, Entry, drawer
-from tests.torch_kinds import RefusedError
+from tests.torch_kinds import COMPARISONS, FREE, TESTS, RefusedError
 from tests.twin import Frame, Shape
 
 Spec = dict[str, Any]
@@ -113,9 +113,32 @@ def side(d: Draft) -> None:
     d.emit("side", d.choice([body, {"layers": body}]))
 
 
+TYPED = (
+    *TESTS,
+    *COMPARISONS,
+    "any",
+    "all",
+    "argmax",
+    "argmin",
+    "sort",
+    "topk",
+    "one_hot",
+    "arange",
+)
+"""The kinds whose output has a type of its own, which a next turn does not take."""
+
+
+def turn(d: Draft) -> list[Entry]:
+    """The body of a turn, which leaves the type of numbers that it takes."""
+    body, _ = d.body(2)
+    if any(f"{{'{kind}'" in repr(body) for kind in TYPED):
+        raise RefusedError("another type of numbers")
+    return body
+
+
 @drawer("repeat")
 def repeat(d: Draft) -> None:
-    body, _ = d.body(2)
+    body = turn(d)
     times, fields = d.integer(0, 4), {}
     if d.chance(0.3):
         fields = {"index": next(d.fresh)}
@@ -132,7 +155,7 @@ def with_condition(d: Draft, body: list[Entry], index: str) -> list[Entry]:
 
 @drawer("foreach")
 def foreach(d: Draft) -> None:
-    body, _ = d.body(2)
+    body = turn(d)
     column = next(d.fresh)
     body, width = with_width(d, body, column)
     widths = [width * d.integer(1, 2) for _ in range(d.integer(1, 3))]
@@ -170,7 +193,7 @@ def share(d: Draft) -> None:
     fits = [
         name
         for name, (entry, shape) in d.frame.entered.items()
-        if shape == d.shape and entry.kind not in ("side", "parameter", "constant")
+        if shape == d.shape and entry.kind not in ("side", *FREE)
     ]
     d.emit("share", d.choice(fits))
 

@@ -332,6 +332,26 @@ def test_what_git_has_not(inside: Run, old: str, message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_shallow_clone_says_how_to_deepen_it(repository: Path, tmp_path: Path) -> None:
+    """Its parent is not there; in a whole clone a wrong name gets no such hint."""
+    clone = [
+        "git",
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        f"file://{repository}",
+        str(tmp_path / "shallow"),
+    ]
+    subprocess.run(clone, check=True, capture_output=True)
+    done = run_here("diff", "HEAD~1:", "specs/net.yaml", folder=tmp_path / "shallow")
+    assert done.returncode == 2
+    assert "hint: this clone has not all revisions; in a workflow give" in done.stderr
+    assert "fetch-depth: 0" in done.stderr
+    done = run_here("diff", "nope:", "specs/net.yaml", folder=repository)
+    assert "fetch-depth" not in done.stderr
+
+
 def test_a_broken_spec_is_placed_in_its_revision(inside: Run, repository: Path) -> None:
     """The stride stands in line 6, after 49 characters."""
     broken = OLD.replace("padding: 1}", "padding: 1, strid: 2}")

@@ -81,11 +81,16 @@ FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 HEAD = "archspec: 1\nname: shown\nsymbols: {n: 2, heads: 2, head_dim: 4}\n"
 SHAPES = ("[n, 4, 4]", "[n, 1, 8]", "[n, 4, 8, 8]", "[n, 4, 8, 8, 8]")
+PAIRS = (
+    *((shape, shape) for shape in SHAPES),
+    ("[n, 4, 8, 8]", "[n, 8, 8, 2]"),
+    (SHAPES[0], "[3]"),
+)
 
 
 def specs_of(block: str) -> list[str]:
     """A shown spec; for a piece of one, specs that it is a piece of; nothing for another file."""
-    inputs = [f"{HEAD}input: {{a: {shape}, b: {shape}}}\n" for shape in SHAPES]
+    inputs = [f"{HEAD}input: {{a: {a}, b: {b}}}\n" for a, b in PAIRS]
     if block.startswith("- "):
         layers = f"- {{identity: , from: a}}\n{block}- {{identity: , from: a}}\n"
         return [f"{head}layers:\n{layers}" for head in inputs]

@@ -279,7 +279,8 @@ COMMANDS_OF_LATEX = (
     "begin end centering caption toprule midrule bottomrule hspace par times cdot left right mu "
     "textbackslash textasciitilde textasciicircum textless textgreater lfloor rfloor frac max min "
     "operatorname raggedright footnotesize small smallskip setlength tabcolsep linewidth "
-    "allowbreak tabularnewline mathrm rightarrow ldots partial surd approx le ge"
+    "allowbreak tabularnewline mathrm rightarrow ldots partial surd approx le ge "
+    "medskip textbf parindent"
 )
 
 
@@ -379,7 +380,9 @@ def test_a_folder_whose_name_is_markup_stands_in_no_page(
     (tmp_path / "net.yaml").rename(tmp_path / folder / "net.yaml")
     (tmp_path / "pages").mkdir()
     begin, end = PAGES[page]
-    command = begin.format("memory net.yaml --plot x.svg")
+    command = begin.format(
+        "memory net.yaml --plot x.pdf" if page == "page.tex" else "memory net.yaml --plot x.svg"
+    )
     (tmp_path / "pages" / page).write_text(f"{command}\n{end}\n", encoding="utf-8")
     path = str(tmp_path / "pages" / page)
     if page in ("page.tex", "page.rst"):

@@ -219,9 +219,9 @@ NO_MARKERS = {
     "an indented fence": f"   ```\n{MARKED}\n   ```",
     "indented code": f"text\n\n    {BEGIN}\n    {END}\n",
     "indented by a tab": f"text\n\n\t{BEGIN}\n\t{END}\n",
-    "in a line": f"text {BEGIN} and {END}",
     "in code in a line": f"`{BEGIN}` and `{END}`",
-    "in a quote": f"> {BEGIN}\n> {END}",
+    "escaped": f"text \\{BEGIN} and \\{END}",
+    "in code over two lines": f"text `code\n{BEGIN[1:]} and {END}` text",
     "a fence in a quote": f"> ```\n> {BEGIN}\n> {END}\n> ```",
     "a fence in an item": f"- ```\n  {BEGIN}\n  {END}\n  ```",
     "a fence in a numbered item": f"1. ```\n   {BEGIN}\n   {END}\n   ```",
@@ -276,7 +276,7 @@ def comments(text: str, *, nested: bool) -> set[int]:
 def markers_in(text: str) -> set[int]:
     """The lines of a text that begin a marker, where every one that looks so is ended at once."""
     lines = text.split("\n")
-    begins = [number for number, line in enumerate(lines) if line.lstrip().startswith("<!--")]
+    begins = [number for number, line in enumerate(lines) if line.lstrip(" >").startswith("<!--")]
     ended = list(lines)
     for number in begins:
         indent = lines[number].partition("<")[0]
@@ -311,7 +311,12 @@ BROKEN = {
         f"{BEGIN} text\n{END}\n",
         "page.md:1:1: this is no marker; one stands alone",
     ),
-    "two in a line": (f"{BEGIN} {END}\n", "page.md:1:1: this is no marker"),
+    "a table in a line": (
+        f"x {BEGIN} {END}\n",
+        "within a line takes a command that prints one line",
+    ),
+    "no end in a line": (f"x {BEGIN} y\n", "page.md:1:3: this is no marker"),
+    "no beginning in a line": (f"x {END} y\n", "page.md:1:3: this is no marker"),
     "several lines": ("<!-- archcost: table\nx -->\n", "page.md:1:1: this is no marker"),
     "an odd quote": (f"<!-- archcost: 'a -->\n{END}\n", "page.md:1:16: the command cannot be read"),
     "an unknown command": (f"<!-- archcost: tabel mlp.yaml -->\n{END}\n", "did you mean 'table'?"),

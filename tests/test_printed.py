@@ -137,8 +137,11 @@ def totals(table: Table) -> Iterator[tuple[str, str]]:
             yield name, cell.text()
 
 
-TOO_LONG = {"retinanet.yaml@": {"memory_peak", "effective_padding"}}
-"""Totals that are: a pyramid whose levels are resized to sizes that need not divide each other."""
+TOO_LONG = {
+    "retinanet.yaml": {"memory_peak", "effective_padding"},
+    "efficientdet.yaml": {"memory_peak"},
+}
+"""Totals that are: every level of a pyramid may be the one whose head needs most."""
 
 
 def test_no_total_is_longer_than_a_screen(network: Network) -> None:
@@ -149,7 +152,7 @@ def test_no_total_is_longer_than_a_screen(network: Network) -> None:
         table = symbolic_table(report)
         shown = dict(totals(table))
         long = {name for name, law in shown.items() if len(law) > SCREEN}
-        assert long <= TOO_LONG.get(network.name, set())
+        assert long <= TOO_LONG.get(network.name.split("@")[0], set())
         definitions = [form.text().split(" = ", 1) for form in table.where]
         names = [name for name, _ in definitions]
         assert len(set(names)) == len(names)

@@ -112,6 +112,97 @@ def test_hrnet_is_pytorch_s(width: int) -> None:
     assert counts(analyze(f"hrnet_w{width}")) == counted(module, (1, 3, 224, 224))
 
 
+# YOLOv8, written in PyTorch once more.
+
+
+def conv_silu(i: int, o: int, k: int = 1, s: int = 1) -> Any:
+    return nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o), nn.SiLU())
+
+
+class Heard(nn.Module):  # type: ignore[misc]
+    """All steps of a chain, concatenated: C2f of bottlenecks, SPPF of poolings."""
+
+    def __init__(self, first: nn.Module, chain: Sequence[nn.Module], last: nn.Module) -> None:
+        super().__init__()
+        self.first, self.chain, self.last = first, nn.ModuleList(chain), last
+
+    def forward(self, x: Tensor) -> Tensor:
+        whole = self.first(x)
+        xs = [whole.chunk(2, 1)[1] if isinstance(self.chain[0], Pair) else whole]
+        for each in self.chain:
+            xs.append(each(xs[-1]))
+        return self.last(torch.cat([whole, *xs[1:]], 1))
+
+
+class Pair(nn.Module):  # type: ignore[misc]
+    def __init__(self, c: int, adds: bool) -> None:
+        super().__init__()
+        self.body, self.adds = nn.Sequential(conv_silu(c, c, 3), conv_silu(c, c, 3)), adds
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.adds else self.body(x)
+
+
+def c2f(i: int, o: int, times: int, adds: bool = False) -> nn.Module:
+    pairs = [Pair(o // 2, adds) for _ in range(times)]
+    return Heard(conv_silu(i, o), pairs, conv_silu(o + times * o // 2, o))
+
+
+class Yolo(nn.Module):  # type: ignore[misc]
+    def __init__(self, depth: float, width: float, most: int) -> None:
+        super().__init__()
+        c = [int(min(channels, most) * width) for channels in (64, 128, 256, 512, 1024)]
+        times = [max(round(number * depth), 1) for number in (3, 6, 6, 3)]
+        stages = zip(pairwise(c), times, strict=True)
+        self.stem, self.up = conv_silu(3, c[0], 3, 2), nn.Upsample(scale_factor=2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(conv_silu(i, o, 3, 2), c2f(o, o, k, adds=True)) for (i, o), k in stages
+        )
+        pools = [nn.MaxPool2d(5, 1, 2) for _ in range(3)]
+        self.pools = Heard(conv_silu(c[4], c[4] // 2), pools, conv_silu(2 * c[4], c[4]))
+        joined = (
+            (c[4] + c[3], c[3]),
+            (c[3] + c[2], c[2]),
+            (c[2] + c[3], c[3]),
+            (c[3] + c[4], c[4]),
+        )
+        self.joined = nn.ModuleList(c2f(i, o, times[0]) for i, o in joined)
+        self.down = nn.ModuleList(conv_silu(each, each, 3, 2) for each in c[2:4])
+        self.boxes = nn.ModuleList(self.tower(i, max(64, c[2] // 4), 64) for i in c[2:])
+        self.scores = nn.ModuleList(self.tower(i, max(c[2], 80), 80) for i in c[2:])
+        self.mean = nn.Conv2d(16, 1, 1, bias=False)
+
+    @staticmethod
+    def tower(i: int, c: int, o: int) -> nn.Module:
+        return nn.Sequential(conv_silu(i, c, 3), conv_silu(c, c, 3), nn.Conv2d(c, o, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        xs = [self.stem(x)]
+        for stage in self.stages:
+            xs.append(stage(xs[-1]))
+        p5 = self.pools(xs[-1])
+        p4 = self.joined[0](torch.cat([self.up(p5), xs[3]], 1))
+        fine = self.joined[1](torch.cat([self.up(p4), xs[2]], 1))
+        middle = self.joined[2](torch.cat([self.down[0](fine), p4], 1))
+        coarse = self.joined[3](torch.cat([self.down[1](middle), p5], 1))
+        levels = fine, middle, coarse
+        boxes = [f(level).flatten(2) for f, level in zip(self.boxes, levels, strict=True)]
+        scores = [f(level).flatten(2) for f, level in zip(self.scores, levels, strict=True)]
+        bins = torch.cat(boxes, 2).unflatten(1, (4, 16)).transpose(1, 2).softmax(1)
+        return self.mean(bins).squeeze(1), torch.cat(scores, 2).sigmoid()
+
+
+YOLO = {"n": (1 / 3, 0.25, 1024), "s": (1 / 3, 0.5, 1024), "m": (2 / 3, 0.75, 768)}
+YOLO |= {"l": (1, 1, 512), "x": (1, 1.25, 512)}
+
+
+@pytest.mark.parametrize("size", YOLO)
+def test_yolo_is_pytorch_s(size: str) -> None:
+    with torch.device("meta"):
+        module = Yolo(*YOLO[size])
+    assert counts(analyze(f"yolov8{size}")) == counted(module, (1, 3, 640, 640))
+
+
 class UNet(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()

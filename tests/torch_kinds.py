@@ -58,6 +58,12 @@ class Call:
         value = self.fields.get(name)
         return default if value is None else value
 
+    @property
+    def operands(self) -> Sequence[Any]:
+        """The inputs, and the number that stands for the last one."""
+        number = self.get("other")
+        return self.inputs if number is None else (*self.inputs, number)
+
     def run(self, module: nn.Module, *inputs: Tensor) -> Any:
         """A module at inference, on the first input where none is given."""
         self.learned += module.parameters()
@@ -75,6 +81,9 @@ class Call:
 
 
 Twin = Callable[[Call], Tensors]
+
+FREE = ("parameter", "constant", "full", "arange")
+"""The kinds that nothing enters."""
 
 TWINS: dict[str, Twin] = {}
 """Kind → what it does in PyTorch."""
@@ -108,6 +117,7 @@ MODULES: Mapping[str, Callable[..., nn.Module]] = {
     "dropout": nn.Dropout,
     "elu": nn.ELU,
     "flatten": nn.Flatten,
+    "fold": nn.Fold,
     "gelu": nn.GELU,
     "glu": nn.GLU,
     "hardshrink": nn.Hardshrink,
@@ -139,6 +149,7 @@ MODULES: Mapping[str, Callable[..., nn.Module]] = {
     "tanh": nn.Tanh,
     "tanhshrink": nn.Tanhshrink,
     "threshold": nn.Threshold,
+    "unfold": nn.Unfold,
     "upsample": nn.Upsample,
 }
 """The kinds whose fields are the arguments of one of PyTorch's modules."""
@@ -164,7 +175,7 @@ def over_axis(call: Call) -> Tensors:
     return result
 
 
-IMAGES_ONLY = {"crop", "pixel_shuffle", "pixel_unshuffle"}
+IMAGES_ONLY = {"crop", "unfold", "pixel_shuffle", "pixel_unshuffle"}
 
 
 def axes_of(kind: str) -> Sequence[int]:
@@ -586,27 +597,170 @@ def listed(value: Any) -> list[Any]:
 
 @twin("add")
 def add(call: Call) -> Tensors:
-    return sum(call.inputs[1:], call.x)
+    return sum(call.operands[1:], call.x)
 
 
 @twin("mul")
 def mul(call: Call) -> Tensors:
-    return prod(call.inputs[1:], start=call.x)
+    return prod(call.operands[1:], start=call.x)
 
 
 @twin("sub")
 def sub(call: Call) -> Tensors:
-    return torch.sub(*call.inputs)
+    return torch.sub(*call.operands)
 
 
 @twin("div")
 def div(call: Call) -> Tensors:
-    return torch.div(*call.inputs)
+    return torch.div(*call.operands)
 
 
-@twin("maximum")
-def maximum(call: Call) -> Tensors:
-    return torch.stack(torch.broadcast_tensors(*call.inputs)).amax(0)
+@twin("maximum", "minimum")
+def extremum(call: Call) -> Tensors:
+    numbers = [x if isinstance(x, Tensor) else torch.full((), x) for x in call.operands]
+    every = torch.stack(torch.broadcast_tensors(*numbers))
+    return every.amax(0) if call.kind == "maximum" else every.amin(0)
+
+
+FUNCTIONS = (
+    *("abs", "square", "log", "log2", "log10", "log1p", "erf", "sin", "cos", "tan", "asin", "acos"),
+    *("atan", "sinh", "cosh", "asinh", "acosh", "atanh", "exp", "exp2", "expm1", "sqrt", "rsqrt"),
+    *("reciprocal", "neg", "floor", "ceil", "round", "trunc", "sign"),
+)
+"""The kinds that are functions of one tensor in `torch`."""
+
+TESTS = ("logical_not", "isnan", "isinf", "isfinite")
+PAIRS = ("remainder", "atan2", "floor_divide", "pow")
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor")
+BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
+
+
+@twin(*FUNCTIONS, *TESTS, *PAIRS, *COMPARISONS, *BITWISE)
+def function(call: Call) -> Tensors:
+    """PyTorch's function of this name; truth values and integers go on as floating point."""
+    given = [x if isinstance(x, Tensor) else torch.full((), x) for x in call.operands]
+    if call.kind in BITWISE:
+        given = [x.long() for x in given]
+    result: Tensor = getattr(torch, call.kind)(*given)
+    return result.float()
+
+
+@twin("where")
+def where(call: Call) -> Tensors:
+    condition, one, other = call.inputs
+    return torch.where(condition.bool(), one, other)
+
+
+@twin("masked_fill")
+def masked_fill(call: Call) -> Tensors:
+    return call.x.masked_fill(call.inputs[1].bool(), call.get("value", 0))
+
+
+@twin("clamp")
+def clamp(call: Call) -> Tensors:
+    return torch.clamp(call.x, call.get("min"), call.get("max"))
+
+
+@twin("tril", "triu")
+def triangle(call: Call) -> Tensors:
+    if call.x.dim() < 2:
+        raise RefusedError("no matrix")
+    result: Tensor = getattr(torch, call.kind)(call.x, call.get("diagonal", 0))
+    return result
+
+
+@twin("cumsum", "cumprod")
+def cumulative(call: Call) -> Tensors:
+    result: Tensor = getattr(torch, call.kind)(call.x, call.get("dim", -1))
+    return result
+
+
+@twin("normalize")
+def normalize(call: Call) -> Tensors:
+    fields = {"p": call.get("p", 2), "eps": call.get("eps", 1e-12)}
+    return functional.normalize(call.x, dim=call.get("dim", 1), **fields)
+
+
+# Places, copies, patches.
+
+
+@twin("gather")
+def gather(call: Call) -> Tensors:
+    return torch.gather(call.x, call.get("dim"), call.inputs[1].long())
+
+
+@twin("index_select")
+def index_select(call: Call) -> Tensors:
+    return torch.index_select(call.x, call.get("dim"), call.inputs[1].long())
+
+
+@twin("scatter")
+def scatter(call: Call) -> Tensors:
+    x, index, source = call.inputs
+    if call.get("reduce", "none") == "add":
+        return torch.scatter_add(x, call.get("dim"), index.long(), source)
+    return torch.scatter(x, call.get("dim"), index.long(), source)
+
+
+@twin("sort")
+def sort(call: Call) -> Tensors:
+    values, places = torch.sort(call.x, call.get("dim", -1), call.get("descending", False))
+    return values, places.float()
+
+
+@twin("topk")
+def topk(call: Call) -> Tensors:
+    dim, largest = call.get("dim", -1), call.get("largest", True)
+    values, places = torch.topk(call.x, call.get("k"), dim, largest)
+    return values, places.float()
+
+
+@twin("one_hot")
+def one_hot(call: Call) -> Tensors:
+    """On the meta device torch looks at the indices; what it compares them with has the shape."""
+    return (call.x.unsqueeze(-1) == torch.arange(call.get("num_classes"), device="meta")).float()
+
+
+@twin("flip")
+def flip(call: Call) -> Tensors:
+    return torch.flip(call.x, listed(call.get("dims")))
+
+
+@twin("expand")
+def expand(call: Call) -> Tensors:
+    return call.x.expand(listed(call.get("shape")))
+
+
+@twin("tile")
+def tile(call: Call) -> Tensors:
+    return torch.tile(call.x, listed(call.get("dims")))
+
+
+@twin("repeat_interleave")
+def repeat_interleave(call: Call) -> Tensors:
+    return torch.repeat_interleave(call.x, call.get("repeats"), call.get("dim", 1))
+
+
+@twin("grid_sample")
+def grid_sample(call: Call) -> Tensors:
+    return functional.grid_sample(*call.inputs, **{"align_corners": False, **call.fields})
+
+
+@twin("full")
+def full(call: Call) -> Tensors:
+    return torch.full(listed(call.get("shape")), float(call.get("value", 0)), device="meta")
+
+
+@twin("arange")
+def arange(call: Call) -> Tensors:
+    bounds = (call.get("start", 0), call.get("end"), call.get("step", 1))
+    return torch.arange(*bounds, device="meta").float()
+
+
+@twin("missing")
+def missing(call: Call) -> Tensors:
+    """Torch has the operator, which we do not know: what leaves it has the shape that is said."""
+    return torch.empty(listed(call.get("shape")), device="meta")
 
 
 @twin("concat")
@@ -638,14 +792,21 @@ def spatial_axes(x: Tensor) -> list[int]:
     return list(range(2, x.dim()))
 
 
-@twin("mean", "sum", "amax")
+@twin("mean", "sum", "amax", "amin", "logsumexp", "var", "std", "vector_norm", "any", "all")
 def reduction(call: Call) -> Tensors:
-    reduce = getattr(call.x, call.kind)
-    result: Tensor = reduce(listed(call.get("dim")), keepdim=call.get("keepdim", False))
-    return result
+    reduce = getattr(torch, call.kind) if call.kind != "vector_norm" else torch.linalg.vector_norm
+    more = {"correction": call.get("correction", 1)} if call.kind in ("var", "std") else {}
+    first = [call.get("p", 2)] if call.kind == "vector_norm" else []
+    dim, keepdim = listed(call.get("dim")), call.get("keepdim", False)
+    result: Tensor = reduce(call.x, *first, dim=dim, keepdim=keepdim, **more)
+    return result.float()
 
 
-# Shapes.
+@twin("argmax", "argmin", "prod")
+def along_axis(call: Call) -> Tensors:
+    reduce = getattr(torch, call.kind)
+    result: Tensor = reduce(call.x, dim=call.get("dim"), keepdim=call.get("keepdim", False))
+    return result.float()
 
 
 @twin("drop_path", "stochastic_depth")

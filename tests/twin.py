@@ -17,14 +17,17 @@ import yaml
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.torch_kinds import TWINS, Call, Fields, RefusedError, Tensors, axes_of
+from tests.torch_kinds import FREE, TWINS, Call, Fields, RefusedError, Tensors, axes_of
 
 Shape = tuple[int, ...]
 
 
 # Expressions.
 
-WORDS = {"approximate", "equation", "mode", "nonlinearity", "padding_mode", "qk_norm"}
+WORDS = {
+    *("approximate", "equation", "mode", "nonlinearity", "operator", "padding_mode", "qk_norm"),
+    "reduce",
+}
 """Fields that are text and no expression."""
 
 Names = Mapping[str, Any]
@@ -40,6 +43,7 @@ def evaluate(value: Any, names: Names) -> Any:
         return value
     if value in names:
         return names[value]
+    value = re.sub(r"([A-Za-z_]\w*)\.(\d+)", r"\1[\2]", value)
     source = re.sub(r"\d+\.\d+", r"Fraction('\g<0>')", value)
     source = re.sub(r"(?<!/)/(?!/)", "/Fraction(1)/", source)
     try:
@@ -161,7 +165,7 @@ class Network:
 
     def layer(self, key: str, call: Call) -> Tensors:
         """Run one layer, and write down what it was."""
-        if call.kind not in ("parameter", "constant") and call.x.dim() not in axes_of(call.kind):
+        if call.kind not in FREE and call.x.dim() not in axes_of(call.kind):
             raise RefusedError("another number of axes than the kind's documentation says")
         before = self.counter.get_total_flops()
         result = TWINS[call.kind](call)
@@ -317,7 +321,7 @@ class Frame:
         return run(self, name, entry.fields, x) if run else self.block(entry, x)
 
     def layer(self, entry: Entry, name: str) -> Tensors:
-        sources = [] if entry.kind in ("parameter", "constant") else entry.sources
+        sources = [] if entry.kind in FREE else entry.sources
         inputs = self.entering(sources)
         before = inputs[0] if inputs else self.latest
         sizes = sizes_of(before if isinstance(before, Tensor) else None)
@@ -336,7 +340,7 @@ class Frame:
         call.is_trained = entry.is_trained
         result = self.network.layer(name, call)
         self.weights |= zip([name], call.learned, strict=False)
-        return result
+        return several(result) if type(result) is tuple else result
 
     def block(self, entry: Entry, x: Any) -> Any:
         """A kind of the spec's own: its parameters are all that it sees beside the constants."""
@@ -479,7 +483,8 @@ def use(frame: Frame, _: str, fields: Any, x: Any) -> Any:
     (shape,) = [spec["input"]] if isinstance(spec["input"], list) else spec["input"].values()
     pairs = zip(shape, x.shape, strict=True)
     sizes = {name: size for name, size in pairs if name in spec["symbols"]}
-    constants = constants_of(spec, variant, {**sizes, **fields.get("symbols", {})})
+    given = evaluate(fields.get("symbols", {}), {**frame.visible(), **frame.names})
+    constants = constants_of(spec, variant, {**sizes, **given})
     network, around = frame.network, (frame.network.blocks, frame.network.constants)
     network.blocks, network.constants = spec.get("blocks", {}), constants
     inner = Frame(network, {"input": x}, constants, None)
@@ -533,8 +538,13 @@ def constants_of(
         for name, value in symbols.items()
     }
     for name, value in ((spec.get("let") or {}) | changed.get("let", {})).items():
-        names[name] = evaluate(value, names)
+        names[name] = evaluate(exact(value), names)
     return names
+
+
+def exact(value: Any) -> Any:
+    """A decimal of YAML as the fraction that it says."""
+    return tidy(Fraction(str(value))) if isinstance(value, float) else value
 
 
 def opened(spec: Fields, variant: str | None = None) -> Frame:

@@ -10,12 +10,13 @@ class Options(NamedTuple):
 
     Attributes:
         inputs: the sizes of each input, as ``n, 3, h, w``; empty where the source says them itself.
-        vary: parameter of a factory → the values it is called with; each becomes a symbol.
+        vary: parameter of a factory → the values it is called with; of several it becomes a
+            symbol.
         partial: whether operators that no kind expresses are marked as missing, not refused.
     """
 
     inputs: tuple[str, ...] = ()
-    vary: Mapping[str, tuple[int | float, ...]] = MappingProxyType({})
+    vary: Mapping[str, tuple[int | float | str, ...]] = MappingProxyType({})
     partial: bool = False
 
 

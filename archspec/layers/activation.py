@@ -1,10 +1,10 @@
-"""Activation functions: no products; they work in place."""
+"""Functions of each element, activation functions among them: no products; in place."""
 
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal
 
-from archspec.fields import Expression, Integer, Real, Size, one, optional, required
-from archspec.layers.base import Layer, Torch, kind
+from archspec.fields import Expression, Integer, OptionalReal, Real, Size, one, optional, required
+from archspec.layers.base import Layer, Torch, kind, kinds_of
 from archspec.ranges import NOT_NEGATIVE, NOT_ZERO
 
 
@@ -187,3 +187,120 @@ class GLU(OverAxis):
 
     Source: Dauphin et al., ICML 2017; ``torch.nn.GLU``.
     """
+
+
+@kind("normalize")
+class Normalize(OverAxis):
+    """``x / max(‖x‖_p, eps)`` over one axis. Source: ``torch.nn.functional.normalize``."""
+
+    dim: Integer = optional(1, "the axis; counted from the end if negative")
+    p: Real = optional(2, "the exponent of the norm; no cost depends on it")
+    eps: Real = optional(1e-12, "the smallest divisor; no cost depends on it")
+
+
+CUMULATIVE = kinds_of(
+    OverAxis,
+    {
+        "cumsum": "``Σ_j≤i x_j`` along one axis.",
+        "cumprod": "``Π_j≤i x_j`` along one axis.",
+    },
+)
+
+
+@kind("tril")
+class LowerTriangle(Layer):
+    """``(…, m, k) → (…, m, k)``: 0 above a diagonal. Source: ``torch.tril``."""
+
+    diagonal: Integer = optional(
+        0, "which diagonal is the last that is kept; no cost depends on it"
+    )
+
+
+@kind("triu")
+class UpperTriangle(LowerTriangle):
+    """``(…, m, k) → (…, m, k)``: 0 below a diagonal. Source: ``torch.triu``."""
+
+
+@kind("clamp", elsewhere=("clip",))
+class Clamp(Activation):
+    """``min(max(x, min), max)``, of which one bound may be left out. Source: ``torch.clamp``."""
+
+    example: ClassVar[dict[str, object]] = {"min": 0}
+
+    min: OptionalReal = optional(None, "the smallest value")
+    max: OptionalReal = optional(None, "the largest value")
+
+
+class OfInput(Activation):
+    """A function whose derivative is one of its input."""
+
+
+class OfOutput(Activation):
+    """A function whose derivative follows from its value."""
+
+
+class Stepped(Activation):
+    """A function whose derivative is the same wherever it has one."""
+
+
+class Test(Activation):
+    """A truth value of each element, a byte."""
+
+
+FUNCTIONS = (
+    *kinds_of(
+        OfInput,
+        {
+            "abs": "``|x|``.",
+            "square": "``x²``.",
+            "log": "``ln x``.",
+            "log2": "``log_2 x``.",
+            "log10": "``log_10 x``.",
+            "log1p": "``ln(1 + x)``.",
+            "erf": "``2/√π·∫_0^x e^(−t²) dt``.",
+            "sin": "``sin x``.",
+            "cos": "``cos x``.",
+            "asin": "``arcsin x``.",
+            "acos": "``arccos x``.",
+            "atan": "``arctan x``.",
+            "sinh": "``(e^x − e^−x)/2``.",
+            "cosh": "``(e^x + e^−x)/2``.",
+            "asinh": "``ln(x + √(x² + 1))``.",
+            "acosh": "``ln(x + √(x² − 1))``.",
+            "atanh": "``ln((1 + x)/(1 − x))/2``.",
+        },
+    ),
+    *kinds_of(
+        OfOutput,
+        {
+            "exp": "``e^x``.",
+            "exp2": "``2^x``.",
+            "expm1": "``e^x − 1``.",
+            "sqrt": "``√x``.",
+            "rsqrt": "``1/√x``.",
+            "reciprocal": "``1/x``.",
+            "tan": "``tan x``, whose derivative is ``1 + tan² x``.",
+        },
+    ),
+    *kinds_of(
+        Stepped,
+        {
+            "neg": "``−x``.",
+            "floor": "``⌊x⌋``.",
+            "ceil": "``⌈x⌉``.",
+            "round": "The nearest integer, the even one of two.",
+            "trunc": "``x`` without what follows the point.",
+            "sign": "``−1``, ``0`` or ``1``.",
+            "bitwise_not": "Each bit the other.",
+        },
+    ),
+    *kinds_of(
+        Test,
+        {
+            "logical_not": "``x = 0``.",
+            "isnan": "``x ≠ x``.",
+            "isinf": "``|x| = ∞``.",
+            "isfinite": "``|x| < ∞``.",
+        },
+    ),
+)

@@ -105,6 +105,11 @@ class Layer(BaseModel):
         return found
 
     @property
+    def entering(self) -> tuple[int, int | None]:
+        """How many tensors enter it with these fields, at least and at most."""
+        return self.takes
+
+    @property
     def outputs(self) -> int:
         """The number of output tensors; known once the layer is resolved.
 
@@ -329,6 +334,24 @@ def kinds_per_axes(
         return base
 
     return register
+
+
+def kinds_of(base: type[Layer], table: Mapping[str, str]) -> tuple[type[Layer], ...]:
+    """Register kinds that have the fields of a class and differ in nothing but what they compute.
+
+    The name of each is that of PyTorch's function, too.
+
+    Args:
+        base: the class.
+        table: the kind's name → its formula, the first sentence of its docstring.
+    """
+    made = []
+    for name, formula in table.items():
+        text = f"{formula} Source: ``torch.{name}``."
+        title = name.title().replace("_", "")
+        derived = create_model(title, __base__=base, __doc__=text, __module__=base.__module__)
+        made.append(kind(name)(derived))
+    return tuple(made)
 
 
 def _plainly(name: str) -> str:

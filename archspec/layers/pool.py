@@ -3,8 +3,18 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from archspec.fields import Axes, CountPerAxis, Flag, OptionalPerAxis, PerAxis, optional, required
-from archspec.layers.base import Layer, kind, kinds_per_axes
+from archspec.fields import (
+    Axes,
+    CountPerAxis,
+    Flag,
+    Integer,
+    OptionalPerAxis,
+    PerAxis,
+    Real,
+    optional,
+    required,
+)
+from archspec.layers.base import Layer, kind, kinds_of, kinds_per_axes
 
 _SHAPES = (
     "``(n, c, l_i) → (n, c, l_o)``",
@@ -119,3 +129,53 @@ class Sum(Reduction):
 @kind("amax")
 class Amax(Reduction):
     """The maximum over some axes. Source: ``torch.amax``."""
+
+
+@kind("amin")
+class Amin(Reduction):
+    """The minimum over some axes. Source: ``torch.amin``."""
+
+
+@kind("vector_norm", elsewhere=("norm",))
+class Norm(Reduction):
+    """``(Σ |x|^p)^(1/p)`` over some axes. Source: ``torch.linalg.vector_norm``."""
+
+    p: Real = optional(2, "the exponent; no cost depends on it")
+
+
+class Spread(Reduction):
+    """How far apart the elements are."""
+
+    correction: Real = optional(1, "taken from the divisor; no cost depends on it")
+
+
+class Truths(Reduction):
+    """A truth value of many, a byte."""
+
+
+class AlongAxis(Layer):
+    """``(…, l, …) → (…)``: one axis becomes one number, and goes."""
+
+    example: ClassVar[dict[str, object]] = {"dim": 1}
+
+    dim: Integer = required("the axis")
+    keepdim: Flag = optional(False, "whether it stays, with extent 1")
+
+
+class Place(AlongAxis):
+    """``(…, l, …) → (…)``: a place on an axis, 8 bytes; the axis goes."""
+
+
+kinds_of(Spread, {"var": "``Σ (x − mean)²/(l − correction)``.", "std": "The root of `var`."})
+kinds_of(Truths, {"any": "True where one is.", "all": "True where every one is."})
+kinds_of(Place, {"argmax": "The place of the largest.", "argmin": "The place of the smallest."})
+
+
+@kind("logsumexp")
+class LogSumExp(Reduction):
+    """``ln Σ e^x`` over some axes. Source: ``torch.logsumexp``."""
+
+
+@kind("prod")
+class Product(AlongAxis):
+    """``Π x`` over one axis. Source: ``torch.prod``."""

@@ -119,6 +119,15 @@ class Analysis(MetricForms):
         """The layers in order."""
         return tuple(counted.layer for counted in self.counted)
 
+    @cached_property
+    def missing(self) -> dict[str, list[str]]:
+        """The operators of which nothing but a shape is known → the layers that stand for them."""
+        found: dict[str, list[str]] = {}
+        for layer in self.layers:
+            if layer.cost.missing:
+                found.setdefault(layer.cost.missing, []).append(layer.node.path)
+        return found
+
     @property
     def can_be_fused(self) -> bool:
         """Return whether a layer has attention whose implementation bounds depend on."""

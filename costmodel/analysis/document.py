@@ -18,6 +18,7 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr
@@ -327,6 +328,69 @@ def _labelled(block: Block) -> Iterator[tuple[Cell, ...]]:
         yield from block.entries
 
 
+STANDING = frozenset(
+    ("at", "assuming", "types", "device", "compute alone", "training", "attention", "page")
+)
+"""The labels of the notes on what numbers depend on, beside conditions and convention."""
+
+
+class Frame(NamedTuple):
+    """The form that is asked of an answer on a page.
+
+    Attributes:
+        label: the name by which a page in LaTeX or reStructuredText refers to its table.
+        environment: what is around a table in LaTeX: ``table``, ``longtable``, or ``tabular``.
+        notes: ``full``, ``short`` (without those of `STANDING`), or ``none``.
+    """
+
+    label: str = ""
+    environment: Literal["table", "longtable", "tabular"] = "table"
+    notes: Literal["full", "short", "none"] = "full"
+
+    def kept(self, block: "Block", *, has_table: bool) -> "Block | None":
+        """Return a part of a document with the notes that are asked for; None where none is left.
+
+        Without any, what stands beside the convention goes with it, if there is a table to read.
+        """
+        if self.notes == "full" or not isinstance(block, Entries):
+            return block
+        labels = [entry.label for entry in block.entries]
+        if self.notes == "none" and has_table and "convention" in labels:
+            return None
+        left = STANDING | {"convention", "valid when"} if self.notes == "none" else STANDING
+        of = ""
+        entries: list[LabelledValue] = []
+        for entry in block.entries:
+            of = entry.label or of
+            entries += [entry] * (of not in left)
+        return block._replace(entries=tuple(entries)) if entries else None
+
+
+UNFRAMED = Frame()
+"""A float in LaTeX, and all notes."""
+
+
+class Gap(NamedTuple):
+    """The operators that are missing in a network.
+
+    Attributes:
+        note: a sentence that says so.
+        operators: operator → the paths of the layers that stand for it.
+    """
+
+    note: str
+    operators: Mapping[str, list[str]]
+
+
+def _blocks_with(gaps: tuple[Gap, ...], blocks: Callable[[], Iterator[Block]]) -> Iterator[Block]:
+    yield from blocks()
+    yield from (Line(gap.note, "bold") for gap in gaps)
+
+
+def _data_with(gaps: tuple[Gap, ...], data: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return {**data(), "missing": {gap.note: dict(gap.operators) for gap in gaps}}
+
+
 @dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
@@ -342,6 +406,8 @@ class Document(Tabular):
         errors: what of the question could not be answered; the command's exit status is 2.
         messages: what is told beside the answer, on stderr.
         study: what a plot of it shows, where there is one.
+        frame: what is asked of its form on a page.
+        gaps: what is missing in the networks that it is about; blocks, data and program say it.
     """
 
     title: str
@@ -354,6 +420,15 @@ class Document(Tabular):
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
     study: Any = None
+    frame: Frame = UNFRAMED
+    gaps: tuple[Gap, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Let whatever it shows end with what is missing."""
+        for name, end in (("blocks", _blocks_with), ("data", _data_with)) if self.gaps else ():
+            made = getattr(self, name)
+            if getattr(made, "func", None) is not end:  # else it was replaced beside others
+                object.__setattr__(self, name, partial(end, self.gaps, made))
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
@@ -391,8 +466,10 @@ class Document(Tabular):
         Args:
             lists: whether the rows of a listed table are shown where it has a total.
         """
-        note = ""
-        for block in self.blocks():
+        note, blocks = "", list(self.blocks())
+        has_table = any(isinstance(block, Table) for block in blocks)
+        kept = (self.frame.kept(block, has_table=has_table) for block in blocks)
+        for block in (block for block in kept if block is not None):
             if isinstance(block, Entries) and note:
                 block = block._replace(entries=(LabelledValue("depth", note), *block.entries))
                 note = ""
@@ -412,7 +489,8 @@ class Document(Tabular):
         """
         if self.program is None:
             raise SpecError("there is no function to export here", hint="archcost SPEC has them")
-        return self.program(language)
+        made = self.program(language)
+        return made._replace(title="; ".join([made.title, *(gap.note for gap in self.gaps)]))
 
 
 @overload

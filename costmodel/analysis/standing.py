@@ -1,10 +1,12 @@
 """The notes below every report: values, conditions, types, device, convention."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Note
+from costmodel.analysis.document import Block, Document, Gap, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
@@ -96,12 +98,50 @@ def document_of(
 ) -> Document:
     """Return the document of a network, with its name and source (see `Document`)."""
     graph = analysis.graph
-    return Document(graph.title, blocks, data, graph.source or "", **more)
+    return marked(Document(graph.title, blocks, data, graph.source or "", **more), [analysis])
+
+
+def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
+    """Return a document that says which operators are missing in the networks that it is about.
+
+    Every document about a network is made by this, so that no number of it stands without that.
+
+    Args:
+        document: what is said of the networks.
+        analyses: the networks.
+    """
+    gaps = tuple({gap.note: gap for gap in map(gap_of, analyses) if gap}.values())
+    return replace(document, gaps=gaps) if gaps else document
+
+
+def gap_of(analysis: Analysis) -> Gap | None:
+    """Return what is missing in a network; None where nothing is."""
+    if not analysis.missing:
+        return None
+    names, count = ", ".join(analysis.missing), sum(map(len, analysis.missing.values()))
+    what = "1 operator is missing" if count == 1 else f"{count} operators are missing"
+    note = f"{analysis.graph.title}: {what}: {names}; totals are lower bounds"
+    return Gap(note, analysis.missing)
+
+
+def require_whole(analysis: Analysis) -> Analysis:
+    """Return the analysis, of which an exact number is to be compared with a published one.
+
+    Raises:
+        SpecError: an operator is missing, so that its totals are lower bounds.
+    """
+    gap = gap_of(analysis)
+    if gap is not None:
+        raise SpecError(gap.note, hint="only the numbers of a whole network are compared")
+    return analysis
 
 
 def warnings_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
-    """Return the messages on what specs say without effect."""
-    return tuple(f"warning: {warning}" for analysis in analyses for warning in analysis.warnings)
+    """Return the messages on what specs say without effect, and on what they lack."""
+    listed = list(analyses)
+    found = (f"warning: {warning}" for analysis in listed for warning in analysis.warnings)
+    gaps = filter(None, map(gap_of, listed))
+    return (*found, *(f"warning: {gap.note}" for gap in gaps))
 
 
 def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:

@@ -9,10 +9,12 @@ class Command(NamedTuple):
     Attributes:
         module: the module of this package with the function of the command's name.
         group: the group of commands among which help lists it.
+        function: the function's name, where it is another than the command's.
     """
 
     module: str
     group: str
+    function: str = ""
 
 
 LOOK, COMPARE, MANY, DOCUMENTS = "Look at a network", "Compare", "Many points", "Documents"
@@ -24,6 +26,7 @@ COMMANDS = {
     "table": Command("tables", COMPARE),
     "sweep": Command("sweeps", MANY),
     "docs": Command("documents", DOCUMENTS),
+    "import": Command("imports", DOCUMENTS, "import_source"),
     "schema": Command("documents", DOCUMENTS),
     "init": Command("first", DOCUMENTS),
     "completion": Command("completion", DOCUMENTS),

@@ -14,6 +14,7 @@ from costmodel.cli import COMMANDS, GROUPS
 from costmodel.cli.commands import command_of
 from costmodel.cli.misuse import misuse
 from costmodel.cli.networks import report
+from costmodel.cli.sources import with_sources
 from costmodel.cli.tell import tell
 from costmodel.studies import QUESTIONS
 
@@ -69,8 +70,8 @@ app.default(report)
 _GROUPS = {name: Group(name, sort_key=i) for i, name in enumerate(GROUPS)}
 """The groups of commands; those that have no place behind these."""
 
-for name, (module, group) in COMMANDS.items():
-    app.command(f"{__package__}.{module}:{name}", name=name, group=_GROUPS[group])
+for name, (module, group, function) in COMMANDS.items():
+    app.command(f"{__package__}.{module}:{function or name}", name=name, group=_GROUPS[group])
 
 
 def find_command(name: str) -> bool:
@@ -105,7 +106,7 @@ def run(words: list[str]) -> Any:
     if words[0] == "help":
         words = [*words[1:], "--help"]
     console = _help_console() if asks_for_help(words) else None
-    words = list(map(_with_input, words))
+    words = with_sources(list(map(_with_input, words)))
     require_command(words)
     try:
         return app(words, console=console)

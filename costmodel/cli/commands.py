@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from cyclopts import Parameter
 
 from costmodel.cli.options import (
+    UNFRAMED,
     WHOLE,
     Depth,
     Format,
+    Framing,
     Given,
     Metrics,
     Order,
@@ -53,6 +55,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         *words: Any,
         format: str = "table",  # noqa: A002 - the option's name
         plot: str | None = None,
+        framing: Framing = UNFRAMED,
         **values: Any,
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
@@ -66,7 +69,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         def answer(*network: Any) -> "tuple[Document, str, Drawing | None]":
             document = question.ask(*network, **answers)
             given.require_none(question.without, question.name)
-            return document, render(document), draw(document)
+            return document, render(framing.around(document, format)), draw(document)
 
         if not has_analysis:
             return _printed(*answer(*words))
@@ -118,6 +121,7 @@ def _declare(
     if question.plot:
         others.append(_option("plot", PlotFile, None))
     others.append(_option("format", Format, "table"))
+    others.append(_option("framing", Framing, UNFRAMED))
     if has_spec:
         words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
     if given is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from archspec import SpecError, load
 from archspec.document import read_document
 from archspec.errors import find_named
+from archspec.importers import TORCH
 from archspec.zoo import SUFFIXES, find_spec, zoo
 from costmodel import studies
 from costmodel.cli import COMMANDS
@@ -149,7 +150,7 @@ def symbols(before: Sequence[str]) -> Iterator[str]:
     """Yield the symbols of the specs in a command line."""
     for word in before:
         with suppress(SpecError):
-            yield from load(word).header.symbols
+            yield from () if word.startswith(TORCH) else load(word).header.symbols
 
 
 def _option(command: str, before: Sequence[str], word: str) -> Iterable[str] | None:

@@ -27,6 +27,13 @@ Root = Annotated[
 ]
 
 
+LEFT_OVER = (
+    "it stands in code by its indentation, in a paragraph, or is of another kind of page; "
+    "a fence shows one on purpose"
+)
+"""The reasons why a marker is none."""
+
+
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     """Fill pages between <!-- archcost: COMMAND --> and <!-- /archcost -->.
 
@@ -40,13 +47,15 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
         raise SpecError(f"--root {root} is no folder")
     changes = refreshed(pages, run_marker, Path(root) if root is not None else None)
     stale = [change for change in changes if change.is_stale]
+    for place in (place for change in changes for place in change.left_over):
+        tell(f"warning: {place}: this looks like a marker, and is left as it is; {LEFT_OVER}")
     if check:
         for change in stale:
             print(visible(change.diff(), keep="\n\t"), end="")
     else:
         write(changes)
     for change in stale:
-        count = f"{change.stale} of {change.markers} markers " if change.markers else ""
+        count = f"{len(change.stale)} of {change.markers} markers " if change.markers else ""
         done = "stale" if check else "refreshed" if change.markers else "written"
         tell(f"{change.path}: {count}{done}")
     if not stale:

@@ -9,9 +9,11 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.cli.misuse import require_files
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    UNFRAMED,
     WHOLE,
     Depth,
     Format,
+    Framing,
     Given,
     Metrics,
     Specs,
@@ -61,6 +63,7 @@ def report(
     depth: Depth = None,
     ranking: TopLayers = UNRANKED,
     format: Format = "table",  # noqa: A002 - the option's name
+    framing: Framing = UNFRAMED,
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:
@@ -78,21 +81,38 @@ def report(
             by = ranking.by or "macs"
             return Report(analysis, chosen(metric), symbolic, depth, ranking.top, by)
 
-        _print_report(spec[0], shown, given, format, symbolic=symbolic or format == "json")
+        _print_report(spec[0], shown, given, format, framing, symbolic=symbolic)
     elif depth is not None or ranking.top is not None:
         option = "depth" if ranking.top is None else "top"
         raise SpecError(f"--{option} is of one network, and these are several")
     else:
-        table(spec, symbolic=symbolic, metric=metric, format=format, layout=layout, given=given)
+        table(
+            spec,
+            symbolic=symbolic,
+            metric=metric,
+            format=format,
+            framing=framing,
+            layout=layout,
+            given=given,
+        )
 
 
 def _print_report(
-    spec: str, shown: "Callable[[Analysis], Report]", given: Given, form: str, *, symbolic: bool
+    spec: str,
+    shown: "Callable[[Analysis], Report]",
+    given: Given,
+    form: str,
+    framing: Framing,
+    *,
+    symbolic: bool,
 ) -> None:
     """Print the report of one network."""
     from costmodel.render import find_renderer
     from costmodel.studies.report_document import document
 
     render = find_renderer(form)
-    made = given.worked_out(spec, lambda net: render(document(shown(net))), symbolic=symbolic)
-    print(made, end="")
+
+    def made(analysis: Analysis) -> str:
+        return render(framing.around(document(shown(analysis)), form))
+
+    print(given.worked_out(spec, made, symbolic=symbolic or form == "json"), end="")

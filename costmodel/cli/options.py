@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter, Token
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, find_named
 from costmodel.algebra.sums import NoClosedFormError
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze
@@ -18,13 +18,21 @@ from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.scenario.settings import to_rational
 
+if TYPE_CHECKING:
+    from costmodel.analysis.document import Document
+
 _T = TypeVar("_T")
 
 OF_THE_SPEC = ("set_", "assume", "convention")
 """The fields of `Given` that no scenario has."""
 
 
-Spec = Annotated[str, Parameter(help="A name of the zoo, a path, or - for stdin; NAME@VARIANT.")]
+SOURCES = "torch:MODULE:FACTORY with --input, *.onnx and config.json, as archcost import has them"
+
+Spec = Annotated[
+    str,
+    Parameter(help=f"A name of the zoo, a path, or - for stdin; NAME@VARIANT; {SOURCES}."),
+]
 Specs = Annotated[
     list[str],
     Parameter(help="Names of the zoo, paths, patterns as 'specs/*.yaml'; NAME@VARIANT or NAME@*."),
@@ -130,6 +138,75 @@ def unwrapped(text: str) -> str:
 def _joined(entry: re.Match[str]) -> str:
     first, *others = entry[0].removeprefix("\n").split("\n")
     return "\n" + " ".join((first, *map(str.strip, others)))
+
+
+OF_LATEX = ("latex", "tex")
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/+-]*")
+"""A name by which a page can refer to a table, in LaTeX and reStructuredText."""
+
+
+@options
+@dataclass(frozen=True)
+class Framing:
+    """The form of an answer on a page.
+
+    Attributes:
+        caption: What stands above a table, in place of its title.
+        label: The name by which a page refers to the table (latex, rst), as tab:alexnet.
+        longtable: A table that goes on over pages (latex).
+        tabular: The bare table, for a float of your own (latex).
+        notes: The notes below: full; short, which are conditions and convention; none.
+    """
+
+    caption: str = ""
+    label: str = ""
+    longtable: bool = False
+    tabular: bool = False
+    notes: str | None = None
+
+    def around(self, document: "Document", form: str) -> "Document":
+        """Return a document in the form that is asked for.
+
+        Raises:
+            SpecError: its format has no such form, or there is none.
+        """
+        from costmodel.analysis.document import Frame
+
+        if self == UNFRAMED:
+            return document
+        self._require(form)
+        notes = find_named("notes", self.notes or ("none" if self.tabular else "full"), NOTES)
+        title = self.caption or document.title
+        if self.label and not (title and not self.tabular):
+            raise SpecError(f"--label {self.label} is of a table with a caption", hint="--caption")
+        frame = Frame(self.label, notes=notes)
+        if self.longtable or self.tabular:
+            frame = frame._replace(environment="longtable" if self.longtable else "tabular")
+        return replace(document, title=title, frame=frame)
+
+    def _require(self, form: str) -> None:
+        if (self.longtable or self.tabular) and form not in OF_LATEX:
+            option = "--longtable" if self.longtable else "--tabular"
+            raise SpecError(f"{option} is of LaTeX", hint="--format latex")
+        if self.longtable and self.tabular:
+            raise SpecError("--longtable and --tabular are two forms", hint="leave one out")
+        if self.label and form not in (*OF_LATEX, "rst"):
+            hint = "--format latex, or rst"
+            raise SpecError(f"--label {self.label} is of LaTeX and reStructuredText", hint=hint)
+        if self.label and not LABEL.fullmatch(self.label):
+            hint = "letters, digits and : . _ / + - make one, as tab:alexnet"
+            raise SpecError(f"--label {self.label} is no label", hint=hint)
+
+
+UNFRAMED = Framing()
+"""The title of the question, a float in LaTeX, all notes."""
+
+NOTES: dict[str, Literal["full", "short", "none"]] = {
+    "full": "full",
+    "short": "short",
+    "none": "none",
+}
 
 
 @options

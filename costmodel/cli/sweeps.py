@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from archspec.errors import SpecError
 from archspec.fields import shortened
+from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
-from costmodel.cli.tell import tell
+from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
 if TYPE_CHECKING:
@@ -235,8 +236,7 @@ def _carry_out(
 def _warn(study: "Sweep") -> None:
     """Tell on stderr what the specs say without effect."""
     analyses = filter(None, (case.typical for case in study.cases))
-    for text in dict.fromkeys(str(each) for one in analyses for each in one.warnings):
-        tell(f"warning: {text}")
+    tell_all(dict.fromkeys(warnings_of(analyses)))
 
 
 def _tell(study: "Sweep", form: str, output: str | None) -> None:

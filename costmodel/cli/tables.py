@@ -6,8 +6,10 @@ from typing import Annotated
 from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    UNFRAMED,
     WHOLE,
     Format,
+    Framing,
     Given,
     Metrics,
     Specs,
@@ -28,14 +30,12 @@ class Layout:
         unit: Show a metric in a unit, as macs=M memory_peak=MiB.
         digits: Digits after the point of numbers with a unit; else 2.
         sort: Columns to sort by, as macs, or macs:desc; else as they come.
-        caption: What stands above a table of networks.
     """
 
     columns: list[str] | None = None
     unit: list[str] | None = None
     digits: Annotated[int | None, WHOLE] = None
     sort: list[str] | None = None
-    caption: str = ""
 
 
 PLAIN = Layout()
@@ -63,6 +63,7 @@ def table(
     symbolic: Symbolic = False,
     metric: Metrics = None,
     format: Format = "table",  # noqa: A002 - the option's name
+    framing: Framing = UNFRAMED,
     layout: Layout = PLAIN,
     given: Given = NOTHING_GIVEN,
 ) -> None:
@@ -81,5 +82,6 @@ def table(
     columns, units, sort = (
         tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
     )
-    choice = TableOptions(chosen(metric), columns, units, sort, layout.digits, layout.caption)
-    print(render(tabulate(specs, choice, given.setup, symbolic=symbolic).document), end="")
+    choice = TableOptions(chosen(metric), columns, units, sort, layout.digits, framing.caption)
+    made = tabulate(specs, choice, given.setup, symbolic=symbolic).document
+    print(render(framing.around(made, format)), end="")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archspec.errors import SpecError
 from archspec.expressions import ExpressionError
 from archspec.files import target_of
+from archspec.importers import TORCH
 from archspec.zoo import STDIN, find_spec
 from costmodel.docs.files import DATA
 from costmodel.docs.markers import Marker
@@ -27,8 +28,14 @@ WRITTEN = {FIGURE: SUFFIXES, "output": DATA}
 WARNING = "archcost: warning: "
 """The beginning of a line on stderr that is passed on: a warning about a spec."""
 
-FORBIDDEN = ("completion", "docs", "init")
+FORBIDDEN = ("completion", "docs", "import", "init")
 """The commands that cannot stand in a marker."""
+
+PROVING = ("check", "prove")
+"""The commands that fail in a marker where what they look at does not hold.
+
+What others find, as a network that does not fit, is what a page may say.
+"""
 
 COLUMNS = "80"
 """The width of the terminal that commands find."""
@@ -83,9 +90,11 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     if any(find_spec(word)[0] == STDIN for word in marker.words):
         raise SpecError("a marker reads no standard input")
+    if any(word.startswith(TORCH) for word in marker.words):
+        raise SpecError("a marker runs nobody's code, as that of a factory of modules")
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as messages:
         made, form = run(marker.words, scratch.place)
-    if isinstance(made, int) and made:
+    if isinstance(made, int) and made and marker.words[0] in PROVING:
         hint = f"{marker.command} says why"
         raise SpecError(f"the command fails, with exit status {made}", hint=hint)
     for line in messages.getvalue().splitlines():

@@ -2,17 +2,24 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
-from costmodel.docs.styles import LATEX, MARKDOWN, Style
+from costmodel.docs.code import Shown, hidden_within, shown_lines
+from costmodel.docs.styles import HTML, LATEX, MARKDOWN, RST, Style
 
 BOM = "\ufeff"
 """The byte order mark that some editors put before a text; it is kept where it is."""
 
+_ITEM = re.compile(r"[-+*]|\d{1,9}[.)]")
+"""The sign of an item, which stands on its first line only."""
 
-_VERBATIM = re.compile(r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted|comment)\}")
+_NAMED = re.compile(r"\s*\|(?P<name>[^|\s](?:[^|]*[^|\s])?)\|")
+"""The name of a substitution before a command: the form within lines of reStructuredText."""
+
+_LOOSE = re.compile(r"<!--\s*archcost\s*:|%\s*archcost\s*:|^\s*\.\.\s*archcost\s*:|\\archcost\s*\{")
+"""What a person may have meant as a marker, in whatever style of page."""
 
 
 class Marker(NamedTuple):
@@ -25,6 +32,9 @@ class Marker(NamedTuple):
         first: the number of the first line between the comments, from 0.
         last: the number of the line that ends it.
         newline: how the line that begins it ends.
+        around: what each line between begins with: indentation, signs of quotes.
+        within: where its text begins and ends within the line ``first``, if it stands in a line.
+        name: the name of the substitution that it defines, or ''.
     """
 
     style: Style
@@ -33,11 +43,29 @@ class Marker(NamedTuple):
     first: int
     last: int
     newline: str
+    around: str = ""
+    within: tuple[int, int] | None = None
+    name: str = ""
 
     @property
     def command(self) -> str:
         """The command line as a person writes it."""
         return shlex.join(("archcost", *self.words))
+
+    def text_in(self, lines: Sequence[str]) -> str:
+        """Return the text between its comments."""
+        if self.within:
+            return lines[self.first][slice(*self.within)]
+        return "".join(lines[self.first : self.last])
+
+    def fill(self, lines: list[str], text: str) -> None:
+        """Put a text between its comments; of those in a line the last must be filled first."""
+        if self.within:
+            start, end = self.within
+            line = lines[self.first]
+            lines[self.first] = line[:start] + text + line[end:]
+        else:
+            lines[self.first : self.last] = [text]
 
 
 def lines_of(text: str) -> list[str]:
@@ -53,62 +81,126 @@ def find_markers(lines: list[str], styles: tuple[Style, ...], file: str) -> list
         SpecError: one has no end, no beginning, no command, or holds another.
     """
     texts, markers = [bare(line) for line in lines], list[Marker]()
-    code = code_lines(texts, styles)
+    shown = shown_lines(texts, styles)
     opened: Marker | None = None
     for number, text in enumerate(texts):
         style = looks_like_marker(text, styles)
-        if style is None or (opened is None and number in code):
-            continue
-        origin = Origin(file, number + 1, len(text) - len(text.lstrip()) + 1)
         if opened is None:
-            newline = "\r\n" if lines[number].endswith("\r\n") else "\n"
-            opened = _begun(style, text, origin, newline)
-            continue
-        _check_end(opened, style, text, origin)
-        markers.append(opened._replace(last=number))
-        opened = None
-        if number in code:  # what stands between the comments begins code that it does not end
-            code = code_lines([""] * (number + 1) + texts[number + 1 :], styles)
+            origin = Origin(file, number + 1, 1)
+            if style is None or not _is_alone(text, style):
+                found = _inline(texts, number, styles, shown, origin)
+                markers += [_behind_mark(each, lines[number]) for each in found]
+            elif _may_stand(number, style, shown):
+                newline = "\r\n" if lines[number].endswith("\r\n") else "\n"
+                opened = _begun(style, text, _at(origin, text, style), newline)
+        elif style is not None:
+            _check_end(opened, style, text, _at(Origin(file, number + 1, 1), text, style))
+            markers.append(opened._replace(last=number))
+            opened = None
+            if shown.is_code(number):  # what stands between begins code that it does not end
+                shown = shown_lines([""] * (number + 1) + texts[number + 1 :], styles)
     if opened is not None:
         raise SpecError("a marker without an end", hint=_hint(opened), origin=opened.origin)
     return markers
 
 
-def code_lines(texts: list[str], styles: tuple[Style, ...]) -> frozenset[int]:
-    """Return the numbers of the lines, from 0, in which a marker is a text like any other.
+def left_over(lines: list[str], markers: Sequence[Marker], styles: tuple[Style, ...]) -> list[int]:
+    """Return the numbers of lines, from 0, with what looks like a marker and is none.
 
-    In Markdown these are the fences (CommonMark 0.31, section 4.5), in LaTeX the environments that
-    print what they hold. Code of reStructuredText is indented, as no marker is.
+    What a fence, a verbatim environment, a literal block or code in a line shows is meant so.
     """
-    if MARKDOWN in styles:
-        return frozenset(_fenced(texts))
-    return frozenset(_verbatim(texts) if LATEX in styles else ())
+    texts = [bare(line) for line in lines]
+    found = [number for number, text in enumerate(texts) if _LOOSE.search(text)]
+    filled = {m.first if m.within else n for m in markers for n in range(m.first - 1, m.last)}
+    blank = ["" if number in filled else text for number, text in enumerate(texts)]
+    shown = shown_lines(blank, styles) if found else Shown()
+    return [
+        number
+        for number in found
+        if number not in filled | shown.code and _is_left(blank, number, styles)
+    ]
 
 
-def _fenced(texts: list[str]) -> Iterator[int]:
-    if not any("```" in text or "~~~" in text for text in texts):
+def _behind_mark(marker: Marker, line: str) -> Marker:
+    """Return a marker within a line, counted with the byte order mark that may stand before it."""
+    if marker.within is None or not line.startswith(BOM):
+        return marker
+    start, end = marker.within
+    return marker._replace(within=(start + len(BOM), end + len(BOM)))
+
+
+def _is_left(texts: Sequence[str], number: int, styles: tuple[Style, ...]) -> bool:
+    found = _LOOSE.search(texts[number])
+    hidden = hidden_within(texts, number) if MARKDOWN in styles else []
+    return found is not None and not any(a <= found.start() < b for a, b in hidden)
+
+
+def _is_alone(text: str, style: Style) -> bool:
+    """Return whether a comment of a marker is all that stands on a line."""
+    rest = text[_begins(text, style) :]
+    return bool(style.begin.fullmatch(rest) or style.end.fullmatch(rest))
+
+
+def _may_stand(number: int, style: Style, shown: Shown) -> bool:
+    is_block = style is not MARKDOWN or shown.comments is None or number in shown.comments
+    return is_block and not shown.is_code(number)
+
+
+def _begins(text: str, style: Style) -> int:
+    found = style.around.match(text)
+    return found.end() if found else 0
+
+
+def _at(origin: Origin, text: str, style: Style) -> Origin:
+    return origin._replace(column=_begins(text, style) + 1)
+
+
+def _inline(
+    texts: Sequence[str], number: int, styles: tuple[Style, ...], shown: Shown, origin: Origin
+) -> Iterator[Marker]:
+    """Yield the markers within a line.
+
+    Raises:
+        SpecError: one has no end in it, or no beginning.
+    """
+    text = texts[number]
+    if "archcost" not in text or shown.is_code(number):
         return
-    from markdown_it import MarkdownIt
+    hidden = hidden_within(texts, number) if {MARKDOWN, HTML} & {*styles} else []
+    for style in styles:
+        end = 0
+        while opening := style.opens.search(text, end):
+            start, end = opening.span()
+            if any(a <= start < b for a, b in hidden):
+                continue
+            place = origin._replace(column=start + 1)
+            part = style.inline.match(text, start)
+            if part is None:
+                raise _no_marker(style, place)
+            command, (after, end) = part["command"], (part.end("command"), part.span()[1])
+            column = after - len(command.lstrip()) + 1
+            spot = origin._replace(column=column)
+            words = _words(command, place, spot)
+            yield Marker(style, words, spot, number, number, "\n", within=part.span("text"))
 
-    parser = MarkdownIt("commonmark").disable("inline")
-    for token in parser.parse("\n".join(text.replace("\r", " ") for text in texts)):
-        if token.type == "fence" and token.map:
-            yield from range(*token.map)
 
-
-def _verbatim(texts: Iterable[str]) -> Iterator[int]:
-    end = ""
-    for number, text in enumerate(texts):
-        if not end and (match := _VERBATIM.search(text)):
-            end = f"\\end{{{match[1]}}}"
-        if end:
-            yield number
-        end = "" if end in text else end
+def _no_marker(style: Style, place: Origin) -> SpecError:
+    own = style.comment("archcost: SPEC").strip()
+    inline = (
+        r"\archcost{value SPEC --metric params}{}"
+        if style is LATEX
+        else "<!-- archcost: value SPEC --metric params --><!-- /archcost -->"
+    )
+    return SpecError(
+        "this is no marker; one stands alone on its line, or begins and ends within one line",
+        hint=f"as in {own}, or {inline}",
+        origin=place,
+    )
 
 
 def looks_like_marker(text: str, styles: tuple[Style, ...]) -> Style | None:
     """Return the style in which a line begins or ends a marker, or is meant to."""
-    return next((style for style in styles if style.marker.match(text)), None)
+    return next((s for s in styles if s.marker.match(text, _begins(text, s))), None)
 
 
 def bare(line: str) -> str:
@@ -118,19 +210,19 @@ def bare(line: str) -> str:
 
 def _begun(style: Style, text: str, origin: Origin, newline: str) -> Marker:
     """Return the marker that a line begins; its end is not known yet."""
-    if style.end.fullmatch(text):
-        raise SpecError("the end of a marker that does not begin", origin=origin)
-    match = style.begin.fullmatch(text)
+    start = _begins(text, style)
+    match = style.begin.fullmatch(text, start)
     if match is None:
-        raise SpecError(
-            "this is no marker; one stands alone on its line",
-            hint=f"as in {style.comment('archcost: SPEC').strip()}",
-            origin=origin,
-        )
-    written = match["command"]
+        raise SpecError("the end of a marker that does not begin", origin=origin)
+    written, name = match["command"], ""
     place = origin._replace(column=match.start("command") + 1)
+    if style is RST and (named := _NAMED.match(written)):
+        name, written = named["name"], written[named.end() :]
+        place = place.shifted(named.end())
     place = place.shifted(len(written) - len(written.lstrip()))
-    return Marker(style, _words(written, origin, place), place, origin.line, origin.line, newline)
+    around = _ITEM.sub(lambda sign: " " * len(sign[0]), text[:start])
+    words = _words(written, origin, place)
+    return Marker(style, words, place, origin.line, origin.line, newline, around=around, name=name)
 
 
 def _words(written: str, origin: Origin, place: Origin) -> tuple[str, ...]:
@@ -150,7 +242,7 @@ def _check_end(opened: Marker, style: Style, text: str, origin: Origin) -> None:
     Raises:
         SpecError: it begins another, or is a comment of another style.
     """
-    if not style.end.fullmatch(text):
+    if not style.end.fullmatch(text, _begins(text, style)):
         cause = f"a marker within that of line {opened.origin.line}, which has not ended"
         raise SpecError(cause, hint=_hint(opened), origin=origin)
     if style is not opened.style:

@@ -1,19 +1,28 @@
 """Pages on disk: read as they are, refreshed as a whole, written all or not at all."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from difflib import unified_diff
-from operator import ne
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
 from archspec.files import read_bytes, target_of, written
 from costmodel.docs.commands import CommandOutput, Runner, answer
-from costmodel.docs.files import Seal, fault_of_data, fault_of_figure, seal_in, seal_of
-from costmodel.docs.markers import Marker, bare, find_markers, lines_of, looks_like_marker
-from costmodel.docs.styles import styles_of
+from costmodel.docs.files import DATA, Seal, fault_of_data, fault_of_figure, seal_in, seal_of
+from costmodel.docs.markers import (
+    Marker,
+    bare,
+    find_markers,
+    left_over,
+    lines_of,
+    looks_like_marker,
+)
+from costmodel.docs.notebooks import Cell, cells_of, is_notebook, with_cells
+from costmodel.docs.styles import LATEX, styles_of
+from costmodel.render.plots import SUFFIXES
 from costmodel.scenario.patterns import matches
 
 MAX_BYTES = 20_000_000
@@ -21,6 +30,9 @@ MAX_BYTES = 20_000_000
 
 MAX_WRITTEN = 1_000_000_000
 """The largest file that a marker writes."""
+
+NO_PAGES = (*SUFFIXES, *DATA)
+"""The ends of the files that markers write, in which none stands."""
 
 ROOTS = (".git", "pyproject.toml")
 """The files that mark the folder of a project."""
@@ -34,16 +46,18 @@ class FileChange(NamedTuple):
         before: its bytes, or None where there is no such file.
         after: what its bytes should be; as before where only what drew or wrote it differs.
         markers: how many markers it has; none if a marker writes it.
-        stale: how many of them are not up to date.
+        stale: where the commands of those stand that are not up to date.
         fault: what is wrong with a file that a marker writes.
+        left_over: where what looks like a marker stands, and is none.
     """
 
     path: Path
     before: bytes | None
     after: bytes
     markers: int = 0
-    stale: int = 0
+    stale: tuple[Origin, ...] = ()
     fault: str = ""
+    left_over: tuple[Origin, ...] = ()
 
     @property
     def is_stale(self) -> bool:
@@ -65,6 +79,8 @@ class FileChange(NamedTuple):
 def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> list[FileChange]:
     """Return every page with its markers filled, and every file that its markers write.
 
+    Figures, data and folders beside pages are passed over: a shell's ``docs/*`` names them, too.
+
     Args:
         paths: the pages, or patterns of them.
         run: runs the command of a marker.
@@ -74,7 +90,8 @@ def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> li
         SpecError: a page cannot be read, or a marker is broken or fails.
     """
     changes: dict[Path, FileChange] = {}
-    for page in (Path(file) for path in paths for file in matches(path, "page")):
+    named = [Path(file) for path in paths for file in matches(path, "page")]
+    for page in [path for path in named if not _is_no_page(path)] or named[:1]:
         if target_of(page) in changes:
             continue
         for change in _refreshed(page, target_of(root or project_of(page)), run):
@@ -82,6 +99,11 @@ def refreshed(paths: Iterable[str], run: Runner, root: Path | None = None) -> li
                 raise SpecError(f"two markers write {change.path}")
             changes[target_of(change.path)] = change
     return list(changes.values())
+
+
+def _is_no_page(path: Path) -> bool:
+    """Return whether a path is of a folder, or of what a marker writes."""
+    return os.path.isdir(path) or path.suffix.lower() in NO_PAGES
 
 
 def project_of(page: Path) -> Path:
@@ -92,17 +114,51 @@ def project_of(page: Path) -> Path:
 
 def _refreshed(page: Path, root: Path, run: Runner) -> Iterator[FileChange]:
     raw = read_bytes(page, MAX_BYTES, "page")
-    lines = lines_of(_decoded(raw, page))
-    markers = find_markers(lines, styles_of(page), str(page))
-    before = ["".join(lines[marker.first : marker.last]) for marker in markers]
+    text = _decoded(raw, page)
+    cells = cells_of(text, page) if is_notebook(page) else [Cell(str(page), text)]
+    filled = [_of_cell(cell, page, root, run) for cell in cells]
+    texts = [each.text for each in filled]
+    after = with_cells(text, texts) if is_notebook(page) else texts[0]
+    faults = tuple(fault for each in filled for fault in each.left_over)
+    stale = tuple(place for each in filled for place in each.stale)
+    markers = sum(each.markers for each in filled)
+    yield FileChange(page, raw, after.encode(), markers, stale=stale, left_over=faults)
+    for each in filled:
+        yield from each.files
+
+
+class _FilledText(NamedTuple):
+    """A page, or a cell of one, with its markers filled.
+
+    Attributes:
+        text: the text.
+        markers: how many there are.
+        stale: where the commands of those stand that were not up to date.
+        left_over: where what looks like a marker stands, and is none.
+        files: what they write.
+    """
+
+    text: str
+    markers: int
+    stale: tuple[Origin, ...]
+    left_over: tuple[Origin, ...]
+    files: tuple[FileChange, ...]
+
+
+def _of_cell(cell: Cell, page: Path, root: Path, run: Runner) -> _FilledText:
+    """Return the text of a page, or of a cell of one, with its markers filled."""
+    lines, styles = lines_of(cell.text), styles_of(page)
+    markers = find_markers(lines, styles, cell.name)
+    before = [marker.text_in(lines) for marker in markers]
+    left = tuple(Origin(cell.name, n + 1, 1) for n in left_over(lines, markers, styles))
     filled = [_filled(*each, page, root, run) for each in zip(markers, before, strict=True)]
     texts = [text for text, _ in filled]
     for marker, text in zip(reversed(markers), reversed(texts), strict=True):
-        lines[marker.first : marker.last] = [text]
-    stale = sum(map(ne, before, texts))
-    yield FileChange(page, raw, "".join(lines).encode(), len(markers), stale)
-    for _, files in filled:
-        yield from files
+        marker.fill(lines, text)
+    pairs = zip(markers, before, texts, strict=True)
+    stale = tuple(marker.origin for marker, old, new in pairs if old != new)
+    files = tuple(file for _, files in filled for file in files)
+    return _FilledText("".join(lines), len(markers), stale, left, files)
 
 
 def _filled(
@@ -157,27 +213,81 @@ def _between(
     """
     style = marker.style
     try:
+        if marker.within or marker.name:
+            return _in_line(marker, found)
         text = _shape(marker, found, seal, page, root) or style.comment("nothing was printed")
     except SpecError as error:
         raise error.placed(marker.origin, marker.command) from None
-    for line in lines_of(text):
+    space = "\n" * style.is_spaced
+    lines = [f"{marker.around}{line}" for line in lines_of(f"{space}{text}{space}")]
+    for line in lines:
         if looks_like_marker(bare(line), styles_of(page)):
             cause = f"the command prints a line that looks like a marker: {line.strip()}"
             raise SpecError(cause, origin=marker.origin, entry=marker.command)
-    space = "\n" * style.is_spaced
-    return f"{space}{text}{space}".replace("\n", marker.newline)
+    return _EMPTY.sub("\n", "".join(lines)).replace("\n", marker.newline)
+
+
+_EMPTY = re.compile(r"[ \t]+\n")
+"""The end of a line with spaces before it, as an empty line in an item would have."""
+
+
+def _in_line(marker: Marker, found: CommandOutput) -> str:
+    """Return the text of a marker within a line, or of a substitution.
+
+    Raises:
+        SpecError: its command prints more than one line.
+    """
+    printed = found.text.strip()
+    if not printed or "\n" in printed or found.files:
+        raise SpecError(
+            "a marker within a line takes a command that prints one line",
+            hint="as in value SPEC --metric params; any other stands alone on its line",
+        )
+    text = marker.style.text(printed)
+    if not marker.name:
+        return text
+    return f"\n{marker.around}.. |{marker.name}| replace:: {text}\n\n".replace("\n", marker.newline)
 
 
 def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, root: Path) -> str:
     """Return the figure, the text in the page's own format, or the text as code."""
     style = marker.style
     if found.drawing:
-        path = os.path.relpath(root / found.figure, target_of(page).parent)
+        start = compiled_from(page, root) if style is LATEX else target_of(page).parent
+        path = os.path.relpath(root / found.figure, start)
         figure = style.figure(Path(path).as_posix(), found.drawing.about)
         return f"{figure}{style.comment(str(seal))}"
     if found.format == style.own or not found.text:
         return found.text
     return style.code(found.text, found.format if found.format not in ("", "table") else "text")
+
+
+_ROOT_OF_TEX = re.compile(r"^%+\s*!\s*TeX\s+root\s*=\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+"""The comment by which editors know the document that a part belongs to."""
+
+
+def compiled_from(page: Path, root: Path) -> Path:
+    r"""Return the folder that the paths in a page of LaTeX start from: that of its document.
+
+    The page says it (``% !TeX root = ../main.tex``), or is one; else it is the nearest folder from
+    its own up to the project's that has one, since ``\input`` changes no folder.
+    """
+    path = target_of(page)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if said := _ROOT_OF_TEX.search(text):
+        return (path.parent / said[1]).resolve().parent
+    if not _is_document(text):
+        for folder in path.parents:
+            others = (p for p in sorted(folder.glob("*.tex")) if p != path and p.is_file())
+            if any(_is_document(p.read_text("utf-8", "replace")) for p in others):
+                return folder
+            if folder == root:
+                break
+    return path.parent
+
+
+def _is_document(text: str) -> bool:
+    return "\n\\documentclass" in f"\n{text}"
 
 
 def _shown(file: Path) -> Path:

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from archspec.errors import SpecError, visible
 from costmodel.render.latex import escaped as escaped_latex
+from costmodel.render.latex import in_ascii
 from costmodel.render.markdown import escaped as escaped_markdown
+from costmodel.render.rst import escaped as escaped_rst
 
 
 class Style(NamedTuple):
@@ -17,25 +19,33 @@ class Style(NamedTuple):
 
     Attributes:
         name: what the style is called.
-        begin: a line that begins a marker, with its ``command``.
-        end: a line that ends one.
+        around: what a line may begin with before the comment: spaces, signs of quotes and of items.
+        begin: the rest of a line that begins a marker, with its ``command``.
+        end: the rest of a line that ends one.
         marker: what looks like either; a line that does and is neither is an error.
+        inline: a marker within a line, with its ``command`` and its ``text``.
+        opens: what begins one, or is meant to.
         own: the format whose text stands as it is; all other text stands as code.
         is_spaced: whether what stands between markers is parted from them by empty lines.
         code: a text and the language that it is in → how it stands.
         figure: a path and what it shows → how it stands.
         comment: a text that no reader sees.
+        text: a text within a line → how it stands.
     """
 
     name: str
+    around: re.Pattern[str]
     begin: re.Pattern[str]
     end: re.Pattern[str]
     marker: re.Pattern[str]
+    inline: re.Pattern[str]
+    opens: re.Pattern[str]
     own: str
     is_spaced: bool
     code: Callable[[str, str], str]
     figure: Callable[[str, str], str]
     comment: Callable[[str], str]
+    text: Callable[[str], str]
 
 
 def _fenced(text: str, language: str) -> str:
@@ -50,7 +60,7 @@ _END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
 
 
 def _verbatim(text: str, language: str) -> str:  # noqa: ARG001 - LaTeX asks for no language
-    inside = _END_OF_LATEX.sub(r"\\ end", text)  # which ends none
+    inside = in_ascii(_END_OF_LATEX.sub(r"\\ end", text))  # which ends none
     return f"\\begin{{verbatim}}\n{inside}\\end{{verbatim}}\n"
 
 
@@ -72,6 +82,9 @@ def _html_figure(path: str, shown: str) -> str:
 
 
 def _latex_figure(path: str, shown: str) -> str:
+    if path.endswith(".svg"):
+        cause = f"LaTeX prints no SVG, as {path}"
+        raise SpecError(cause, hint="draw it with --plot into a .pdf")
     caption = escaped_latex(shown)
     return f"\\includegraphics[width=\\linewidth]{{{_plain(path)}}} % {caption}\n"
 
@@ -97,41 +110,85 @@ def _plain(path: str) -> str:
     return path
 
 
-_Patterns = tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]
+_Pattern = re.Pattern[str]
+_Patterns = tuple[_Pattern, _Pattern, _Pattern, _Pattern, _Pattern, _Pattern]
+
+_SPACES = r"[ \t]*"
+_CONTAINERS = r"(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t])))*[ \t]*"
+"""What stands before a block in quotes and in items of lists."""
+
+_NONE = r"(?!)(?P<command>)(?P<text>)"
+"""The pattern of a marker within a line where a style has none."""
 
 
-def _patterns(before: str, after: str = "", command: str = ".*") -> _Patterns:
-    """Return the patterns of a style of comments: its beginning, its end, and what looks so.
+def _patterns(
+    before: str,
+    after: str = "",
+    command: str = ".*",
+    *,
+    around: str = _SPACES,
+    inline: tuple[str, str] = (_NONE, _NONE),
+) -> _Patterns:
+    """Return the patterns of a style of comments, as `Style` has them.
 
     Args:
         before: what stands in front of the first word.
         after: what stands behind the last one.
         command: what the command may be.
+        around: what a line may begin with.
+        inline: a marker within a line, and what begins one.
     """
     return (
+        re.compile(around),
         re.compile(rf"{before}archcost\s*:(?!:)(?P<command>{command}){after}\s*"),
         re.compile(rf"{before}/\s*archcost\s*{after}\s*"),
         re.compile(rf"{before}(?:archcost\s*:|/\s*archcost\b)"),
+        re.compile(inline[0]),
+        re.compile(inline[1]),
     )
 
 
-_HTML = _patterns(r" {0,3}<!--\s*", "-->", "(?:(?!-->).)*")
-_PERCENT = _patterns(r"\s*%+\s*")
-_MYST = _patterns(r" {0,3}%\s*")
+_TO_END = "(?:(?!-->).)*"
+_COMMENTS = (
+    rf"<!--\s*archcost\s*:(?!:)(?P<command>{_TO_END})-->(?P<text>(?:(?!<!--).)*)"
+    r"<!--\s*/\s*archcost\s*-->",
+    r"<!--\s*(?:archcost\s*:|/\s*archcost\b)",
+)
+_MACRO = (
+    r"\\archcost\s*\{(?P<command>[^{}]*)\}\s*\{(?P<text>(?:[^{}]|\{[^{}]*\})*)\}",
+    r"(?<!\\)\\archcost\s*\{",
+)
+
+_MARKDOWN = _patterns(r"<!--\s*", "-->", _TO_END, around=_CONTAINERS, inline=_COMMENTS)
+_HTML = _patterns(r"\s*<!--\s*", "-->", _TO_END, around="", inline=_COMMENTS)
+_PERCENT = _patterns(r"\s*%+\s*", around="", inline=_MACRO)
+_MYST = _patterns(r"%\s*", around=_CONTAINERS)
 _DOTS = _patterns(r"\.\.\s+")
 
 
 _HTML_COMMENT = "<!-- {} -->\n".format
 _PERCENT_COMMENT = "% {}\n".format
 
-MARKDOWN = Style("Markdown", *_HTML, "markdown", True, _fenced, _markdown_figure, _HTML_COMMENT)
-MYST = Style("MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _PERCENT_COMMENT)
-HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _HTML_COMMENT)
-LATEX = Style("LaTeX", *_PERCENT, "latex", False, _verbatim, _latex_figure, _PERCENT_COMMENT)
-RST = Style("reStructuredText", *_DOTS, "rst", True, _code_block, _rst_figure, ".. {}\n".format)
+MARKDOWN = Style(
+    "Markdown",
+    *_MARKDOWN,
+    *("markdown", True, _fenced, _markdown_figure, _HTML_COMMENT, escaped_markdown),
+)
+MYST = Style(
+    "MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _PERCENT_COMMENT, escaped_markdown
+)
+HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _HTML_COMMENT, escape)
+LATEX = Style(
+    *("LaTeX", *_PERCENT, "latex", False),
+    *(_verbatim, _latex_figure, _PERCENT_COMMENT, escaped_latex),
+)
+RST = Style(
+    "reStructuredText",
+    *(*_DOTS, "rst", True, _code_block, _rst_figure, ".. {}\n".format, escaped_rst),
+)
 
 BY_SUFFIX = {
-    **dict.fromkeys((".md", ".markdown", ".qmd", ".rmd"), (MARKDOWN, MYST)),
+    **dict.fromkeys((".md", ".markdown", ".qmd", ".rmd", ".ipynb"), (MARKDOWN, MYST)),
     **dict.fromkeys((".html", ".htm"), (HTML,)),
     **dict.fromkeys((".tex", ".latex", ".ltx", ".sty"), (LATEX,)),
     **dict.fromkeys((".rst", ".rest"), (RST,)),

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from archspec import Architecture
-from archspec.architecture import read_architecture
-from archspec.document import read_document
+from archspec.architecture import document_at, read_architecture
 from archspec.zoo import find_spec
 from costmodel.scenario.patterns import is_pattern, matches
 
@@ -32,7 +31,7 @@ def networks(specs: Iterable[str]) -> Iterator[Architecture]:
     """
     for text in expanded(specs):
         path, variant = find_spec(text)
-        architecture = read_architecture(read_document(path))
+        architecture = read_architecture(document_at(path))
         every = architecture.header.variants or (None,) if variant == "*" else (variant,)
         yield from map(architecture.varied, every)
 

@@ -1,6 +1,6 @@
 """The types of a network's numbers: of every layer, of every tensor, and the bytes they take."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -73,14 +73,16 @@ def widest(dtypes: Iterable[str]) -> str:
     """The type in which numbers of several types are multiplied.
 
     Of integers it is the one of more bits, of floating point too; neither of bf16 and fp16 holds
-    the other's numbers, fp32 does. Of both it is the first that holds the integers exactly.
+    the other's numbers, fp32 does. Of both it is the first that holds the integers exactly, or the
+    floating point where none does.
     Source: ``torch.promote_types`` (bf16 with fp16).
     """
     ordered = sorted(dict.fromkeys(dtypes), key=_width, reverse=True)
     largest = "fp32" if {"bf16", "fp16"} == set(ordered[:2]) else ordered[0]
     whole = max((TYPES[dtype] - 1 for dtype in ordered if not is_floating(dtype)), default=0)
     wider = (largest, *(t for t in WIDER if _width(t) > _width(largest)))
-    return next(t for t in wider if not is_floating(t) or EXACT_BITS[t] >= whole)
+    exact = (t for t in wider if not is_floating(t) or EXACT_BITS[t] >= whole)
+    return next(exact, largest)
 
 
 EXACT_BITS = {
@@ -137,6 +139,7 @@ class _TypeWalk:
         self.of_all = of_all
         self.layers: dict[str, Types] = {}
         self.tensors: dict[Tensor, str] = {}
+        self.choices: set[Tensor] = set()  # truth values and indices, which give no type
 
     def parts(self, parts: Iterable[Part]) -> None:
         """Some parts, in order."""
@@ -176,14 +179,26 @@ class _TypeWalk:
         sums = stated.accumulators or accumulator_of(operations)
         types = Types(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
-        for tensor in layer.made:
-            self.tensors[tensor] = made
+        said_here = layer.node.precision.activations is not None
+        own = () if said_here else layer.cost.types
+        own = own or (None,) * len(layer.made)
+        choose = bool(layer.reads) and not self._givers(layer) and self._passes_on(layer)
+        for tensor, dtype in zip(layer.made, own, strict=True):
+            self.tensors[tensor] = dtype or made
+            if dtype or choose:
+                self.choices.add(tensor)
 
     def _made(self, layer: LayerCost, stated: Precision) -> str:
         """The type of what a layer makes; what it only passes on keeps its own."""
         if layer.cost.output is Output.PARAMETER:
             return stated.weights or USUAL
-        passed_on = layer.cost.output in (Output.IN_PLACE, Output.VIEW) and layer.reads
-        if passed_on and layer.node.precision.activations is None:
-            return self.tensors[layer.reads[0]]
+        if self._passes_on(layer) and layer.node.precision.activations is None:
+            return self.tensors[(self._givers(layer) or layer.reads)[0]]
         return stated.activations or USUAL
+
+    def _passes_on(self, layer: LayerCost) -> bool:
+        return layer.cost.output in (Output.IN_PLACE, Output.VIEW) and bool(layer.reads)
+
+    def _givers(self, layer: LayerCost) -> Sequence[Tensor]:
+        """The inputs that give what a layer passes on its type."""
+        return [tensor for tensor in layer.reads if tensor not in self.choices]

@@ -1,22 +1,32 @@
 """A document as a LaTeX table (booktabs) with its notes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from re import findall
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from sympy import Expr
 
 from archspec.errors import visible
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo
 from costmodel.algebra.printing import Latex, Shown
-from costmodel.analysis.document import Cell, ClosedForm, Document, Entries, Line, Table
+from costmodel.analysis.document import (
+    Block,
+    Cell,
+    ClosedForm,
+    Column,
+    Document,
+    Entries,
+    Line,
+    Row,
+    Table,
+)
 from costmodel.render.markup import Markup, Shape
 
 _NAMED = """
 α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu
 ξ xi π pi ρ rho σ sigma τ tau φ varphi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi
 Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega µ mu · cdot × times → rightarrow ∂ partial ∘ circ √ surd ≈ approx
-≤ le ≥ ge ≠ ne ∞ infty ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil • bullet
+≤ le ≥ ge ≠ ne ∞ infty ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil • bullet ‖ Vert ∫ int
 """
 """Signs, each with the command of a formula that prints it."""
 
@@ -31,6 +41,18 @@ _IN_MATH = {
 }
 """Sign → what it is in a formula."""
 
+_IN_ASCII = str.maketrans(
+    dict(findall(r"(\S) (\S+)", _NAMED))
+    | {sign: f"^{i}" for i, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+    | {sign: f"_{i}" for i, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")}
+    | dict.fromkeys("█▉▊▋▌▍▎▏", "#")
+    | dict.fromkeys("─━–−", "-")
+    | {"·": "*", "×": "x", "→": "->", "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "µ": "u"}
+    | {"⌊": "floor(", "⌈": "ceil(", "⌋": ")", "⌉": ")", "√": "sqrt", "∞": "inf", "•": "*"}
+    | {"ᵀ": "^T", "ₖ": "_k", "₋": "_-", "…": "...", "░": ".", "│": "|", "∘": "o", "‖": "||"}
+)
+"""Sign → its spelling where nothing but the signs of a keyboard can be printed."""
+
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # behind the end of a row they would be its options
     **{sign: f"${command}$" for sign, command in _IN_MATH.items()},
@@ -39,7 +61,8 @@ _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "–": "--",
+    **dict.fromkeys("–─━", "--"),
+    "│": r"\textbar{}",
     "…": r"\ldots{}",
 }
 """Sign → what prints it; every one of ours beyond ASCII is among them."""
@@ -66,26 +89,54 @@ class Inline(Latex):
         return shown.replace(", ", r",\allowbreak ") if is_list else f"{{{shown}}}", level
 
 
+WIDEST_TEXT = 40
+"""The most characters of a text beside other columns; longer ones are broken into lines."""
+
+WIDEST_FORM = 30
+"""The most characters of a closed form beside other columns; longer ones stand below each other."""
+
+
 def render(document: Document) -> str:
-    """Return the document as a ``table`` environment; it needs the package booktabs.
+    """Return the document as a float, or as paragraphs where it has no table; it needs booktabs.
 
     Of closed forms it shows the totals and the names in them, which fit a column of a paper.
     """
-    lines = [r"\begin{table}", r"\centering"]
-    lines += [rf"\caption{{{escaped(document.title)}}}"] if document.title else []
-    notes: list[str] = []
-    for block in document.shown(lists=False):
-        match block:
-            case Table() if block.listed and not block.total:
-                notes += _list(block)
-            case Table():
-                lines += [*_below(notes), *(_totals(block) if block.listed else _table(block))]
-                notes = []
-            case Entries():
-                notes += _entries(block)
-            case Line(text):
-                notes.append(rf"{MARKUP.cell(text)}\par")
-    return "\n".join([*lines, *_below(notes), r"\end{table}"]) + "\n"
+    blocks = list(document.shown(lists=False))
+    if not any(isinstance(block, Table) and (block.total or not block.listed) for block in blocks):
+        return _paragraphs(document, blocks)
+    frame = document.frame
+    label = rf"\label{{{frame.label}}}" * bool(frame.label)
+    caption = rf"\caption{{{escaped(document.title)}}}{label}" if document.title else ""
+    lines, notes = list[str](), list[str]()
+    if frame.environment == "table":
+        lines = [r"\begin{table}", r"\centering", *([caption] if caption else [])]
+    for block in blocks:
+        if isinstance(block, Table) and (block.total or not block.listed):
+            place = _Place(frame.environment, caption)
+            lines += [*_below(notes), *_set(block, place)]
+            notes, caption = [], ""
+        else:
+            notes += _paragraph(block)
+    end = [r"\end{table}"] * (frame.environment == "table")
+    return "\n".join([*lines, *_below(notes), *end]) + "\n"
+
+
+def _paragraphs(document: Document, blocks: list[Block]) -> str:
+    """Return a document without a table: paragraphs, which go on over pages as a text does."""
+    title = [Line(document.title, "bold")] if document.title else []
+    lines = (line for block in (*title, *blocks) for line in _paragraph(block))
+    return "\n".join([r"{\raggedright\setlength{\parindent}{0pt}", *lines, "}"]) + "\n"
+
+
+def _paragraph(block: Block) -> Iterator[str]:
+    match block:
+        case Table():
+            yield from _list(block)
+        case Entries():
+            yield from _entries(block)
+        case Line(text, style):
+            shown = MARKUP.cell(text)
+            yield rf"\medskip\textbf{{{shown}}}\par" if style == "bold" else rf"{shown}\par"
 
 
 def _below(notes: list[str]) -> list[str]:
@@ -93,37 +144,84 @@ def _below(notes: list[str]) -> list[str]:
     return [r"\par\smallskip{\raggedright\footnotesize", *notes, "}"] if notes else []
 
 
-def _table(table: Table) -> Iterator[str]:
+class _Place(NamedTuple):
+    """The environment that a table is set in, and its caption where no float has it."""
+
+    environment: str
+    caption: str
+
+    def around(self, columns: str, head: str, rows: Iterable[str]) -> Iterator[str]:
+        """Yield the lines of a table: its head, which a ``longtable`` repeats, and its rows."""
+        top = (r"\toprule", head, r"\midrule")
+        if self.environment == "longtable":
+            yield rf"\begin{{longtable}}{{{columns}}}"
+            yield from [rf"{self.caption}\\"] if self.caption else []
+            yield from (*top, r"\endfirsthead", *top, r"\endhead", r"\bottomrule", r"\endfoot")
+            yield from (*rows, r"\end{longtable}")
+        else:
+            yield rf"\begin{{tabular}}{{{columns}}}"
+            yield from (*top, *rows, r"\bottomrule", r"\end{tabular}")
+
+
+def _set(table: Table, place: _Place) -> Iterator[str]:
+    """Return the lines of a table: of closed forms the totals, or those of each row."""
+    if table.listed and table.total:
+        label, *totals = table.total.cells.values()
+        names = [*table.total.cells][1:]
+        return _equations(table, place, [(MARKUP.cell(label), [*zip(names, totals, strict=True)])])
+    if any(_is_wide(cell) for row in table.rows for cell in row.cells.values()):
+        return _equations(table, place, [*map(_labelled, table.rows)])
+    return _grid(table, place)
+
+
+def _is_wide(cell: Cell) -> bool:
+    return isinstance(cell, ClosedForm) and len(cell.text()) > WIDEST_FORM
+
+
+def _labelled(row: Row) -> tuple[str, list[tuple[str, Cell]]]:
+    """Return the texts of a row as one, and its other cells."""
+    cells = row.cells.items()
+    others: list[tuple[str, Cell]] = [(n, cell) for n, cell in cells if not isinstance(cell, str)]
+    texts = [cell for cell in row.cells.values() if isinstance(cell, str) and cell]
+    return MARKUP.cell(" ".join(texts)), others
+
+
+def _grid(table: Table, place: _Place) -> Iterator[str]:
     """Return the lines of a table, then the names in it."""
     columns = table.shown
-    align = "".join("r" if column.kind.is_right else "l" for column in columns)
-    yield rf"\begin{{tabular}}{{{align}}}"
-    yield r"\toprule"
-    yield line_of([escaped(column.title) for column in columns])
-    yield r"\midrule"
+    align = "".join(_alignment(table, column) for column in columns)
+    rows = []
     for row in table.rows:
         first, *others = MARKUP.cells(table, row)
-        yield line_of([(rf"\hspace{{{row.level}em}}" if row.level else "") + first, *others])
+        rows.append(line_of([rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]))
     if table.total is not None:
-        yield r"\midrule"
-        yield line_of(MARKUP.cells(table, table.total))
-    yield from (r"\bottomrule", r"\end{tabular}")
+        rows += [r"\midrule", line_of(MARKUP.cells(table, table.total))]
+    return place.around(align, line_of([escaped(column.title) for column in columns]), rows)
 
 
-def _totals(table: Table) -> Iterator[str]:
-    """Return the totals of a table as a table that is as wide as a column, then the names in it."""
-    assert table.total is not None
-    label, *totals = table.total.cells.items()
+def _alignment(table: Table, column: Column) -> str:
+    texts = [row.cells.get(column.name) for row in table.rows]
+    if any(isinstance(text, str) and len(text) > WIDEST_TEXT for text in texts):
+        return r"p{0.3\linewidth}"
+    return "r" if column.kind.is_right else "l"
+
+
+def _equations(
+    table: Table, place: _Place, rows: list[tuple[str, list[tuple[str, Cell]]]]
+) -> Iterator[str]:
+    """Return closed forms as a table that is as wide as a column, then the names in them."""
     titles = {column.name: column.title for column in table.columns}
+    (first, _), *_ = rows
+    lines: list[str] = []
+    for i, (label, cells) in enumerate(rows):
+        lines += [r"\midrule", rf"{label} & \\", r"\midrule"] if i else []
+        lines += [_equation(titles.get(name, name), cell) for name, cell in cells]
+    lines += [r"\midrule"] if table.where else []
+    lines += [_equation("" if i else "where", form) for i, form in enumerate(table.where)]
+    columns = r"@{}p{0.27\linewidth}p{0.69\linewidth}@{}"
     yield r"{\small\setlength{\tabcolsep}{3pt}"
-    yield r"\begin{tabular}{@{}p{0.27\linewidth}p{0.69\linewidth}@{}}"
-    yield r"\toprule"
-    yield rf"{MARKUP.cell(label[1])} & \\"
-    yield r"\midrule"
-    yield from (_equation(titles.get(name, name), cell) for name, cell in totals)
-    yield from [r"\midrule"] if table.where else []
-    yield from (_equation("" if i else "where", form) for i, form in enumerate(table.where))
-    yield from (r"\bottomrule", r"\end{tabular}}")
+    *others, last = place.around(columns, rf"{first} & \\", lines)
+    yield from (*others, rf"{last}}}")
 
 
 def _equation(label: str, cell: Cell) -> str:
@@ -172,6 +270,11 @@ def escaped(shown: str) -> str:
     line (see `visible`).
     """
     return "".join(_SPECIAL.get(sign, sign) for sign in visible(shown))
+
+
+def in_ascii(text: str) -> str:
+    """Return a text with our signs beyond ASCII spelled out, as pdflatex's verbatim needs it."""
+    return text.translate(_IN_ASCII)
 
 
 MARKUP = Markup(escaped, escaped, _closed_form, _shape)

@@ -17,7 +17,7 @@ def render(document: Document) -> str:
         lines += [""] if lines and lines[-1] else []
         match block:
             case Table():
-                lines += _table(block, title)
+                lines += _table(block, title, document.frame.label)
                 title = ""
             case Entries():
                 lines += fields((label, MARKUP.cell(cell)) for label, cell in block.entries)
@@ -27,7 +27,7 @@ def render(document: Document) -> str:
     return "\n".join([*heading, *lines]) + "\n"
 
 
-def _table(table: Table, caption: str) -> Iterator[str]:
+def _table(table: Table, caption: str, label: str) -> Iterator[str]:
     """Return a grid, then the names in it."""
     columns = table.shown
     rows = [*table.rows, *([table.total] if table.total else [])]
@@ -35,7 +35,9 @@ def _table(table: Table, caption: str) -> Iterator[str]:
     heads = [escaped(column.title) for column in columns]
     lines = grid([heads, *cells], [column.kind.is_right for column in columns])
     if caption:
-        yield from (f".. table:: {escaped(caption)}", "", *(f"   {line}" for line in lines))
+        yield f".. table:: {escaped(caption)}"
+        yield from [f"   :name: {label}"] if label else []
+        yield from ("", *(f"   {line}" for line in lines))
     else:
         yield from lines
     if table.where:

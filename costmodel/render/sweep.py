@@ -13,7 +13,7 @@ from costmodel.analysis.document import (
     entries,
     table_of,
 )
-from costmodel.analysis.standing import standing_notes
+from costmodel.analysis.standing import gap_of, standing_notes
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.sweep_files import Notes, shown
 from costmodel.sweep.fields import Field
@@ -67,6 +67,8 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         conditions = analysis.conditions if len(sweep.cases) == 1 else ()
         texts = " and ".join(map(condition_text, conditions))
         metrics = sweep.query.metrics
+        if (gap := gap_of(analysis)) is not None:
+            yield "missing", gap.note
         yield from standing_notes(analysis, at=at, conditions=texts, metrics=metrics)
     elif at:
         yield "at", at

@@ -6,15 +6,37 @@ from archspec.layers import activation as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule, shape_rule
-from costmodel.rules.backward import BIT, INPUT, OUTPUT, Backward, Inside, mask
+from costmodel.rules.backward import BIT, INPUT, NOTHING, OUTPUT, Backward, Entered, Inside, mask
 from costmodel.rules.base import replaced
-from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but
+from costmodel.rules.cost import TRUTH, Cost, Output, Parameter, Role, axes_but
 
 
 @rule(kinds.Activation)
 def activation(layer: kinds.Activation, site: Site) -> Both:  # noqa: ARG001
     """The input's shape; no products and no parameters, in place. Source: MIT 6.5940, lecture 2."""
     return site.input, Cost(Output.IN_PLACE)
+
+
+@rule(kinds.Test)
+def tested(layer: kinds.Test, site: Site) -> Both:  # noqa: ARG001
+    """The input's shape, a truth value of each element. Source: ``torch.isnan`` and others."""
+    return site.input, Cost(Output.BROADCAST, types=(TRUTH,))
+
+
+@rule(kinds.Clamp)
+def clamped(layer: kinds.Clamp, site: Site) -> Both:
+    """The input's shape, in place; one of the bounds is given. Source: ``torch.clamp``."""
+    if layer.min is None and layer.max is None:
+        raise site.node.error("takes min or max, or both")
+    return site.input, Cost(Output.IN_PLACE)
+
+
+@rule(kinds.LowerTriangle)
+def triangle(layer: kinds.LowerTriangle, site: Site) -> Both:
+    """The input's shape ``(…, m, k)``, in place. Source: ``torch.tril``."""
+    site.axis(-2)
+    site.whole("diagonal", layer.diagonal)
+    return site.input, Cost(Output.IN_PLACE, meets=(-2, -1))
 
 
 @shape_rule(kinds.RReLU, kinds.HardTanh)
@@ -89,12 +111,24 @@ keeps(
     INPUT,
     *(kinds.SiLU, kinds.HardSwish, kinds.GELU, kinds.ELU, kinds.CELU, kinds.SELU, kinds.Softplus),
     *(kinds.Softsign, kinds.Mish, kinds.LogSigmoid, kinds.TanhShrink, kinds.PReLU, kinds.GLU),
+    *(kinds.OfInput, kinds.Normalize),
 )
 
 
 # The output: ``σ' = σ·(1 − σ)``, ``tanh' = 1 − tanh²``; softmax likewise.
 # Source: ``torch.nn.Sigmoid``, ``Tanh`` and ``Softmax``.
-keeps(OUTPUT, kinds.Sigmoid, kinds.Tanh, kinds.Softmax, kinds.Softmin, kinds.LogSoftmax)
+keeps(
+    OUTPUT,
+    *(kinds.Sigmoid, kinds.Tanh, kinds.Softmax, kinds.Softmin, kinds.LogSoftmax, kinds.OfOutput),
+)
+
+
+# Nothing: the derivative is 0, a constant, or, of a sum, sums. Source: ``torch.neg`` and others.
+cumsum, cumprod = kinds.CUMULATIVE
+keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, cumsum)
+
+# The factors, and what is made of them. Source: ``torch.cumprod``.
+keeps(Backward((Entered(0),), output=True), cumprod)
 
 
 @backward_rule(
@@ -106,6 +140,12 @@ def bend_backward(layer: kinds.Activation, site: Site, output: Shape) -> Backwar
     Source: Cai et al., NeurIPS 2020 (TinyTL), section 3.1.
     """
     return mask("mask", elements(output), BIT, follows=True)
+
+
+@backward_rule(kinds.Clamp)
+def clamp_backward(layer: kinds.Clamp, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """A bit per element: whether it was within the bounds."""
+    return mask("mask", elements(output), BIT)
 
 
 @backward_rule(kinds.LeakyReLU)

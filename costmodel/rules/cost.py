@@ -10,6 +10,12 @@ from costmodel.algebra.places import Reads
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import LoopNest
 
+TRUTH = "int8"
+"""The type of a truth value. Source: ``torch.bool``, a byte."""
+
+PLACE = "int64"
+"""The type of an index. Source: ``torch.argmax`` and the like."""
+
 
 class Role(Enum):
     """The purpose of a learnable tensor; a convention counts some roles."""
@@ -32,6 +38,7 @@ class Output(Enum):
     RESAMPLE = "resampling"
     PAD = "padding"
     BROADCAST = "broadcast"
+    COPY = "copy"
     IN_PLACE = "in place"
     VIEW = "view"
     PARAMETER = "parameter"
@@ -175,6 +182,9 @@ class Cost(NamedTuple):
         reuses: the inputs in whose memory a layer in place may write its output; where it is not
             given, those of the output's extents.
         buffers: the tensors that it has but does not learn.
+        types: of each output the type of its numbers, where the layer sets it, as `TRUTH` of a
+            comparison; None, or nothing at all, where it follows from the types around it.
+        missing: the operator, where it is one of which nothing but the output's shape is known.
     """
 
     output: Output
@@ -196,6 +206,8 @@ class Cost(NamedTuple):
     is_part: bool = False
     reuses: tuple[int, ...] | None = None
     buffers: tuple[Buffer, ...] = ()
+    types: tuple[str | None, ...] = ()
+    missing: str = ""
 
     def sharing(
         self, inputs: Sequence[tuple[Expr, ...]], output: tuple[Expr, ...]

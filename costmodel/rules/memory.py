@@ -66,12 +66,16 @@ def state(layer: State, site: Site) -> Both:
         raise site.node.error(cause, "name the axis of the tokens, as dim: 1", "dim")
     size = elements(tuple(site.size("shape", extent) for extent in layer.shape))
     kept = kept_state(site, (size,), axis, shape[0])
-    alike = (len(other) == len(shape) for other in site.inputs)
-    carried = tuple(
-        tuple(range(len(other))) if is_alike else (None,) * len(other)
-        for other, is_alike in zip(site.inputs, alike, strict=True)
-    )
+    carried = tuple(_carried(other, shape, axis) for other in site.inputs)
     return shape, Cost(Output.IN_PLACE, state=kept, carried=carried, ends=(axis,), reuses=(0,))
+
+
+def _carried(other: Shape, shape: Shape, axis: int) -> tuple[int | None, ...]:
+    """Return the axes of the output that an input has: all, or those up to the tokens' own."""
+    if len(other) == len(shape):
+        return tuple(range(len(other)))
+    led = axis + 1 if other[: axis + 1] == shape[: axis + 1] else 0
+    return tuple(place if place < led else None for place in range(len(other)))
 
 
 keeps(NOTHING, Cached)

@@ -9,19 +9,29 @@ from archspec.layers import merge as kinds
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import BIT, NOTHING, Backward, Entered, factors, mask
+from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, Entered, factors, mask
 from costmodel.rules.base import replaced, show_shape
-from costmodel.rules.cost import Cost, Output, axes_but
+from costmodel.rules.cost import TRUTH, Cost, Output, axes_but
+
+_CHOOSERS = {kinds.Where: 0, kinds.MaskedFill: 1}
+"""The kinds of which an input is of truth values → its place."""
+
+
+@rule(kinds.Comparison)
+def compared(layer: kinds.Comparison, site: Site) -> Both:  # noqa: ARG001
+    """The common shape, a truth value of each pair; a new feature map. Source: ``torch.eq``."""
+    return broadcast(site, site.inputs), Cost(Output.BROADCAST, types=(TRUTH,))
 
 
 @rule(kinds.Elementwise)
-def merged(layer: kinds.Elementwise, site: Site) -> Both:  # noqa: ARG001
+def merged(layer: kinds.Elementwise, site: Site) -> Both:
     """The common shape of all inputs; in place in an input that is as large as the output.
 
     Source: ``torch.broadcast_tensors``.
     """
     output = broadcast(site, site.inputs)
     reuses = tuple(i for i, shape in enumerate(site.inputs) if agree(shape, output))
+    reuses = tuple(i for i in reuses if i != _CHOOSERS.get(type(layer)))
     return output, Cost(Output.IN_PLACE if reuses else Output.BROADCAST, reuses=reuses)
 
 
@@ -111,8 +121,18 @@ def agree(one: Shape, other: Shape) -> bool:
     )
 
 
-# A gradient passes to each input as it is, or its part of it.
-keeps(NOTHING, kinds.Add, kinds.Subtract, kinds.Concat, kinds.Stack)
+# A gradient passes to each input as it is, or its part of it; none passes through a choice.
+keeps(
+    NOTHING,
+    *(kinds.Add, kinds.Subtract, kinds.Concat, kinds.Stack, kinds.Whole, kinds.Comparison),
+)
+
+# Which of two each element is.
+keeps(Backward((Entered(0),)), kinds.Where)
+keeps(Backward((Entered(1),)), kinds.MaskedFill)
+
+# Both: each derivative is a function of both. Source: ``torch.remainder``, ``torch.atan2``.
+keeps(Backward((Entered(0), Entered(1))), kinds.Curved)
 
 
 @backward_rule(kinds.Multiply)
@@ -121,11 +141,21 @@ def product_backward(layer: kinds.Multiply, site: Site, output: Shape) -> Backwa
     return factors(len(site.inputs))
 
 
-# The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``.
-keeps(Backward((Entered(0, frozenset({1})), Entered(1))), kinds.Divide)
+@backward_rule(kinds.Divide)
+def quotient_backward(layer: kinds.Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
+    by_number = layer.other is not None
+    return NOTHING if by_number else Backward((Entered(0, frozenset({1})), Entered(1)))
 
 
-@backward_rule(kinds.Largest)
-def largest_backward(layer: kinds.Largest, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+@backward_rule(kinds.Power)
+def power_backward(layer: kinds.Power, site: Site, output: Shape) -> Backward:  # noqa: ARG001
+    """The base; where the exponent is a tensor, that and the output, too. Source: ``torch.pow``."""
+    return INPUT if layer.other is not None else Backward((Entered(0), Entered(1)), output=True)
+
+
+@backward_rule(kinds.Largest, kinds.Smallest)
+def largest_backward(layer: kinds.Arithmetic, site: Site, output: Shape) -> Backward:
     """A bit per element and comparison: which of two inputs was the larger."""
-    return mask("mask", (len(site.inputs) - 1) * elements(output), BIT)
+    others = len(site.inputs) - (layer.other is None)
+    return mask("mask", others * elements(output), BIT)

@@ -1,5 +1,7 @@
 """Pooling: windows without products."""
 
+from collections.abc import Mapping
+
 from sympy import Mul, S
 
 from archspec.layers import Layer
@@ -7,8 +9,8 @@ from archspec.layers import pool as kinds
 from costmodel.algebra.conditions import AtLeast
 from costmodel.algebra.functions import Minimum, floor_div
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import BYTE, INDEX, NOTHING, Backward, mask
-from costmodel.rules.cost import Cost, Output, axes_but
+from costmodel.rules.backward import BYTE, INDEX, INPUT, NOTHING, Backward, mask
+from costmodel.rules.cost import PLACE, TRUTH, Cost, Output, axes_but
 from costmodel.rules.formula import Formula
 from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
@@ -82,8 +84,12 @@ def adaptive(layer: kinds.AdaptivePool, site: Site) -> Both:
     return (*site.input[:2], *sizes), cost
 
 
-@rule(kinds.GlobalPool, kinds.Reduction)
-def reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Both:
+TYPES: Mapping[type[Layer], tuple[str, ...]] = {kinds.Truths: (TRUTH,), kinds.Place: (PLACE,)}
+"""The kinds whose outputs have a type of their own → it."""
+
+
+@rule(kinds.GlobalPool, kinds.Reduction, kinds.AlongAxis)
+def reduced(layer: kinds.GlobalPool | kinds.Reduction | kinds.AlongAxis, site: Site) -> Both:
     """``(n, c, 1, …)``, or the axes but for those that are reduced; no products, no parameters.
 
     Source: Lin, Chen and Yan, ICLR 2014; ONNX ``GlobalAveragePool``; ``torch.mean``.
@@ -92,15 +98,24 @@ def reduced(layer: kinds.GlobalPool | kinds.Reduction, site: Site) -> Both:
     if isinstance(layer, kinds.GlobalPool):
         axes = (0, 1, *(None for _ in axes[site.axis(2) :]))
     else:
-        gone = site.axes_of("dim", layer.dim)
+        dims = layer.dim if isinstance(layer, kinds.Reduction) else (layer.dim,)
+        gone = site.axes_of("dim", dims)
         axes = tuple(None if axis in gone else axis for axis in axes)
         axes = axes if layer.keepdim.holds else tuple(axis for axis in axes if axis is not None)
     shape = tuple(S.One if axis is None else site.input[axis] for axis in axes)
-    return shape, Cost(Output.GLOBAL_POOL, axes=axes)
+    types = next((own for of, own in TYPES.items() if isinstance(layer, of)), ())
+    return shape, Cost(Output.GLOBAL_POOL, axes=axes, types=types)
 
 
 # Each element of a window gets its share of the gradient.
 keeps(NOTHING, kinds.AvgPool, kinds.AdaptiveAvgPool, kinds.GlobalAvgPool, kinds.Mean, kinds.Sum)
+
+# A place and a truth value have none.
+keeps(NOTHING, kinds.Place, kinds.Truths)
+
+# The elements, and what was made of them. Source: ``torch.var``, ``torch.linalg.vector_norm``.
+keeps(INPUT, kinds.Spread)
+keeps(INPUT._replace(output=True), kinds.Norm, kinds.LogSumExp, kinds.Product)
 
 
 @backward_rule(kinds.MaxPool)
@@ -115,7 +130,7 @@ def maxpool_backward(layer: kinds.MaxPool, site: Site, output: Shape) -> Backwar
     return mask("places", elements(output), BYTE * (1 + second + 2 * others))
 
 
-@backward_rule(kinds.AdaptiveMaxPool, kinds.GlobalMaxPool, kinds.Amax)
+@backward_rule(kinds.AdaptiveMaxPool, kinds.GlobalMaxPool, kinds.Amax, kinds.Amin)
 def largest_backward(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """An index of 4 bytes per output: where in the feature map its largest element was."""
     return mask("places", elements(output), INDEX)

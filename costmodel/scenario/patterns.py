@@ -5,12 +5,13 @@ from os.path import exists
 from pathlib import Path
 
 from archspec.errors import SpecError
+from archspec.importers import TORCH
 from archspec.zoo import networks_like
 
 
 def is_pattern(path: str) -> bool:
-    """Return whether a path is a pattern; the name of an existing file is none."""
-    return has_magic(path) and not exists(path)
+    """Return whether a path is a pattern; the name of an existing file or a factory is none."""
+    return has_magic(path) and not exists(path) and not path.startswith(TORCH)
 
 
 def matches(path: str, what: str) -> list[str]:

@@ -14,6 +14,7 @@ from archspec.header import Fact, Rounding
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.standing import require_whole
 from costmodel.metrics.registry import find_metric
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal, show_number
@@ -121,7 +122,7 @@ def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
     settings = architecture.header.defaults | fact.at
     convention = convention_of(fact.convention, architecture)
     scenario = Scenario(fact.precision)
-    return analyze_architecture(architecture, convention, settings, (), scenario)
+    return require_whole(analyze_architecture(architecture, convention, settings, (), scenario))
 
 
 def rounded(value: Rational, rounding: Rounding | None) -> Rational:

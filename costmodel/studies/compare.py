@@ -22,7 +22,13 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount, show_amount
-from costmodel.analysis.standing import StatedNotes, scenario_fields, standing_notes, warnings_of
+from costmodel.analysis.standing import (
+    StatedNotes,
+    marked,
+    scenario_fields,
+    standing_notes,
+    warnings_of,
+)
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
@@ -349,9 +355,10 @@ def compare(
 
 def _document(found: Comparison) -> doc.Document:
     rows, messages = partial(_rows, found), warnings_of(found.analyses)
-    return doc.Document(
+    made = doc.Document(
         "", partial(_blocks, found), partial(_data, found), rows=rows, messages=messages
     )
+    return marked(made, found.analyses)
 
 
 def _blocks(found: Comparison) -> Iterator[doc.Block]:

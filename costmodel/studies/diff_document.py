@@ -12,7 +12,7 @@ from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
-from costmodel.analysis.standing import scenario_fields, standing_notes, warnings_of
+from costmodel.analysis.standing import marked, scenario_fields, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
 from costmodel.studies import question
@@ -79,7 +79,7 @@ def document(
     budgets = tuple(map(read_budget, max_))
     found = differences(read_sources(old, new), setup, metric, budgets)
     broken = tuple(f"{_name(diff)}: {show_balance(each)}" for diff, each in found.broken)
-    return doc.Document(
+    made = doc.Document(
         _title(found),
         partial(_blocks, found, symbolic=symbolic),
         partial(_data, found),
@@ -87,6 +87,7 @@ def document(
         holds=not broken,
         messages=(*warnings_of(diff.new for diff in found.diffs), *broken),
     )
+    return marked(made, (each for diff in found.diffs for each in (diff.old, diff.new) if each))
 
 
 def _blocks(found: Differences, *, symbolic: bool) -> Iterator[doc.Block]:

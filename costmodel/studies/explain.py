@@ -11,6 +11,7 @@ from archspec.errors import SpecError, did_you_mean
 from archspec.precision import TYPES
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.standing import marked
 from costmodel.metrics.data_movement import DataMovement, data_movement
 from costmodel.metrics.latency import computation_time, larger, memory_time
 from costmodel.metrics.macs import count_macs
@@ -293,7 +294,7 @@ def document(analysis: Analysis, layer: str | None = None, /) -> doc.Document:
         ]
         return {**head(Report(analysis)), "explanations": explained}
 
-    return doc.Document(analysis.graph.title, blocks, data)
+    return marked(doc.Document(analysis.graph.title, blocks, data), [analysis])
 
 
 def _rate(rate: Rational, unit: str, context: Context) -> str:

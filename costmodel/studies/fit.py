@@ -16,7 +16,7 @@ from archspec.hardware import Level, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.standing import document_of
+from costmodel.analysis.standing import document_of, marked
 from costmodel.metrics import memory_peak
 from costmodel.metrics.memory_peak import Order
 from costmodel.metrics.registry import METRICS
@@ -345,7 +345,8 @@ def _largest(analysis: Analysis, name: str, order: Order) -> doc.Document:
         return {**found, "hardware": profile.key, "there": memories}
 
     title = f"{analysis.graph.title}: the largest {name} that fits {profile.key}"
-    return doc.Document(title, blocks, data, holds=answer.verdict is not Verdict.INFEASIBLE)
+    holds = answer.verdict is not Verdict.INFEASIBLE
+    return marked(doc.Document(title, blocks, data, holds=holds), [analysis])
 
 
 def _tables(fit: Fit) -> Iterator[doc.Block]:

@@ -25,6 +25,7 @@ from costmodel.algebra.translate import translate
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.standing import require_whole
 from costmodel.metrics.registry import METRICS, find_metric
 from costmodel.network.assumptions import Assumptions, read_assumptions
 from costmodel.rules.formula import show_number
@@ -221,7 +222,9 @@ def _assumed(law: Law) -> Assumptions:
 
 def _analyzed(name: str, law: Law, convention: Convention, setting: Scenario) -> Analysis:
     with law.place("networks", name):
-        return analyze_architecture(law.networks[name], convention, {}, law.fields.assume, setting)
+        return require_whole(
+            analyze_architecture(law.networks[name], convention, {}, law.fields.assume, setting)
+        )
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture, SpecError
-from archspec.architecture import read_architecture
-from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document, read_document
+from archspec.architecture import document_at, read_architecture
+from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document
 from archspec.errors import did_you_mean
+from archspec.importers import form_of
 from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
@@ -67,7 +68,7 @@ def read_source(text: str) -> SpecSource:
     """
     path, variant = find_spec(text)
     revision, colon, inside = text.partition(":")
-    if not colon or os.path.exists(path):
+    if not colon or os.path.exists(path) or form_of(text):
         return SpecSource(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"
@@ -127,7 +128,7 @@ def load_source(source: SpecSource) -> tuple[Architecture, ...]:
 
 def _document(source: SpecSource) -> YamlDocument:
     if source.revision is None:
-        return read_document(source.path)
+        return document_at(source.path)
     if not source.path:
         cause = f"'{source.revision}:' names no file"
         raise SpecError(cause, hint="write REVISION:PATH, as main:specs/net.yaml")
@@ -157,6 +158,13 @@ def _blob(source: SpecSource) -> bytes:
     return raw
 
 
+def _is_shallow(folder: str) -> bool:
+    """Return whether git has only a part of the history there."""
+    command = ["git", "-C", folder, "rev-parse", "--is-shallow-repository"]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return done.stdout.strip() == b"true"
+
+
 def _refused(source: SpecSource, complaint: str) -> SpecError:
     """Return git's complaint as an error of one line, with its hint."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
@@ -167,4 +175,9 @@ def _refused(source: SpecSource, complaint: str) -> SpecError:
     hint = " ".join(hints)
     if "does not exist" in first:
         hint = hint or "a path behind a revision begins at the repository's root"
+    elif "invalid object name" in first and _is_shallow(source.folder):
+        hint = (
+            "this clone has not all revisions; in a workflow give actions/checkout "
+            "fetch-depth: 0, elsewhere run git fetch --unshallow"
+        )
     return SpecError(f"cannot read {source.name}: {first}", hint=hint)

@@ -20,7 +20,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import read_constraints
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.number_format import plain_amount
-from costmodel.analysis.standing import scenario_fields, standing_notes
+from costmodel.analysis.standing import marked, scenario_fields, standing_notes
 from costmodel.metrics.registry import BYTES, METRICS, Metric
 from costmodel.network.assumptions import read_assumptions
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
@@ -130,12 +130,13 @@ def ask(
     end: End | None = "largest" if largest else "smallest" if smallest else None
     problem, answer = solve(analysis, for_, where, end=end, step=step)
     held = " and ".join(dict.fromkeys(c.text for c in problem.constraints))
-    return doc.Document(
+    made = doc.Document(
         title=f"{problem.analysis.graph.title}: the {answer.end} {problem.name} with {held}",
         blocks=lambda: iter([doc.entries((*summary(problem, answer), *standing(problem)))]),
         data=partial(data, problem, answer),
         holds=answer.verdict is not Verdict.INFEASIBLE,
     )
+    return marked(made, [problem.analysis])
 
 
 def summary(problem: Problem, answer: Answer) -> list[doc.Note]:

@@ -19,7 +19,7 @@ from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.loading import Setup, analyze_architecture
-from costmodel.analysis.standing import in_order, scenario_notes
+from costmodel.analysis.standing import in_order, marked, scenario_notes
 from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
@@ -167,7 +167,8 @@ class Tabulation:
     @property
     def document(self) -> doc.Document:
         """Return the table as a document, with its caption as the title."""
-        return doc.Document(self.choice.caption, self._blocks, self._data, rows=self._plain)
+        made = doc.Document(self.choice.caption, self._blocks, self._data, rows=self._plain)
+        return marked(made, self.analyses.values())
 
     def _blocks(self) -> Iterator[doc.Block]:
         yield doc.Table(
@@ -275,8 +276,12 @@ def _unit(text: str) -> tuple[str, ShownUnit]:
     name, equals, unit = text.partition("=")
     if not equals or not unit:
         raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
-    metric = find_metric(name)
-    return name, ShownUnit(unit, find_named("unit", unit, units_of(metric)))
+    return name, find_unit(find_metric(name), unit)
+
+
+def find_unit(metric: Metric, unit: str) -> ShownUnit:
+    """Return the unit of a name in which a metric's numbers can be shown."""
+    return ShownUnit(unit, find_named("unit", unit, units_of(metric)))
 
 
 def units_of(metric: Metric) -> dict[str, Rational]:

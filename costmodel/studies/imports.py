@@ -1,0 +1,183 @@
+"""What a source counts itself, beside what the spec that was written from it counts."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from archspec import SpecError
+from archspec.arithmetic import Rational
+from archspec.importers.source import Counts, Imported
+from archspec.trees import Tensor
+from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.document import FIGURE, Block, Column, Document, Line, Row, Table
+from costmodel.analysis.domains import nearest_valid
+from costmodel.analysis.loading import analyze
+from costmodel.network.propagation import GroupCost, Part
+from costmodel.rules import Shape
+from costmodel.rules.formula import show_number
+
+MOST = 3
+"""The number of sizes at which both are compared: the spec's own and two odd ones."""
+
+
+class Compared(NamedTuple):
+    """Both counts at one size.
+
+    Attributes:
+        values: the values of the symbols.
+        analysis: the analysis of the spec there.
+        source: what the source counts.
+    """
+
+    values: Mapping[str, Rational]
+    analysis: Analysis
+    source: Counts
+
+    @property
+    def size(self) -> str:
+        """Return the values as one text."""
+        return " ".join(f"{name}={value}" for name, value in self.values.items()) or "as it is"
+
+    @property
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is counted, the source's count and the spec's."""
+        for name, count in (("params", self.source.params), ("macs", self.source.macs)):
+            if count is not None:
+                yield name, show_number(count), show_number(self.analysis.value(name))
+        if self.source.outputs is not None:
+            ours = outputs_of(self.analysis)
+            yield "outputs", _shown(self.source.outputs), _shown(ours)
+
+    @property
+    def is_equal(self) -> bool:
+        """Return whether both count the same."""
+        return all(theirs == ours for _, theirs, ours in self.rows)
+
+
+def _shown(shapes: Iterable[tuple[Rational, ...]]) -> str:
+    return ", ".join(f"[{', '.join(map(str, shape))}]" for shape in shapes)
+
+
+def outputs_of(analysis: Analysis) -> tuple[tuple[Rational, ...], ...]:
+    """Return the shapes of what leaves a network, at the symbols' values."""
+    graph = analysis.graph
+    known = dict(_shapes(analysis.propagation.parts))
+    known |= {Tensor(name): shape for name, shape in analysis.propagation.inputs.items()}
+    shapes = (known[tensor] for tensor in (*graph.sides, graph.output))
+    return tuple(tuple(map(analysis.evaluator, shape)) for shape in shapes)
+
+
+def _shapes(parts: Iterable[Part]) -> Iterator[tuple[Tensor, Shape]]:
+    """Yield every tensor with its shape."""
+    for part in parts:
+        if isinstance(part, GroupCost):
+            yield Tensor(part.path), part.output
+            yield from _shapes(part.parts)
+        else:
+            yield from zip(part.made, part.outputs, strict=True)
+
+
+def compared(title: str, imported: Imported) -> Document:
+    """Return the document of both counts at up to three sizes; it holds where they are equal.
+
+    Args:
+        title: the source.
+        imported: the spec that was written from it.
+    """
+    found = tuple(_compared(imported)) if imported.measure else ()
+    unequal = [each for each in found if not each.is_equal]
+    notes = list(imported.notes)
+    if imported.measure is None:
+        notes.append("the source counts nothing itself, so that nothing is compared")
+    elif unequal:
+        notes.append(_first_difference(unequal[0], imported))
+    else:
+        counted = ", ".join(name for name, *_ in found[0].rows)
+        notes.append(f"equal at {len(found)} size{'s' * (len(found) > 1)}: {counted}")
+
+    def blocks() -> Iterator[Block]:
+        if found:
+            yield _table(found)
+        yield from map(Line, notes)
+
+    def data() -> dict[str, object]:
+        rows = [
+            {"size": each.size, "what": what, "source": theirs, "spec": ours}
+            for each in found
+            for what, theirs, ours in each.rows
+        ]
+        return {"source": title, "compared": rows, "notes": notes}
+
+    return Document(title, blocks=blocks, data=data, holds=not unequal)
+
+
+_COLUMNS = (
+    *(Column("size", "size"), Column("what", "what")),
+    *(Column("source", "source", FIGURE), Column("spec", "spec", FIGURE), Column("same", "")),
+)
+
+
+def _table(found: Iterable[Compared]) -> Table:
+    rows = []
+    for each in found:
+        for i, (what, theirs, ours) in enumerate(each.rows):
+            same = "equal" if theirs == ours else "differs"
+            cells = {"size": "" if i else each.size, "what": what, "source": theirs, "spec": ours}
+            rows.append(Row({**cells, "same": same}, style="" if theirs == ours else "bad"))
+    return Table(_COLUMNS, tuple(rows))
+
+
+def _compared(imported: Imported) -> Iterator[Compared]:
+    """Yield both counts at the spec's own size, and at odd ones that are valid for both."""
+    assert imported.measure is not None
+    done = 0
+    for values in _sizes(imported.text):
+        whole = {name: int(value) for name, value in values.items()}
+        try:
+            analysis = analyze(
+                imported.text, convention="torch", settings=values, numbers_suffice=True
+            )
+            source = imported.measure(whole)
+        except SpecError:
+            if not done:
+                raise
+            continue  # the source takes no such size
+        yield Compared(values, analysis, source)
+        done += 1
+        if done == MOST:
+            return
+
+
+_ODD = ((5, 1), (11, 2), (1, 1), (2, 0), (0, 2), (0, 3))
+"""Sizes that are tried: the tenths that are added to each default, and how many times it is."""
+
+
+def _sizes(text: str) -> Iterator[dict[str, Rational]]:
+    """Yield values of the symbols: the defaults, then odd ones at which the network is valid."""
+    free = analyze(text, convention="torch", numbers_suffice=True)
+    defaults = dict(free.graph.values)
+    yield defaults
+    seen = [defaults]
+    for tenths, more in _ODD:
+        values = {
+            name: value + (value * tenths // 10 + more + i if tenths else value * (more - 1))
+            for i, (name, value) in enumerate(defaults.items())
+        }
+        if not free.is_valid_at(values):
+            values = {**values, **nearest_valid(free, values, [*values])}
+        if values not in seen and free.is_valid_at(values):
+            seen.append(values)
+            yield values
+
+
+def _first_difference(unequal: Compared, imported: Imported) -> str:
+    """Return a sentence on the first layer whose parameters differ, or on what differs in all."""
+    analysis = unequal.analysis
+    for layer in analysis.layers:
+        name = imported.names.get(layer.node.path, "")
+        theirs = unequal.source.layers.get(name)
+        ours = analysis.evaluator(analysis.of_layer("params", layer))
+        if theirs is not None and theirs != ours:
+            path = layer.node.path
+            return f"{name} has {theirs:,} parameters in the source and {ours:,} here ({path})"
+    what, theirs_, ours_ = next(row for row in unequal.rows if row[1] != row[2])
+    return f"{what} at {unequal.size}: {theirs_} in the source, {ours_} here; parameters agree"
