@@ -152,3 +152,72 @@ def test_any_executor_evaluates_points() -> None:
         parts = [rows["macs"] for rows in jobs.rows_by(executor, study, lambda _: None)]
     assert len(parts) > 1
     assert np.array_equal(np.concatenate(parts), own)
+
+
+def shards(run: Run, folder: Path, parts: int, *words: str) -> list[str]:
+    """Return the files of all shards of a sweep."""
+    files = [str(folder / f"part-{part}.parquet") for part in range(1, parts + 1)]
+    for part, file in enumerate(files, 1):
+        assert run("sweep", *words, "--shard", f"{part}/{parts}", "-o", file).returncode == 0
+    return files
+
+
+MERGED = (
+    ("--pareto", "macs", "activations:max"),
+    ("--top", "7", "--by", "macs/params:max"),
+    ("--sort", "params", "macs:max"),
+    ("--where", "macs <= 1e8"),
+)
+
+
+@pytest.mark.parametrize("asked", MERGED)
+def test_merged_shards_are_what_one_run_gives(
+    asked: tuple[str, ...], archcost: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    metrics = ("--metric", "macs", "params", "activations")
+    files = shards(archcost, tmp_path, 4, *GRID, *metrics)
+    one = archcost("sweep", *GRID, *metrics, *asked, "--format", "csv").stdout.splitlines()
+    merged = archcost("sweep", "merge", *reversed(files), *asked)
+    assert (merged.returncode, merged.stderr) == (0, "")
+    columns = len(merged.stdout.splitlines()[0].split(","))
+    assert [line.split(",")[:columns] for line in one] == [
+        line.split(",") for line in merged.stdout.splitlines()
+    ]
+    if "--sort" not in asked:
+        files = shards(archcost, tmp_path, 3, *GRID, *metrics, *asked)
+        again = archcost("sweep", "merge", *files).stdout.splitlines()
+        assert [line.split(",")[:columns] for line in again] == [
+            line.split(",") for line in merged.stdout.splitlines()
+        ]
+
+
+def test_among_the_best_of_merged_samples_no_point_is_twice(archcost: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    said = (MOBILENET, "--vary", "h=32:38", "w=h", "--sample", "60", "--metric", "macs")
+    best = ("--top", "5", "--by", "macs")
+    files = shards(archcost, tmp_path, 3, *said)
+    merged = archcost("sweep", "merge", *files, *best).stdout
+    assert merged == archcost("sweep", *said, *best, "--format", "csv").stdout
+    assert len(merged.splitlines()) == 6
+
+
+def test_shards_that_cannot_be_merged(archcost: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    said = (MOBILENET, "--vary", "h=96,128,160", "--metric", "macs", "macs/params")
+    first, second, third = shards(archcost, tmp_path, 3, *said)
+    front = str(tmp_path / "front.parquet")
+    archcost("sweep", *said, "--pareto", "macs", "-o", front)
+    for words, message in [
+        ((first, third), "of 3 shards 2 is missing"),
+        ((first, second, third, first), "are both shard 1/3"),
+        ((first, front), "is of another sweep than"),
+        ((first, second, third, "--pareto", "params"), "the shards have no column 'params'"),
+        ((first, second, third, "--sort", "macs/h"), ""),
+        ((front, "--pareto", "macs:max"), "keep what another front or top leaves"),
+        ((MOBILENET,), "cannot read"),
+        ((), "no shards to merge"),
+    ]:
+        done = archcost("sweep", "merge", *words)
+        assert message in done.stderr
+        assert (done.returncode, done.stdout != "") == ((2, False) if message else (0, True))

@@ -117,17 +117,43 @@ def sweep(
     Examples:
         archcost sweep mobilenet_v2 --vary h=96,128,160 w=h width=0.5,1
         archcost sweep resnet50 --vary n=1:64 h=128,224 --top 3 --by memory_peak:max
+        archcost sweep merge part-*.parquet --pareto macs -o front.csv
     """
     from costmodel.render.sweep_files import find_format
     from costmodel.sweep.jobs import require_jobs
     from costmodel.sweep.study import Plan, planned
 
+    if specs[0] == MERGE:
+        _merge(specs[1:], request, output, format)
+        return None
     require_values("--vary", vary)
     form = find_format(format, output)
     workers = require_jobs(jobs)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
     return _carry_out(planned(plan), form, output, plot, workers)
+
+
+MERGE = "merge"
+"""In place of a spec it says that what follows are files of shards."""
+
+
+def _merge(
+    files: list[str], request: SweepRequest, output: str | None, form_name: str | None
+) -> None:
+    """Reduce the files of all shards of a sweep to what one run gives, and write that."""
+    from costmodel.render.sweep_files import find_format, merged, write_file, write_text
+
+    if not files:
+        raise SpecError("no shards to merge", hint="as in archcost sweep merge part-*.parquet")
+    if request.metric:
+        raise SpecError("--metric: shards are merged with the columns that they have")
+    form = find_format(form_name or (None if output else "csv"), output)
+    fields, chunks = merged(files, request.texts)
+    if output is None:
+        write_text(fields, chunks, form, sys.stdout, ())
+    else:
+        write_file(output, fields, chunks, form, ())
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -179,6 +205,7 @@ def _carry_out(
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.jobs import local, rows_by
+    from costmodel.sweep.shards import about
 
     _warn(study)
     if plot is not None:
@@ -192,7 +219,7 @@ def _carry_out(
         chunks = figure.passing(chunks) if figure else chunks
         notes = notes_of(study)
         if output is not None:
-            write_file(output, fields, chunks, form, notes)
+            write_file(output, fields, chunks, form, notes, about(study))
         elif form == "table":
             shown = render(first_rows(study, fields, chunks, notes))
         else:

@@ -6,7 +6,8 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from io import StringIO
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,10 @@ from costmodel.render import csv as csv_text
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
+from costmodel.sweep.query import Request, reduced
+from costmodel.sweep.reduce import Tally, where
 from costmodel.sweep.rows import Rows
+from costmodel.sweep.shards import in_order, merge_query
 from costmodel.sweep.vary import show_value
 
 SUFFIXES = {
@@ -113,17 +117,30 @@ def write_text(
 
 
 def write_file(
-    path: str, fields: Sequence[Field], chunks: Iterable[Rows], form: str, notes: Notes
+    path: str,
+    fields: Sequence[Field],
+    chunks: Iterable[Rows],
+    form: str,
+    notes: Notes,
+    about: str | None = None,
 ) -> None:
     """Write rows into a file, which takes its place when it is whole.
+
+    Args:
+        path: where it is.
+        fields: the columns.
+        chunks: the rows.
+        form: its format.
+        notes: what stands below a table.
+        about: which part of which sweep it is, which Parquet keeps.
 
     Raises:
         SpecError: it cannot be written.
     """
-    write_parquet = _parquet() if form == "parquet" else None
+    write_parquet = _parquet().write_parquet if form == "parquet" else None
     with written(path) as draft:
         if write_parquet is not None:
-            write_parquet(draft, fields, chunks)
+            write_parquet(draft, fields, chunks, about)
             return
         with draft.open("w", encoding="utf-8", newline="") as stream:
             write_text(fields, chunks, form, stream, notes)
@@ -236,12 +253,25 @@ TEXT_FORMATS = {
 """Format → how rows become text."""
 
 
-def _parquet() -> Callable[[Path, Sequence[Field], Iterable[Rows]], None]:
-    """Return the function that writes Parquet, if pyarrow is there."""
+def merged(files: Sequence[str], request: Request) -> tuple[tuple[Field, ...], Iterator[Rows]]:
+    """Return the columns, and the rows of all shards of a sweep reduced to what one run gives.
+
+    Raises:
+        SpecError: they are no such shards, or do not have what is asked for.
+    """
+    parquet = _parquet()
+    shards = in_order(map(parquet.read_shard, files))
+    query = merge_query(shards, request)
+    rows = chain.from_iterable(map(parquet.shard_rows, shards))
+    kept = where(rows, query.conditions, Tally())
+    return shards[0].fields, reduced(kept, query, Tally(), shards[0].once)
+
+
+def _parquet() -> Any:
+    """Return the module that reads and writes Parquet, if pyarrow is there."""
     try:
-        from costmodel.render.sweep_parquet import write_parquet
+        return import_module("costmodel.render.sweep_parquet")
     except ImportError:
         raise SpecError(
             "Parquet needs pyarrow", hint="pip install pyarrow, the extra 'parquet' of archcost"
         ) from None
-    return write_parquet

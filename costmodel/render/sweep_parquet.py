@@ -1,21 +1,80 @@
 """A sweep's rows as Parquet, each chunk a row group; imported only where pyarrow is there."""
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pyarrow as arrow
 import pyarrow.parquet
 
+from archspec.arithmetic import tidy
+from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
 from costmodel.sweep.fields import Field
-from costmodel.sweep.rows import Rows
+from costmodel.sweep.rows import Rows, column_of, rows_of
+from costmodel.sweep.shards import KEY, Shard, read_about
 from costmodel.sweep.vary import show_value
 
+KINDS_KEY = "archcost columns"
+"""The name under which a file says what its columns hold."""
 
-def write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Rows]) -> None:
-    """Write rows; a count that leaves 64 bits makes its column one of text."""
+
+def read_shard(file: str) -> Shard:
+    """Return the shard in a file.
+
+    Raises:
+        SpecError: it cannot be read, or is no shard.
+    """
+    try:
+        found = arrow.parquet.ParquetFile(file)
+    except (OSError, arrow.ArrowException) as error:
+        raise SpecError(f"cannot read {file}: {error}") from None
+    with found:
+        told = {k.decode(): v.decode() for k, v in (found.metadata.metadata or {}).items()}
+        kinds = json.loads(told.get(KINDS_KEY, "{}"))
+        fields = tuple(
+            Field(
+                each.name, each.name, kinds.get(each.name, "text"), getattr(each.type, "scale", 0)
+            )
+            for each in found.schema_arrow
+        )
+    return read_about(file, told.get(KEY), fields)
+
+
+def shard_rows(shard: Shard) -> Iterator[Rows]:
+    """Yield the rows of a shard, their numbers exact."""
+    with arrow.parquet.ParquetFile(shard.file) as found:
+        for i in range(found.num_row_groups):
+            table = found.read_row_group(i)
+            yield rows_of({f.name: _column(f, table[f.name]) for f in shard.fields})
+
+
+def _column(field: Field, values: Any) -> Array:
+    kind = values.type
+    if (arrow.types.is_integer(kind) or arrow.types.is_floating(kind)) and not values.null_count:
+        found: Array = values.to_numpy()
+        return found
+    listed = values.to_pylist()
+    if field.kind == "text":
+        return column_of(listed)
+    known = {value: None if value is None else tidy(Fraction(value)) for value in set(listed)}
+    return column_of([known[value] for value in listed])
+
+
+def write_parquet(
+    draft: Path, fields: Sequence[Field], chunks: Iterable[Rows], about: str | None = None
+) -> None:
+    """Write rows; a count that leaves 64 bits makes its column one of text.
+
+    Args:
+        draft: the file.
+        fields: its columns.
+        chunks: the rows.
+        about: which part of which sweep it is.
+    """
     types = {field.name: _type(field) for field in fields}
     writer = _writer(draft, types)
     try:
@@ -28,6 +87,9 @@ def write_parquet(draft: Path, fields: Sequence[Field], chunks: Iterable[Rows]) 
                 writer = _widened(draft, types)
             arrays = [_array(columns[name], kind) for name, kind in types.items()]
             writer.write_table(arrow.table(arrays, names=list(types)))
+        if about is not None:
+            kinds = {field.name: field.kind for field in fields}
+            writer.add_key_value_metadata({KEY: about, KINDS_KEY: json.dumps(kinds)})
     finally:
         writer.close()
 

@@ -1,6 +1,6 @@
 """The query of a sweep: columns, conditions and objectives, of metrics, symbols, joined columns."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from archspec.errors import SpecError, did_you_mean
@@ -10,7 +10,8 @@ from archspec.trees import Name, Value
 from costmodel.analysis.constraints import DIRECTIONS, parse_measured
 from costmodel.metrics.registry import COLUMNS, METRICS
 from costmodel.sweep.expressions import ColumnExpression
-from costmodel.sweep.reduce import Objective
+from costmodel.sweep.reduce import Objective, Tally, front, ordered, top
+from costmodel.sweep.rows import Rows
 
 
 class Query(NamedTuple):
@@ -168,3 +169,22 @@ def _hint(text: str, known: Iterable[str]) -> str:
     if "," in text:
         return "separate them by spaces"
     return did_you_mean(text, known) or "write metrics and symbols, as macs or macs/params"
+
+
+def reduced(
+    chunks: Iterable[Rows], query: Query, tally: Tally, once: Sequence[str] = ()
+) -> Iterator[Rows]:
+    """Yield of some rows those that a query keeps, in its order.
+
+    Args:
+        chunks: the rows.
+        query: what is asked.
+        tally: counts the points of a front.
+        once: columns of which no values are among the best twice (see `top`).
+    """
+    kept = iter(chunks)
+    if query.pareto:
+        kept = front(kept, query.pareto, tally)
+    if query.top is not None and query.by is not None:
+        kept = top(kept, query.top, query.by, once)
+    return ordered(kept, query.sort) if query.sort else kept

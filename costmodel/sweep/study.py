@@ -27,8 +27,8 @@ from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import opened, override_of
-from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query
-from costmodel.sweep.reduce import Tally, Thinned, front, ordered, top, where
+from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query, reduced
+from costmodel.sweep.reduce import Tally, Thinned, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
 from costmodel.sweep.space import Space, check_names, read_space
 from costmodel.sweep.vary import Varied, read_varied
@@ -290,13 +290,8 @@ class Sweep:
         """Yield of some rows those that are kept, in order."""
         if self.behind is not None:
             chunks = self.behind.passing(chunks)
-        if self.query.pareto:
-            chunks = front(chunks, self.query.pareto, self.tally)
-        if self.query.top is not None and self.query.by is not None:
-            once = () if self.seed is None else self.shown
-            chunks = top(chunks, self.query.top, self.query.by, once)
-        if self.query.sort:
-            chunks = ordered(chunks, self.query.sort)
+        once = () if self.seed is None else self.shown
+        chunks = reduced(chunks, self.query, self.tally, once)
         for chunk in chunks:
             self.tally.kept += chunk.count
             yield chunk
