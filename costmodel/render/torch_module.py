@@ -227,7 +227,7 @@ class _Variables:
         text = re.sub(f"{INPUT}(\\d+){END}", lambda m: reads[int(m[1])], step.text)
         if step.loop:
             (tensor,) = step.makes
-            made = self._make(number, tensor)
+            made = self._make(number, tensor, step.reads[1:])
             if made != reads[0]:
                 yield f"{made} = {reads[0]}"
             yield f"for {step.loop}:"
@@ -238,14 +238,14 @@ class _Variables:
         if made != text:
             yield f"{made} = {text}"
 
-    def _make(self, number: int, tensor: Tensor) -> str:
-        """Return the variable of a tensor that a statement leaves."""
+    def _make(self, number: int, tensor: Tensor, busy: tuple[Tensor, ...] = ()) -> str:
+        """Return the variable of a tensor that a statement leaves; a loop reads the busy again."""
         if tensor not in self.last:
             self.of[tensor] = "_"
             return "_"
         for name in self.SHORT:
             holder = self.holders.get(name)
-            if holder is None or self.last.get(holder, -1) <= number:
+            if holder is None or (self.last.get(holder, -1) <= number and holder not in busy):
                 return self._hold(name, tensor)
         self.of[tensor] = free_name(_named(tensor), self.taken)
         return self.of[tensor]
