@@ -36,6 +36,7 @@ def counted(
 
     given = tensors(inputs, sample.integers, sample.values)
     counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _Whole()
     try:
         with quiet(), counter:
             left = run(module, given)
