@@ -2,6 +2,7 @@
 
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -319,6 +320,22 @@ def test_a_file_with_wrong_bytes_is_a_network_or_an_error(name: str, tmp_path: P
         with suppress(SpecError):
             network = network_of(open_model(str(path)), str(path), Options(partial=True))
             write(network)
+
+
+def test_without_onnx_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    done = run_here("import", "net.onnx")
+    assert done.returncode == 2
+    assert "reading ONNX needs the package onnx" in done.stderr
+    assert "pip install 'archcost[onnx]'" in done.stderr
+
+
+def test_an_extent_of_0_is_a_symbol_and_said() -> None:
+    b = Builder(13)
+    b.add("Relu", "x", "y")
+    network = imported(b.model({"x": [0, 4]}, "y"))
+    assert network.inputs == {"x": (Size("n"), 4)}
+    assert network.notes == ("axis 0 of 'x' has 0 elements in the file; it is the symbol n here",)
 
 
 def test_what_nothing_uses_may_be_unknown() -> None:
