@@ -23,7 +23,7 @@ import yaml
 from archspec.arithmetic import Rational
 from archspec.document import read_document
 from archspec.importers import read_source
-from archspec.importers.config import mapping_of
+from archspec.importers.config.source import mapping_of
 from archspec.zoo import types_of_configurations
 from costmodel import Analysis, analyze
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
 from archspec.importers import read_source
-from archspec.importers.torch_source import linked
+from archspec.importers.torch.source import linked
 from costmodel.studies.imports import compared
 
 IMAGE, VIDEO = "n, 3, h, w", "n, 3, d, h, w"

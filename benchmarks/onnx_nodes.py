@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
-from archspec.importers.onnx import network_of
+from archspec.importers.onnx.source import network_of
 from archspec.importers.source import Options
 from costmodel import analyze
 from tests.flat import flat_spec

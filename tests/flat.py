@@ -1,6 +1,7 @@
 """A network as a flat spec: one entry per call, so that importers are tested alone."""
 
-from archspec.importers.calls import Field, Network, Size
+from archspec.importers.calls import Field, Size
+from archspec.importers.calls import SourceNetwork as Network
 
 
 def plain(value: Field) -> object:

@@ -10,7 +10,10 @@ from archspec import Graph, Group, Node, Repeat, build_graph, load
 from archspec.equation import Equation
 from archspec.fields import Condition, Expression, ShapeOf
 from archspec.graph import Item
-from archspec.importers.calls import Call, Module, Network, Size
+from archspec.importers.calls import LayerCall as Call
+from archspec.importers.calls import Size
+from archspec.importers.calls import SourceModule as Module
+from archspec.importers.calls import SourceNetwork as Network
 from archspec.trees import Measure, Name, Number, Tensor, Tree, Truth
 from costmodel.algebra.translate import translate
 from costmodel.network.assumptions import read_assumptions

@@ -7,7 +7,10 @@ other's tensors, often several times in a row, now and then with the same weight
 from random import Random
 from typing import NamedTuple
 
-from archspec.importers.calls import Call, Field, Module, Network, Size
+from archspec.importers.calls import Field, Size
+from archspec.importers.calls import LayerCall as Call
+from archspec.importers.calls import SourceModule as Module
+from archspec.importers.calls import SourceNetwork as Network
 
 WIDTHS = (8, 8, 8, 16)
 """What the last axis of a tensor may be; a linear layer changes it."""
@@ -127,7 +130,11 @@ def random_calls(seed: int) -> Network:
         recipe, again = random.choice(known), random.random() < 0.2
         for k in range(random.choice((1, 1, 2, 3, 5))):
             state, path = random.getstate(), f"stage{i}.{0 if again else k}"
-            inner = (root, Module(f"stage{i}", "Sequential"), Module(path, recipe.name, again * k))
+            inner = (
+                root,
+                Module(f"stage{i}", "Sequential"),
+                Module(path, recipe.name, again * k),
+            )
             taken = [tensors[-1], *random.choices(tensors, k=recipe.takes - 1)]
             tensors += tracer.run(recipe, taken, inner)
             if random.random() < 0.7:

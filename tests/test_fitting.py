@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from archspec import SpecError, build_graph, load
-from archspec.importers.calls import Call, Module, Network, Size
-from archspec.importers.source import Counts, Imported
-from archspec.importers.writing import write_fitted
+from archspec.importers.calls import LayerCall as Call
+from archspec.importers.calls import Size
+from archspec.importers.calls import SourceModule as Module
+from archspec.importers.calls import SourceNetwork as Network
+from archspec.importers.folding.writing import write_fitted
+from archspec.importers.source import Imported
+from archspec.importers.source import SourceCounts as Counts
 from costmodel import analyze
 from costmodel.studies.imports import compared
 
@@ -22,7 +26,11 @@ def chain(layers: list[tuple[Layer, str]], inputs: int = 3) -> Network:
     calls, latest = [], "x"
     for i, ((kind, fields, params), module) in enumerate(layers):
         name = f"call{i}"
-        modules = (Module("", "Net"), Module(module, "Block"), Module(f"{module}.{i}", kind))
+        modules = (
+            Module("", "Net"),
+            Module(module, "Block"),
+            Module(f"{module}.{i}", kind),
+        )
         calls.append(Call(name, kind, fields, (latest,), modules, name if params else ""))
         latest = name
     image = (Size("n"), inputs, Size("h"), Size("w"))

@@ -11,8 +11,11 @@ import pytest
 
 from archspec import SpecError, build_graph, load
 from archspec.fields import as_written
-from archspec.importers.calls import Call, Module, Network, Size
-from archspec.importers.writing import write
+from archspec.importers.calls import LayerCall as Call
+from archspec.importers.calls import Size
+from archspec.importers.calls import SourceModule as Module
+from archspec.importers.calls import SourceNetwork as Network
+from archspec.importers.folding.writing import write
 from archspec.layers import find_kind
 from costmodel import analyze
 from tests.conftest import ROOT, thinned
@@ -164,7 +167,10 @@ def test_a_growing_list_is_joined_step_by_step() -> None:
         (Call("a", "relu", {}, ("y",)), "a takes 'y', which nothing before it makes"),
         (Call("x", "relu", {}, ("x",)), "two calls or inputs are named 'x'"),
         (Call("a", "reluu", {}, ("x",)), "unknown kind 'reluu'"),
-        (Call("a", "linear", {"out_features": Size("2*")}, ("x",)), "size '2\\*' is no expression"),
+        (
+            Call("a", "linear", {"out_features": Size("2*")}, ("x",)),
+            "size '2\\*' is no expression",
+        ),
     ],
 )
 def test_networks_that_no_spec_says(call: Call, words: str) -> None:

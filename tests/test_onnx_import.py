@@ -14,20 +14,22 @@ import pytest
 onnx = pytest.importorskip("onnx")
 numpy = pytest.importorskip("numpy")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper
 
-from archspec.errors import SpecError  # noqa: E402
-from archspec.importers.calls import Module, Network, Size  # noqa: E402
-from archspec.importers.onnx import network_of, open_model  # noqa: E402
-from archspec.importers.onnx_counts import measure, parameters  # noqa: E402
-from archspec.importers.onnx_modules import modules_of  # noqa: E402
-from archspec.importers.onnx_sizes import Extent, chosen, extent  # noqa: E402
-from archspec.importers.source import Options  # noqa: E402
-from archspec.importers.writing import write  # noqa: E402
-from costmodel import analyze  # noqa: E402
-from tests.commands import run_here  # noqa: E402
-from tests.flat import flat_spec  # noqa: E402
-from tests.onnx_graphs import GRAPHS, Builder  # noqa: E402
+from archspec.errors import SpecError
+from archspec.importers.calls import Size
+from archspec.importers.calls import SourceModule as Module
+from archspec.importers.calls import SourceNetwork as Network
+from archspec.importers.folding.writing import write
+from archspec.importers.onnx.counts import measure, parameters
+from archspec.importers.onnx.modules import modules_of
+from archspec.importers.onnx.sizes import Extent, chosen, extent
+from archspec.importers.onnx.source import network_of, open_model
+from archspec.importers.source import Options
+from costmodel import analyze
+from tests.commands import run_here
+from tests.flat import flat_spec
+from tests.onnx_graphs import GRAPHS, Builder
 
 
 def imported(model: Any, *inputs: str) -> Network:

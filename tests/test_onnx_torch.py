@@ -11,11 +11,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torch.utils.flop_counter")
 pytest.importorskip("onnx")
 
-from archspec.importers.onnx import network_of, open_model  # noqa: E402
-from archspec.importers.onnx_counts import measure  # noqa: E402
-from archspec.importers.source import Options  # noqa: E402
-from costmodel import analyze  # noqa: E402
-from tests.flat import flat_spec  # noqa: E402
+from archspec.importers.onnx.counts import measure
+from archspec.importers.onnx.source import network_of, open_model
+from archspec.importers.source import Options
+from costmodel import analyze
+from tests.flat import flat_spec
 
 nn = torch.nn
 FlopCounterMode = torch.utils.flop_counter.FlopCounterMode

@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec import SpecError
 from archspec.importers import TORCH, from_python
-from archspec.importers.torch_fields import RENAMED
-from archspec.importers.torch_table import ROWS
+from archspec.importers.torch.fields import RENAMED
+from archspec.importers.torch.table import ROWS
 from archspec.layers import KINDS
 from costmodel import analyze
 from costmodel.analysis.analysis import Analysis

@@ -26,7 +26,7 @@ from archspec.importers.source import Imported, Importer, Options
 TORCH = "torch:"
 """The beginning of a source that is a factory of modules: its code is run."""
 
-_MODULES = {TORCH: "torch_source", ".onnx": "onnx", ".json": "config"}
+_MODULES = {TORCH: "torch.source", ".onnx": "onnx.source", ".json": "config.source"}
 """The beginning or the end of a source → the module of this package with its `read`."""
 
 _PARTIAL, _VARY = "partial", "vary "

@@ -36,7 +36,7 @@ Field = int | float | bool | str | Size | tuple["Field", ...]
 """What a field of an entry may hold."""
 
 
-class Module(NamedTuple):
+class SourceModule(NamedTuple):
     """A module whose forward was running when a call was made.
 
     Attributes:
@@ -50,7 +50,7 @@ class Module(NamedTuple):
     visit: int = 0
 
 
-class Call(NamedTuple):
+class LayerCall(NamedTuple):
     """One entry of the language, as the source made it.
 
     Attributes:
@@ -71,14 +71,14 @@ class Call(NamedTuple):
     kind: str
     fields: Mapping[str, Field]
     inputs: tuple[str, ...]
-    modules: tuple[Module, ...] = ()
+    modules: tuple[SourceModule, ...] = ()
     weights: str = ""
     trainable: bool = True
     shape: tuple[int | Size, ...] | None = None
     where: str = ""
 
 
-class Network(NamedTuple):
+class SourceNetwork(NamedTuple):
     """A network as its source runs it.
 
     Attributes:
@@ -95,7 +95,7 @@ class Network(NamedTuple):
     source: str
     symbols: Mapping[str, int | Varied]
     inputs: Mapping[str, tuple[int | Size, ...]]
-    calls: tuple[Call, ...]
+    calls: tuple[LayerCall, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
 

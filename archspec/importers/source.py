@@ -1,4 +1,4 @@
-"""What every importer takes beside its source, and what it gives."""
+"""The options of every importer, and the form of its result."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Options(NamedTuple):
-    """What is said beside a source.
+    """The options that stand beside a source: its inputs' sizes, a factory's parameters.
 
     Attributes:
         inputs: the sizes of each input, as ``n, 3, h, w``; empty where the source says them itself.
@@ -20,8 +20,8 @@ class Options(NamedTuple):
     partial: bool = False
 
 
-class Counts(NamedTuple):
-    """What a source counts itself, with its own tools, at some sizes.
+class SourceCounts(NamedTuple):
+    """A source's own counts, by its own tools, at some sizes.
 
     Attributes:
         params: elements of its learnable tensors, each tensor once.
@@ -47,7 +47,7 @@ class Imported(NamedTuple):
     """
 
     text: str
-    measure: Callable[[Mapping[str, int | float]], Counts] | None = None
+    measure: Callable[[Mapping[str, int | float]], SourceCounts] | None = None
     names: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
 

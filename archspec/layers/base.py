@@ -108,7 +108,7 @@ class Layer(BaseModel):
 
     @property
     def entering(self) -> tuple[int, int | None]:
-        """How many tensors enter it with these fields, at least and at most."""
+        """The least and the largest number of tensors that enter it with these fields."""
         return self.takes
 
     @property

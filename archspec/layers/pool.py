@@ -144,7 +144,7 @@ class Norm(Reduction):
 
 
 class Spread(Reduction):
-    """How far apart the elements are."""
+    """A measure of the distance between the elements and their mean."""
 
     correction: Real = optional(1, "taken from the divisor; no cost depends on it")
 

@@ -182,7 +182,7 @@ class Analysis(MetricForms):
 
     @property
     def required(self) -> tuple[Condition, ...]:
-        """What each layer requires, as it says it, and the assumptions."""
+        """The requirements of each layer in its own form, and the assumptions."""
         stated = (each.condition for each in self.propagation.requirements)
         shown = dict.fromkeys(condition.mapped(self.assumed.shown) for condition in stated)
         return (*shown, *self.assumed.conditions)

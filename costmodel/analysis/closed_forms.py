@@ -33,7 +33,7 @@ class ClosedForms(Network, Protocol):
 
     @property
     def required(self) -> tuple[Condition, ...]:
-        """What each layer requires, as it says it, and the assumptions."""
+        """The requirements of each layer in its own form, and the assumptions."""
 
     def unproved(self, metric: Metric) -> list[Expr]:
         """Return what a metric is the sum or the maximum of, nothing of it proved or left out."""

@@ -21,8 +21,8 @@ Output = Annotated[
 
 @options
 @dataclass(frozen=True)
-class Said:
-    """What is said beside a source.
+class SourceOptions:
+    """The options that stand beside a source.
 
     Attributes:
         input: The sizes of an input, as 'n, 3, h, w': names become symbols, h=224 with a default.
@@ -37,7 +37,7 @@ class Said:
     partial: bool = False
 
 
-NOTHING_SAID = Said()
+NO_OPTIONS = SourceOptions()
 
 
 def import_source(
@@ -45,7 +45,7 @@ def import_source(
     /,
     *,
     output: Output = None,
-    said: Said = NOTHING_SAID,
+    beside: SourceOptions = NO_OPTIONS,
     format: Format = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Write the spec of a PyTorch module, an ONNX file or a config.json of Hugging Face.
@@ -65,12 +65,12 @@ def import_source(
     from costmodel.render import find_renderer
     from costmodel.studies.imports import compared
 
-    require_values("--input", said.input)
-    require_values("--vary", said.vary)
+    require_values("--input", beside.input)
+    require_values("--vary", beside.vary)
     render = find_renderer(format)
     if output is not None:
         require_writable(output)
-    options_given = read_options(said.input or (), said.vary or (), partial=said.partial)
+    options_given = read_options(beside.input or (), beside.vary or (), partial=beside.partial)
     imported = read_source(with_options(source, options_given))
     _write(imported.text, output)
     document = compared(source, imported)

@@ -1,4 +1,4 @@
-"""What a source counts itself, beside what the spec that was written from it counts."""
+"""A source's own counts beside those of the spec that was written from it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from archspec import SpecError
 from archspec.arithmetic import Rational
 from archspec.header import Symbol
-from archspec.importers.source import Counts, Imported
+from archspec.importers.source import Imported, SourceCounts
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import FIGURE, Block, Column, Document, Line, Row, Table
@@ -32,7 +32,7 @@ class Compared(NamedTuple):
 
     values: Mapping[str, Rational]
     analysis: Analysis
-    source: Counts
+    source: SourceCounts
 
     @property
     def size(self) -> str:

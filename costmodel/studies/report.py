@@ -238,7 +238,7 @@ class Report:
 
     @property
     def hidden(self) -> str:
-        """How many layers are not shown, and what they count of the sums that are shown; or ''."""
+        """Return the number of layers that are not shown, with their part of the sums; or ''."""
         hidden = [row for row in _leaves(self._opened) if not self._is_visible(row)]
         kinds = ", ".join(dict.fromkeys(row.kind for row in hidden))
         sums = {

@@ -1,0 +1,1 @@
+"""Specs from configurations of Hugging Face, by mappings in the headers of the zoo's specs."""

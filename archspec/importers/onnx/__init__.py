@@ -1,0 +1,1 @@
+"""Specs from ONNX files: operators, attributes and the shapes of initializers."""

@@ -1,0 +1,1 @@
+"""Specs from modules of PyTorch: traced with symbols for sizes, operator by operator."""
