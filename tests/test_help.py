@@ -1,6 +1,7 @@
 """Help: commands in groups, examples that run, and no option that does nothing."""
 
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from tests.commands import ROOT, run_here
 
 COMMANDS = known_commands()
 
-# What import shows needs extras, and files that people have: tests/test_import_torch.py runs it.
+# What import shows needs extras, and files that people have: tests/test_torch_import.py runs it.
 
-ELSEWHERE = {"docs", "init", "completion"}
+ELSEWHERE = {"docs", "export", "init", "completion"}
 """Commands whose examples write files: they are tried in a folder of their own."""
 
 
@@ -51,6 +52,8 @@ def test_every_command_has_two_examples(command: str) -> None:
 def test_examples_run(command: str, tmp_path: Path) -> None:
     folder = tmp_path if command in ELSEWHERE else ROOT
     (tmp_path / "README.md").write_text("a page\n", encoding="utf-8")
+    if command == "export":
+        shutil.copy(ROOT / "specs" / "mobilenetv2.yaml", tmp_path / "net.yaml")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "page.md").write_text("a page\n", encoding="utf-8")
     for example in examples_of(command):
