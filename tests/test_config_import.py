@@ -12,7 +12,7 @@ from archspec.importers import read_source
 from archspec.zoo import types_of_configurations
 from benchmarks.configurations import Case, cases, counted, model_of, params_of, spec_of
 from tests.commands import run_here
-from tests.conftest import thinned
+from tests.conftest import ROOT, thinned
 
 CASES = cases()
 KINDS = sorted({case.kind for case in CASES})
@@ -190,3 +190,12 @@ def test_nothing_is_left_that_is_decided(kind: str, tmp_path: Path) -> None:
 def test_a_spec_that_maps_is_read_no_further_than_its_type(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no spec has a mapping"):
         read_source(str(config(tmp_path, '{"model_type": "../../llama"}')))
+
+
+def test_the_page_names_every_type() -> None:
+    page = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+    kinds = types_of_configurations()
+    assert f"{len(kinds)} values of `model_type`" in page
+    for kind, spec in kinds.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| [{Path(spec).stem}]"))
+        assert f"`{kind}`" in row
