@@ -71,6 +71,14 @@ class SweptNetwork:
         Raises:
             SpecError: they leave the structure open, or make no network.
         """
+        return self._made(settings) if settings else self._unset
+
+    @cached_property
+    def _unset(self) -> Analysis:
+        """The analysis at no settings, worked out once."""
+        return self._made({})
+
+    def _made(self, settings: Mapping[str, Any]) -> Analysis:
         missing = [axis.name for axis in self.space.axes if axis.name not in settings]
         if missing and any(METRICS[name].is_searched for name in self.metrics):
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
