@@ -208,8 +208,15 @@ class SweepPoints(Tabular):
             write_parquet(file, fields_of(study), rows_by(self.executor, study))
             return parquet.read_table(file, memory_map=False)
 
-    def plot(self, path: str) -> "Drawing":
+    def plot(
+        self, path: str, *, label: str | Sequence[str] = (), colour: str | None = None
+    ) -> "Drawing":
         """Draw what is kept into a file: .svg, .png or .pdf.
+
+        Args:
+            path: the file.
+            label: the columns that name the points of a front.
+            colour: the column by which they are coloured.
 
         Raises:
             SpecError: what varies cannot be drawn, or matplotlib is missing.
@@ -220,7 +227,7 @@ class SweepPoints(Tabular):
 
         require_plot(path)
         study = self._anew()
-        figure = SweepFigure(study)
+        figure = SweepFigure(study, _texts(label), colour)
         for _ in figure.passing(rows_by(self.executor, study)):
             pass
         return draw(figure, path)
