@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from costmodel import SpecError
+from costmodel.analysis.loading import Setup
 from costmodel.render import sweep_plot
 from costmodel.render.plot_labels import spaced
+from costmodel.scenario.scenario import as_scenario
 from costmodel.sweep import figures
 from costmodel.sweep.figures import nice_levels
 from costmodel.sweep.query import Request
@@ -33,8 +35,10 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
 
     def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
         options = {name: said.pop(name) for name in ("join", "sample") if name in said}
+        names = {name: said.pop(name) for name in ("label", "colour") if name in said}
+        options["setup"] = Setup(scenario=as_scenario(said.pop("scenario", {})))
         study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Request(**said), **options)
-        drawing = figures.SweepFigure(study)
+        drawing = figures.SweepFigure(study, **names)
         for _ in drawing.passing(study.rows()):
             pass
         sweep_plot.draw(drawing, str(tmp_path / "figure.png"))
@@ -129,6 +133,42 @@ def test_lines_have_a_panel_for_each_metric(draw: Draw) -> None:
     points = line.get_xydata()
     assert points is not None
     assert np.asarray(points)[13].tolist() == pytest.approx([1, 300.774272])
+
+
+def test_points_have_the_names_and_colours_that_are_asked_for(draw: Draw, tmp_path: Path) -> None:
+    join = tmp_path / "mine.csv"
+    join.write_text("h,model,score\n96,small,1\n128,middle,2\n160,large,3\n", encoding="utf-8")
+    figure = draw(
+        ["mobilenetv2.yaml"], ["h=96,128,160", "w=h"], join=str(join),
+        pareto=("latency", "score:max"), metrics=("memory_peak",), label=("model", "h"),
+        colour="memory_peak", scenario={"hardware": "t4", "dtype": "fp16"},
+    )  # fmt: skip
+    (axes,) = panels(figure)
+    names = [text.get_text() for text in axes.texts]
+    assert names
+    assert {*names} <= {"small, 96", "middle, 128", "large, 160"}
+    assert figure.axes[1].get_ylabel() == "peak memory (MB)"
+    assert figure.get_suptitle().endswith("t4; fp16")
+
+
+def test_what_varies_of_the_scenario_is_not_in_the_title(draw: Draw) -> None:
+    vary, said = ["dtype=fp16,int8", "h=96:160:32", "w=h"], {"hardware": "t4"}
+    title = draw(["mobilenetv2.yaml"], vary, metrics=("latency",), scenario=said).get_suptitle()
+    assert title.endswith("; t4")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"label": ["mac"]}, "no column 'mac'"),
+        ({"colour": "spec"}, "holds texts"),
+        ({"colour": "macs", "pareto": ()}, "of a front"),
+    ],
+)
+def test_bad_names_and_colours(names: dict[str, Any], message: str, draw: Draw) -> None:
+    said = {"pareto": ("macs", "params:max"), **names}
+    with pytest.raises(SpecError, match=message):
+        draw(["mobilenetv2.yaml", "alexnet.yaml"], ["h=96,128", "w=h"], **said)
 
 
 def test_a_ratio_has_no_unit_and_factors_have_a_scale(draw: Draw) -> None:

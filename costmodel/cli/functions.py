@@ -1,7 +1,8 @@
 """The questions as functions of Python, which return documents, and the documents in notebooks."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from functools import cache
 from inspect import Parameter, Signature, signature
 from os import PathLike, fspath
@@ -33,12 +34,15 @@ from costmodel.studies import QUESTIONS, Question
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
 from costmodel.sweep.fields import fields_of
+from costmodel.sweep.jobs import rows_by
 from costmodel.sweep.query import Request
-from costmodel.sweep.study import Sweep
-from costmodel.sweep.study import sweep as planned
+from costmodel.sweep.reduce import Tally
+from costmodel.sweep.study import Plan, Sweep, planned
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from costmodel.render.plots import Drawing
 
 SETUP_OPTIONS = ("convention", "settings", "assume", "scenario")
 """The options beside the spec, of all functions that take a network."""
@@ -153,12 +157,41 @@ def _signature(parameters: Mapping[str, Parameter]) -> Signature:
 
 @dataclass(frozen=True, repr=False)
 class SweepPoints(Tabular):
-    """The points of a sweep, evaluated when they are asked for."""
+    """The points of a sweep, evaluated when they are asked for.
+
+    Attributes:
+        sweep: what is swept.
+        executor: where its parts are evaluated, if not in this thread.
+    """
 
     sweep: Sweep
+    executor: Executor | None = None
 
     def __repr__(self) -> str:
         return f"<sweep of {self.sweep.size:,} points>"
+
+    def front(self, *objectives: str) -> "SweepPoints":
+        """Return the points that no other beats, as ``front("latency", "accuracy:max")``.
+
+        Raises:
+            SpecError: an objective breaks a rule.
+        """
+        return self._asked(pareto=objectives, top=None, by=None)
+
+    def top(self, count: int, by: str) -> "SweepPoints":
+        """Return the best few points, as ``top(20, "macs/params:max")``.
+
+        Raises:
+            SpecError: what is best breaks a rule.
+        """
+        return self._asked(pareto=(), top=count, by=by)
+
+    def _asked(self, **changes: Any) -> "SweepPoints":
+        """Return the same points with the columns that they have, of which others are kept."""
+        columns = tuple(column.text for column in self.sweep.query.columns)
+        request = self.sweep.plan.request._replace(metrics=columns, **changes)
+        study = planned(self.sweep.plan._replace(request=request))
+        return SweepPoints(study, self.executor)
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return all rows in the types of a Parquet file, which hold them exactly.
@@ -169,14 +202,44 @@ class SweepPoints(Tabular):
         parquet = require("pyarrow.parquet")
         from costmodel.render.sweep_parquet import write_parquet
 
+        study = self._anew()
         with TemporaryDirectory() as folder:
             file = Path(folder) / "points.parquet"
-            write_parquet(file, fields_of(self.sweep), self.sweep.rows())
+            write_parquet(file, fields_of(study), rows_by(self.executor, study))
             return parquet.read_table(file, memory_map=False)
 
+    def plot(
+        self, path: str, *, label: str | Sequence[str] = (), colour: str | None = None
+    ) -> "Drawing":
+        """Draw what is kept into a file: .svg, .png or .pdf.
+
+        Args:
+            path: the file.
+            label: the columns that name the points of a front.
+            colour: the column by which they are coloured.
+
+        Raises:
+            SpecError: what varies cannot be drawn, or matplotlib is missing.
+        """
+        from costmodel.render.plots import require_plot
+        from costmodel.render.sweep_plot import draw
+        from costmodel.sweep.figures import SweepFigure
+
+        require_plot(path)
+        study = self._anew()
+        figure = SweepFigure(study, _texts(label), colour)
+        for _ in figure.passing(rows_by(self.executor, study)):
+            pass
+        return draw(figure, path)
+
+    def _anew(self) -> Sweep:
+        """Return the sweep with no point counted."""
+        return replace(self.sweep, tally=Tally(), behind=None)
+
     def _repr_html_(self) -> str:
-        fields, rows = fields_of(self.sweep), self.sweep.rows()
-        return fragment(first_rows(self.sweep, fields, rows, notes_of(self.sweep)))
+        study = self._anew()
+        rows = rows_by(self.executor, study)
+        return fragment(first_rows(study, fields_of(study), rows, notes_of(study)))
 
 
 def sweep_points(
@@ -192,13 +255,15 @@ def sweep_points(
     join: str | None = None,
     sample: int | None = None,
     seed: int = 0,
+    executor: Executor | None = None,
     **options: Any,
 ) -> SweepPoints:
     """Return many points of a design space, as ``sweep_points("mobilenet_v2", "h=96,128")``.
 
     Args:
         specs: one or more specs, as the command takes them.
-        vary: what varies, as ``h=96:224:32``, or as ``{"h": [96, 128]}``.
+        vary: what varies, as ``h=96:224:32``, or as ``{"h": [96, 128]}``; words of a
+            scenario, as ``{"dtype": ["fp16", "int8"]}``, too.
         metric: what is shown: metrics, and what is made of them.
         where: what must hold, as ``macs <= 300M``.
         pareto: what the front is about, as ``macs``, ``params:max``.
@@ -208,7 +273,9 @@ def sweep_points(
         join: a CSV file with columns of one's own.
         sample: how many points are drawn by chance.
         seed: of the sample.
-        options: ``convention``, ``settings``, ``assume`` and ``scenario``, as `analyze` takes them.
+        executor: any of ``concurrent.futures``, which evaluates parts of the points.
+        options: ``convention``, ``settings``, ``assume`` and ``scenario``, as `analyze` takes them;
+            the words of a scenario, as ``dtype="int8"``, by themselves, too.
 
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
@@ -217,8 +284,10 @@ def sweep_points(
     request = Request(shown, held, front, top, by, order)
     if isinstance(vary, Mapping):
         vary = [f"{name}={','.join(map(str, values))}" for name, values in vary.items()]
-    words, setup = (_texts(specs), _texts(vary)), _setup({}, **options)
-    return SweepPoints(planned(*words, request, setup=setup, join=join, sample=sample, seed=seed))
+    words = {name: options.pop(name) for name in [*options] if name not in SETUP_OPTIONS}
+    setup = _setup({}, **{**options, "scenario": {**(options.get("scenario") or {}), **words}})
+    plan = Plan(_texts(specs), _texts(vary), request, setup, join, sample, seed)
+    return SweepPoints(planned(plan), executor)
 
 
 def _texts(value: str | Sequence[str]) -> tuple[str, ...]:

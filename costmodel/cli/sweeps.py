@@ -16,6 +16,7 @@ from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
 if TYPE_CHECKING:
+    from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
     from costmodel.sweep.study import Sweep
 
@@ -56,6 +57,14 @@ Format = Annotated[
     Parameter(
         help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, latex."
     ),
+]
+
+
+Label = Annotated[
+    list[str] | None, Parameter(help="Columns that name the points of a front in a plot.")
+]
+Colour = Annotated[
+    str | None, Parameter(help="A column by which the points of a front are coloured in a plot.")
 ]
 
 
@@ -110,6 +119,8 @@ def sweep(
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
+    label: Label = None,
+    colour: Colour = None,
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
@@ -131,7 +142,29 @@ def sweep(
     workers = require_jobs(jobs)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
-    return _carry_out(planned(plan), form, output, plot, workers)
+    study = planned(plan)
+    figure = _figure(study, plot, label, colour)
+    _carry_out(study, form, output, figure, workers)
+    if not (figure and plot):
+        return None
+    from costmodel.render.sweep_plot import draw
+
+    return draw(figure, plot)
+
+
+def _figure(
+    study: "Sweep", plot: str | None, label: list[str] | None, colour: str | None
+) -> "SweepFigure | None":
+    """Return the figure of a sweep, where one is to be drawn."""
+    if plot is None:
+        if label or colour:
+            raise SpecError("--label and --colour are of a plot", hint="say --plot front.svg")
+        return None
+    from costmodel.sweep.figures import SweepFigure
+
+    require_values("--label", label)
+    require_plot(plot)
+    return SweepFigure(study, label or (), colour)
 
 
 MERGE = "merge"
@@ -196,21 +229,17 @@ def _count(sample: str | None) -> int | None:
 
 
 def _carry_out(
-    study: "Sweep", form: str, output: str | None, plot: str | None, workers: int
-) -> Drawing | None:
-    """Evaluate, reduce and write a sweep; return the figure, where one is drawn."""
+    study: "Sweep", form: str, output: str | None, figure: "SweepFigure | None", workers: int
+) -> None:
+    """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
     from costmodel.sweep.fields import fields_of
-    from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.jobs import local, rows_by
     from costmodel.sweep.shards import about
 
     _warn(study)
-    if plot is not None:
-        require_plot(plot)
-    figure = None if plot is None else SweepFigure(study)
     fields = fields_of(study)
     shown = ""
     shows = output is not None or form == "table"
@@ -226,11 +255,6 @@ def _carry_out(
             write_text(fields, chunks, form, sys.stdout, notes)
     print(shown, end="")
     _tell(study, form, output)
-    if not (figure and plot):
-        return None
-    from costmodel.render.sweep_plot import draw
-
-    return draw(figure, plot)
 
 
 def _warn(study: "Sweep") -> None:

@@ -13,7 +13,7 @@ from costmodel.analysis.document import (
     entries,
     table_of,
 )
-from costmodel.analysis.standing import gap_of, standing_notes
+from costmodel.analysis.standing import gap_of, scenario_notes, standing_notes
 from costmodel.metrics.registry import NoCountError
 from costmodel.render.sweep_files import Notes, shown
 from costmodel.sweep.fields import Field
@@ -69,9 +69,24 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         metrics = sweep.query.metrics
         if (gap := gap_of(analysis)) is not None:
             yield "missing", gap.note
-        yield from standing_notes(analysis, at=at, conditions=texts, metrics=metrics)
+        notes = [*standing_notes(analysis, at=at, conditions=texts, metrics=metrics)]
+        yield from _of_scenarios(sweep, notes, metrics)
     elif at:
         yield "at", at
+
+
+def _of_scenarios(
+    sweep: Sweep, notes: Sequence[tuple[str, str]], metrics: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the notes on the first network, those on scenarios with what each of them says."""
+    first = sweep.cases[0].architecture
+    found: dict[str, dict[str, None]] = {}
+    for case in sweep.cases:
+        if case.architecture is first and case.typical is not None:
+            for label, note in scenario_notes(case.typical, metrics):
+                found.setdefault(label, {})[note] = None
+    for label, note in notes:
+        yield label, "; ".join(found.get(label, {note: None}))
 
 
 def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archspec.errors import SpecError
+from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.operations import Array
+from costmodel.analysis.analysis import Analysis
 from costmodel.metrics.registry import METRICS
 from costmodel.sweep.fields import Field, fields_of
 from costmodel.sweep.reduce import Thinned
@@ -152,11 +153,16 @@ class Among(NamedTuple):
 class SweepFigure:
     """A figure of a sweep: it looks at the rows as they pass.
 
+    Args:
+        sweep: what is drawn.
+        label: the columns that name the points of a front; labels and what varies if none is said.
+        colour: the column by which they are coloured, if not by the third objective.
+
     Raises:
         SpecError: what varies cannot be drawn, or what is drawn is none of a network.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, label: Sequence[str] = (), colour: str | None = None) -> None:
         self.sweep = sweep
         self.fields = {field.name: field for field in fields_of(sweep)}
         self.parts: list[Rows] = []
@@ -166,6 +172,22 @@ class SweepFigure:
             sweep.behind = Thinned(MAX_BEHIND)
         else:
             self._check()
+        self.label, self.colour = tuple(label), colour
+        for name in (*self.label, *filter(None, [colour])):
+            self._check_column(name)
+
+    def _check_column(self, name: str) -> None:
+        """Make sure that a column names or colours points of a front."""
+        if not self.of_front:
+            raise SpecError(
+                f"'{name}' names or colours the points of a front, and none is drawn",
+                hint="draw one with --pareto, as --pareto macs accuracy:max",
+            )
+        if name not in self.fields:
+            hint = did_you_mean(name, self.fields) or f"columns: {', '.join(self.fields)}"
+            raise SpecError(f"there is no column '{name}' to name or colour points by", hint=hint)
+        if name == self.colour and self.fields[name].kind == "text":
+            raise SpecError(f"'{name}' holds texts; points are coloured by numbers")
 
     @property
     def axes(self) -> tuple[Field, ...]:
@@ -240,13 +262,27 @@ class SweepFigure:
 
     @property
     def title(self) -> tuple[str, str]:
-        """The networks; then the links and the values of what does not vary."""
+        """The networks; then the links, the values of what does not vary, device and types."""
         cases = self.sweep.cases
         names = ", ".join(dict.fromkeys(self._name(i) for i in range(len(cases))))
         links = ", ".join(one.text for one in self.sweep.varied if one.link is not None)
         fixed = self.sweep.fixed.items()
         values = ", ".join(f"{n}\u00a0=\u00a0{show_value(v)}" for n, v in fixed)
-        return names, "; ".join(filter(None, (links, values)))
+        return names, "; ".join(filter(None, (links, values, *self._scenario())))
+
+    def _scenario(self) -> Iterator[str]:
+        """Yield the device and the types of numbers, where a metric depends on them.
+
+        Those that vary are not among them, for lines and points have their names.
+        """
+        measured = (METRICS[name] for name in self.sweep.query.metrics)
+        if not any(metric.quantity or metric.unit.name == "bytes" for metric in measured):
+            return
+        found = [case.typical for case in self.sweep.cases if case.typical is not None]
+        devices = {each.scenario.device.profile.key for each in found if each.scenario.device}
+        types = {_types(each) for each in found}
+        for shared in (devices, types):
+            yield from shared if len(shared) == 1 else ()
 
     @property
     def about(self) -> str:
@@ -283,6 +319,15 @@ class SweepFigure:
         for name in dict.fromkeys(names):
             mine = np.array([each == name for each in names])
             yield " ".join(filter(None, map(str, name))), rows.taken(mine)
+
+
+def _types(analysis: Analysis) -> str:
+    """Return the types of weights and activations, one where they are the same."""
+    types = {of: " ".join(names) for of, names in analysis.types.items()}
+    found = {types[of]: of for of in ("weights", "activations") if of in types}
+    return (
+        next(iter(found)) if len(found) == 1 else ", ".join(f"{of} {t}" for t, of in found.items())
+    )
 
 
 def _floats(field: Field, rows: Rows) -> Array:
@@ -383,7 +428,7 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
     behind = joined(figure.sweep.behind.rows)
     count = behind.count
     together = joined([behind, rows])
-    goals = figure.sweep.query.pareto[:3]
+    goals = figure.sweep.query.pareto[: 2 if figure.colour else 3]
     columns = [scaled(figure.fields[goal.expression.text], together) for goal in goals]
     order = count + np.argsort(columns[0].numbers[count:], kind="stable")
     x, y = (column.numbers for column in columns[:2])
@@ -391,19 +436,28 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
         f"{column.label}: {'more' if goal.largest else 'less'} is better"
         for column, goal in zip(columns, goals, strict=True)
     ]
+    colours = columns[2].numbers[order] if len(columns) > 2 else None
+    if figure.colour:
+        chosen = scaled(figure.fields[figure.colour], rows)
+        axes.append(chosen.label)
+        colours = chosen.numbers[order - count]
     return Among(
         axes,
         by_factors(x, y),
         (x[:count], y[:count]),
         x[order],
         y[order],
-        columns[2].numbers[order] if len(columns) > 2 else None,
+        colours,
         _point_names(figure, rows.taken(order - count)),
     )
 
 
 def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
-    """Return a name for each point: its labels and the values that vary."""
+    """Return a name for each point: the columns asked for, or its labels and what varies."""
+    if figure.label:
+        fields = [figure.fields[name] for name in figure.label]
+        cells = ([_text(value) for value in f.values(rows).tolist()] for f in fields)
+        return [", ".join(filter(None, point)) for point in zip(*cells, strict=True)]
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
     points = (zip(names, values, strict=True) for values in zip(*columns, strict=True))
@@ -411,6 +465,13 @@ def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
         ", ".join(v if isinstance(v, str) else f"{n}={show_value(v)}" for n, v in point if v)
         for point in points
     ]
+
+
+def _text(value: Any) -> str:
+    """Return a value of a point's name."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else show_value(value)
 
 
 def spread(count: int) -> Iterator[int]:

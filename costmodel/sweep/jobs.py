@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain, islice
+from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -54,7 +55,10 @@ class Part(NamedTuple, Generic[T]):
 
 
 def rows_by(
-    executor: Executor | None, study: Sweep, watch: Callable[[int], None], workers: int = 1
+    executor: Executor | None,
+    study: Sweep,
+    watch: Callable[[int], None] = lambda _: None,
+    workers: int | None = None,
 ) -> Iterator[Rows]:
     """Yield the rows of a sweep that are kept, in order.
 
@@ -62,10 +66,11 @@ def rows_by(
         executor: where the points are evaluated, if not here.
         study: the sweep.
         watch: is called with the points so far.
-        workers: how many parts the executor evaluates at once.
+        workers: how many parts the executor evaluates at once; as many as it says if not given.
     """
     if executor is None:
         return study.rows(watch)
+    workers = workers or getattr(executor, "_max_workers", None) or require_jobs(None)
     finish = _plain_rows if study.behind is not None else _reduced_rows
     parts = parts_by(executor, study, finish, watch, workers)
     return study.finished(study.reduced(chain.from_iterable(parts)))
@@ -84,18 +89,26 @@ def parts_by(
     plan = pickle.dumps(study.plan)
     starts = iter(study.numbers[::size])
     running: deque[Future[Part[T]]] = deque()
-    while True:
-        for start in islice(starts, MOST_RUNNING * workers - len(running)):
-            numbers = range(start, min(start + size, study.numbers.stop))
-            running.append(executor.submit(part_of, plan, numbers, finish))
-        if not running:
-            return
-        part = running.popleft().result()
-        study.tally.add(part.tally)
-        if study.join is not None:
-            study.join.used[part.used] = True
-        watch(study.tally.points)
-        yield part.result
+    try:
+        while True:
+            for start in islice(starts, MOST_RUNNING * workers - len(running)):
+                numbers = range(start, min(start + size, study.numbers.stop))
+                running.append(executor.submit(part_of, plan, numbers, finish))
+            if not running:
+                return
+            part = running.popleft().result()
+            study.tally.add(part.tally)
+            if study.join is not None:
+                study.join.used[part.used] = True
+            watch(study.tally.points)
+            yield part.result
+    finally:
+        for future in running:  # where something is raised, nobody wants the others
+            future.cancel()
+
+
+_ONE_AT_A_TIME = Lock()
+"""Held while a part is evaluated: threads of one process share what it is evaluated with."""
 
 
 def part_of(plan: bytes, numbers: range, finish: Finish[T]) -> Part[T]:
@@ -106,13 +119,14 @@ def part_of(plan: bytes, numbers: range, finish: Finish[T]) -> Part[T]:
         numbers: the points.
         finish: makes it of their rows.
     """
-    study = _known_study(plan)
-    study.tally = Tally()
-    if study.join is not None:
-        study.join.used[:] = False
-    result = finish(study, study.evaluated(numbers, lambda _: None))
-    used = [] if study.join is None else np.flatnonzero(study.join.used).tolist()
-    return Part(result, study.tally, used)
+    with _ONE_AT_A_TIME:
+        study = _known_study(plan)
+        study.tally = Tally()
+        if study.join is not None:
+            study.join.used[:] = False
+        result = finish(study, study.evaluated(numbers, lambda _: None))
+        used = [] if study.join is None else np.flatnonzero(study.join.used).tolist()
+        return Part(result, study.tally, used)
 
 
 @lru_cache(1)

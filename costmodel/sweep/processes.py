@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from archspec.errors import SpecError
@@ -47,6 +47,7 @@ class Processes(Executor):
                 other.close()
                 self._processes.append(process)
                 ends.append(own)
+        self._left, self._lock = count, Lock()
         self._threads = [Thread(target=self._serve, args=(end,), daemon=True) for end in ends]
         for thread in self._threads:
             thread.start()
@@ -77,7 +78,7 @@ class Processes(Executor):
             thread.join()
 
     def _serve(self, end: Connection) -> None:
-        """Send calls to one process, until there are no more."""
+        """Send calls to one process, until there are no more, or it is lost and others are left."""
         with end:
             for future, call in iter(self._tasks.get, None):
                 if not future.set_running_or_notify_cancel():
@@ -86,8 +87,17 @@ class Processes(Executor):
                     end.send_bytes(call)
                     is_good, found = pickle.loads(end.recv_bytes())
                 except (EOFError, OSError):
-                    is_good, found = False, _lost()
+                    future.set_exception(_lost())
+                    if self._others_are_left():
+                        return
+                    continue
                 (future.set_result if is_good else future.set_exception)(found)
+
+    def _others_are_left(self) -> bool:
+        """Count a lost process; return whether others do what is handed out."""
+        with self._lock:
+            self._left -= 1
+            return self._left > 0
 
 
 def _lost() -> SpecError:

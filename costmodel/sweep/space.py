@@ -4,7 +4,7 @@ A grid has the points of all combinations of values, the last symbol varying fas
 points drawn from them, the same for the same seed however they are read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -167,13 +167,15 @@ def read_space(
         SpecError: a name is set, a value breaks its symbol's rules, links go in a circle or name
             what is unknown, or there are too many points.
     """
-    own = [one for one in varied if one.name in header.symbols or one.name in header.let]
+    known = {*header.symbols, *header.let}
+    linked = frozenset().union(*(_names_in(one) for one in varied if one.name in known))
+    own = [one for one in varied if one.name in known | linked]
     for one in own:
         _check_kind(one, header, fixed)
     axes = tuple(_axis(one, header, sample is not None) for one in own if one.link is None)
     numbers = {n: Number(v) for n, v in {**header.defaults, **fixed}.items()}
     trees = {one.name: one.link for one in own if one.link is not None}
-    names = {axis.name: Name(axis.name) for axis in axes if axis.name in header.symbols}
+    names = {axis.name: Name(axis.name) for axis in axes if axis.name not in header.let}
     links = dict(_links(trees, {**numbers, **names}))
     space = Space(axes, links, header.symbols, sample if axes else None, seed)
     if space.size > MAX_POINTS:
@@ -182,14 +184,33 @@ def read_space(
     return space
 
 
-def check_names(varied: Iterable[Varied], headers: Sequence[Header]) -> None:
-    """Make sure that what varies is of one spec at least.
+def helpers_of(varied: Sequence[Varied], known: Collection[str]) -> tuple[str, ...]:
+    """Return the names that no spec has but links speak of, as ``phi`` of ``depth=1.2**phi``.
+
+    Args:
+        varied: what varies.
+        known: the names of all specs.
+    """
+    linked = frozenset().union(*map(_names_in, varied))
+    return tuple(one.name for one in varied if one.name in linked and one.name not in known)
+
+
+def _names_in(one: Varied) -> frozenset[str]:
+    return frozenset() if one.link is None else frozenset(free_names(one.link))
+
+
+def check_names(
+    varied: Iterable[Varied], headers: Sequence[Header], helpers: Collection[str] = ()
+) -> None:
+    """Make sure that what varies is of one spec at least, or that links speak of it.
 
     Raises:
         SpecError: no spec has such a name.
     """
     known = dict.fromkeys(name for each in headers for name in (*each.symbols, *each.let))
     for one in varied:
+        if one.name in helpers and not one.link:
+            continue
         if one.name not in known:
             has = "the spec has no" if len(headers) == 1 else "no spec has a"
             raise SpecError(
@@ -216,12 +237,31 @@ def _axis(one: Varied, header: Header, is_sample: bool) -> SweptAxis:
         for value in one.values:
             check_override(one.name, value, header)
         return SweptAxis(one.name, one.values)
-    declared = header.symbols[one.name]
+    declared = header.symbols.get(one.name)
+    if declared is None:
+        return SweptAxis(one.name, _helper_values(one))
     if one.interval is not None:
         return _interval_axis(one.name, one.interval, declared, is_sample)
     for value in one.values:
         _check_value(one.name, value, declared)
     return SweptAxis(one.name, one.values)
+
+
+def _helper_values(one: Varied) -> tuple[Value, ...]:
+    """Return the numbers of a name that only links speak of; of an interval all integers.
+
+    Raises:
+        SpecError: they are no numbers, or too many.
+    """
+    if any(isinstance(value, str) for value in one.values):
+        raise SpecError(f"--vary {one.name}: links are computed of numbers alone")
+    if one.interval is None:
+        return one.values
+    first, last = ceil(one.interval.first), floor(one.interval.last)
+    if one.interval.logarithmic or not 0 <= last - first < MAX_VALUES:
+        cause = f"--vary {one.name}: of a name that only links speak of, a few numbers are swept"
+        raise SpecError(cause, hint=f"as in --vary {one.name}=0:7")
+    return tuple(range(first, last + 1))
 
 
 def _check_value(name: str, value: Value, declared: Declared) -> None:

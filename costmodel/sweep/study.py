@@ -30,11 +30,9 @@ from costmodel.sweep.let_overrides import opened, override_of
 from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query, reduced
 from costmodel.sweep.reduce import Tally, Thinned, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
-from costmodel.sweep.space import Space, check_names, read_space
+from costmodel.sweep.scenarios import Options, read_scenarios, with_options
+from costmodel.sweep.space import Space, check_names, helpers_of, read_space
 from costmodel.sweep.vary import Varied, read_varied
-
-LABELS = ("spec", "variant")
-"""The columns that name the network of a row, where several are swept."""
 
 DRAWN = 2**20
 """The number of points of a sample that are drawn together."""
@@ -71,13 +69,22 @@ class SweptNetwork:
         Raises:
             SpecError: they leave the structure open, or make no network.
         """
+        return self._made(settings) if settings else self._unset
+
+    @cached_property
+    def _unset(self) -> Analysis:
+        """The analysis at no settings, worked out once."""
+        return self._made({})
+
+    def _made(self, settings: Mapping[str, Any]) -> Analysis:
         missing = [axis.name for axis in self.space.axes if axis.name not in settings]
         if missing and any(METRICS[name].is_searched for name in self.metrics):
             raise SpecError(f"the best order is searched for at numbers, also of {missing[0]}")
         header = self.architecture.header
         lets = {n: override_of(v) for n, v in settings.items() if n in header.let}
         header = header.model_copy(update={"let": header.let | lets})
-        numbers = {n: to_rational(n, v) for n, v in settings.items() if n not in lets}
+        own = settings.keys() & header.symbols.keys()
+        numbers = {name: to_rational(name, settings[name]) for name in sorted(own)}
         architecture = self.architecture._replace(header=header)
         counts = convention_of(self.setup.convention, self.architecture)
         given = {**self.fixed, **numbers}
@@ -299,7 +306,7 @@ class Sweep:
     def _all_rows(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         needed = self.query.names | set(self.join.keys if self.join else ())
         joined = self.join.columns if self.join else {}
-        fixed = sorted(needed - METRICS.keys() - joined.keys() - set(LABELS))
+        fixed = sorted(needed - METRICS.keys() - joined.keys() - set(self.labels))
         before = 0
         for case in self.cases:
             own = range(max(numbers.start - before, 0), min(numbers.stop - before, case.space.size))
@@ -342,38 +349,52 @@ def planned(plan: Plan) -> Sweep:
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
     """
-    specs, vary, setup, join = plan.specs, plan.vary, plan.setup, plan.join
+    setup, join = plan.setup, plan.join
+    given = list(_networks(plan.specs, setup.scenario))
+    headers = [each.header for _, each in given]
+    known = {name for each in headers for name in (*each.symbols, *each.let)}
+    scenarios, vary = read_scenarios(plan.vary, known)
     asked = read_varied(vary)
     varied = tuple(one for one in asked if not one.pattern)
-    given = list(_networks(specs, setup.scenario))
-    check_names((one for one in asked if not one.of), [each.header for _, each in given])
+    helpers = helpers_of(varied, known | {one.name for one in asked if one.of})
+    check_names((one for one in asked if not one.of), headers, helpers)
     found = [(file, each._replace(header=opened(each.header, asked))) for file, each in given]
     setup = setup.agreed(each for _, each in found)
-    if not varied and len(found) < 2:
+    if not varied and len(found) * len(scenarios) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     symbols, labels = _symbols(found), _labels(found)
-    read = None if join is None else read_join(join, [*symbols, *labels[0]], labels[0])
-    names = tuple(one.name for one in varied)
-    query = read_query(plan.request, symbols, read.columns if read else (), [*labels[0], *names])
+    texts = [*labels[0], *scenarios[0]]
+    read = None if join is None else read_join(join, [*symbols, *texts], texts)
+    shown = [*texts, *(one.name for one in varied)]
+    columns = {**symbols, **dict.fromkeys(helpers)}
+    query = read_query(plan.request, columns, read.columns if read else (), shown)
     _check_set(setup.settings, symbols)
-    cases: list[SweptNetwork] = []
-    for label, (_, each) in zip(labels, found, strict=True):
-        space = read_space(varied, each.header, setup.given_to(each.header), plan.sample, plan.seed)
-        cases.append(_case(label, each, space, setup, names, query))
-    return Sweep(plan, tuple(cases), query, varied, read)
+    cases = tuple(
+        _case({**label, **options}, each, varied, _setup_with(setup, options), plan, query)
+        for label, (_, each) in zip(labels, found, strict=True)
+        for options in scenarios
+    )
+    return Sweep(plan, cases, query, varied, read)
+
+
+def _setup_with(setup: Setup, options: Options) -> Setup:
+    return setup._replace(scenario=with_options(setup.scenario, options))
 
 
 def _case(
     label: Mapping[str, str],
     architecture: Architecture,
-    space: Space,
+    varied: Sequence[Varied],
     setup: Setup,
-    names: tuple[str, ...],
+    plan: Plan,
     query: Query,
 ) -> SweptNetwork:
     """Return one network of a sweep, the symbols that it does not vary at their values."""
-    known = {**architecture.header.defaults, **setup.given_to(architecture.header)}
+    header = architecture.header
+    space = read_space(varied, header, setup.given_to(header), plan.sample, plan.seed)
+    known = {**header.defaults, **setup.given_to(header)}
     fixed = {name: value for name, value in known.items() if name not in space.names}
+    names = tuple(one.name for one in varied)
     case = SweptNetwork(label, architecture, space, fixed, setup, names, query.metrics)
     _require_numbers(query, case)
     return case
