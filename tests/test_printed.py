@@ -168,7 +168,7 @@ def test_no_total_is_longer_than_a_screen(network: Network) -> None:
 TRANSFORMERS = {"swin", "mobilevit", "t5", "transformer", "maxvit"}
 """Families that are no convolutional networks, or not alone; they have more terms."""
 
-MORE = {"inceptionv3.yaml@inception_v3_aux": 10, "wav2vec2.yaml@wav2vec2-base-960h": 9}
+MORE = {"inceptionv3.yaml@inception_v3_aux": 10, "wav2vec2.yaml": 9}
 """Networks of more resolutions: their convolutions shrink maps one by one."""
 
 
@@ -179,7 +179,7 @@ def test_macs_have_a_term_per_resolution(network: Network) -> None:
     sums = [factor for factor in Mul.make_args(law) if factor.is_Add]
     terms = PythonText().terms(sums[0] if len(sums) == 1 else law)
     if name.split(".")[0] not in TRANSFORMERS:
-        assert len(terms) <= MORE.get(name, MOST_TERMS)
+        assert len(terms) <= MORE.get(name, MORE.get(name.split("@")[0], MOST_TERMS))
 
 
 def test_no_sign_stands_under_a_division_or_beside_a_ceiling() -> None:

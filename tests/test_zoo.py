@@ -220,8 +220,8 @@ def test_the_wheel_has_the_zoo(tmp_path: Path) -> None:
                 assert done.returncode in (0, 1), (example, done.stderr)
 
 
-NEED_A_CHECKOUT = {"docs", "init", "completion", "HEAD:", ">"}
-"""Words of examples that look at a repository, or write files."""
+NEED_A_CHECKOUT = {"docs", "init", "completion", "export", "import", "merge", "HEAD:", ">"}
+"""Words of examples that look at a repository, read or write files, or need an extra."""
 
 
 def readme_blocks() -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Conditions reduced to the shortest equivalent set, each in the light of the others."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
 from math import ceil, gcd, lcm
@@ -436,10 +436,25 @@ def reduced(
     for condition in list(found):
         if _is_implied(condition, found, least):
             found.remove(condition)
-    needed = [c for c in found if c not in known]
+    needed = [c for c in _without_renamed(found) if c not in known]
     higher = raised(least, needed)
     needed = [c for c in needed if not _is_proved(c, higher)]
     return tuple(sorted(needed, key=lambda c: (isinstance(c, AtLeast), condition_text(c))))
+
+
+def _without_renamed(conditions: list[Condition]) -> list[Condition]:
+    """Return conditions without those that are others by an equality of two symbols."""
+    found = list(conditions)
+    for equal in [c for c in found if isinstance(c, Equal) and c.left.is_Symbol]:
+        for condition in [c for c in found if c != equal and equal.right.is_Symbol]:
+            other = condition.mapped(partial(_replaced, {equal.left: equal.right}))
+            if other != condition and other in found:
+                found.remove(condition)
+    return found
+
+
+def _replaced(same: Mapping[Expr, Expr], expression: Expr) -> Expr:
+    return expression.xreplace(same)
 
 
 def _open(conditions: Iterable[Condition], least: Least) -> list[Condition]:

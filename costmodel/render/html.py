@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import ClassVar
-from urllib.parse import quote
 
 from sympy import Expr, Pow, Rational, S
 
@@ -11,7 +10,7 @@ from archspec.errors import visible
 from costmodel.algebra.functions import LargestOfIterations, Log2, Maximum, Minimum, RoundTo
 from costmodel.algebra.printing import ATOM, POWER, PRODUCT, SUM, Latex, Shown
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Row, Table
-from costmodel.render.markup import ADDRESS, Markup, Shape, labelled
+from costmodel.render.markup import Markup, Shape, as_address, labelled
 
 
 def render(document: Document) -> str:
@@ -165,7 +164,7 @@ def _shape(shape: Shape) -> str:
 
 
 def _link(shown: str, address: str) -> str:
-    return f'<a href="{escaped(quote(address, safe=ADDRESS))}">{shown}</a>'
+    return f'<a href="{escaped(as_address(address))}">{shown}</a>'
 
 
 MARKUP = Markup(escaped, code, _closed_form, _shape, link=_link)

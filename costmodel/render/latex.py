@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from re import findall
 from typing import ClassVar, NamedTuple
-from urllib.parse import quote
 
 from sympy import Expr
 
@@ -22,7 +21,7 @@ from costmodel.analysis.document import (
     Row,
     Table,
 )
-from costmodel.render.markup import ADDRESS, Markup, Shape
+from costmodel.render.markup import Markup, Shape, as_address
 
 _NAMED = """
 α alpha β beta γ gamma δ delta ε varepsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu
@@ -287,7 +286,7 @@ def in_ascii(text: str) -> str:
 
 
 def _link(shown: str, address: str) -> str:
-    inside = re.sub(r"([%#&])", r"\\\1", quote(address, safe=ADDRESS))
+    inside = re.sub(r"([%#&])", r"\\\1", as_address(address))
     return rf"\href{{{inside}}}{{{shown}}}"
 
 

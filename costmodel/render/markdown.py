@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import quote
 
 from rich.cells import cell_len
 
 from archspec.errors import visible
 from costmodel.analysis.document import Block, ClosedForm, Document, Entries, Line, Note, Table
-from costmodel.render.markup import ADDRESS, Markup, Shape, in_plain, is_symbolic, labelled
+from costmodel.render.markup import Markup, Shape, as_address, in_plain, is_symbolic, labelled
 
 
 def render(document: Document) -> str:
@@ -143,7 +142,7 @@ MOST_WIDTH = 40
 
 
 def _link(shown: str, address: str) -> str:
-    return f"[{shown}]({quote(address, safe=ADDRESS)})"
+    return f"[{shown}]({as_address(address)})"
 
 
 MARKUP = Markup(escaped, code, _closed_form, _shape, link=_link)

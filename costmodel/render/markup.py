@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sympy import Expr
 
@@ -22,6 +23,12 @@ from costmodel.rules.base import show_shape
 
 ADDRESS = "/:?=&#%+@,;~!"
 """The signs that stand in an address as they are, beside letters, digits and ``-._``."""
+
+
+def as_address(text: str) -> str:
+    """Return a text as an address; what is no Unicode in a file's name is the byte it was."""
+    return quote(text, safe=ADDRESS, errors="surrogateescape")
+
 
 Shape = tuple[Expr | Rational, ...]
 

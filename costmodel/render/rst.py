@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from unicodedata import combining, east_asian_width
-from urllib.parse import quote
 
 from archspec.errors import visible
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Table
-from costmodel.render.markup import ADDRESS, Markup, Shape, in_plain, is_symbolic, labelled
+from costmodel.render.markup import Markup, Shape, as_address, in_plain, is_symbolic, labelled
 
 
 def render(document: Document) -> str:
@@ -115,7 +114,7 @@ def escaped(shown: str) -> str:
 
 
 def _link(shown: str, address: str) -> str:
-    return f"`{shown.replace('<', chr(92) + '<')} <{quote(address, safe=ADDRESS)}>`__"
+    return f"`{shown.replace('<', chr(92) + '<')} <{as_address(address)}>`__"
 
 
 MARKUP = Markup(escaped, _code, _closed_form, _shape, link=_link)

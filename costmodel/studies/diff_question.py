@@ -52,7 +52,7 @@ def document(
 
     Examples:
         archcost diff resnet50 resnet101 --max 'macs +100%'
-        archcost diff HEAD: 'specs/*.yaml' --max 'macs +2%'
+        archcost diff HEAD: 'specs/mobile*.yaml' --max 'macs +2%'
 
     Raises:
         SpecError: a spec or an option breaks a rule.

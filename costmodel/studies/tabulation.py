@@ -204,7 +204,8 @@ class Tabulation:
 
     def _link(self, spec: str, analysis: Analysis) -> str:
         """Return the address that a network's name leads to, or ''."""
-        names = {name: quote(str(_value(name, spec, analysis))) for name in TITLES}
+        values = {name: str(_value(name, spec, analysis)) for name in TITLES}
+        names = {name: quote(value, errors="surrogateescape") for name, value in values.items()}
         try:
             return self.choice.links.format_map(names)
         except (KeyError, ValueError, IndexError, AttributeError):
