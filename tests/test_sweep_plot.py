@@ -34,7 +34,8 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: sheets.append(self))
 
     def drawn(specs: Sequence[str], vary: Sequence[str], **said: Any) -> Figure:
-        options: dict[str, Any] = {n: said.pop(n) for n in ("join", "sample") if n in said}
+        given = {"join", "sample"} & said.keys()
+        options: dict[str, Any] = {name: said.pop(name) for name in given}
         names = {name: said.pop(name) for name in ("label", "colour") if name in said}
         options["setup"] = Setup(scenario=as_scenario(said.pop("scenario", {})))
         study = sweep([str(ROOT / "specs" / s) for s in specs], vary, Request(**said), **options)

@@ -375,3 +375,25 @@ def test_setups_are_those_of_the_command(archcost: Run) -> None:
 
 def test_names_that_are_written() -> None:
     assert set(sweep_files.SUFFIXES.values()) | {"table"} == set(sweep_files.FORMATS)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("mobilenet_v2", "--vary", "width=0.35:1.4:0.35", "h=96,128", "w=h", "--metric", "macs",
+         "macs/params", "sqrt(macs)"),
+        ("specs/mobilenetv2.yaml", "specs/alexnet.yaml", "--vary", "width=0.5,1/3,1", "h=96,128",
+         "w=h", "--metric", "macs", "receptive_field"),
+        ("gpt2", "--vary", "n=1:4", "t=1e3,1e20", "context=1e20", "--metric", "macs"),
+        ("specs/resnet.yaml@resnet18", "--vary", "depths=[1,1,1,1],[1,2,1,1]", "--metric", "macs"),
+    ],
+)  # fmt: skip
+def test_lines_are_the_same_whatever_puts_them_together(
+    form: str, said: tuple[str, ...], archcost: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    plain = archcost("sweep", *said, "--format", form, "--jobs", "1")
+    assert plain.returncode == 0, plain.stderr
+    monkeypatch.setattr(sweep_files, "MANY_ROWS", 1)
+    assert archcost("sweep", *said, "--format", form, "--jobs", "1").stdout == plain.stdout

@@ -7,11 +7,16 @@ decimals, other fractions as text, counts of any size; only ratios and real quan
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from ctypes import c_ssize_t
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+
+import numpy as np
 
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
@@ -90,30 +95,60 @@ class TextFormat(NamedTuple):
         between: what stands between its cells.
         end: what ends it.
         cells: returns the texts of a column's values.
+        name: returns what stands before each value of a column.
         head: returns what stands above the rows.
         foot: returns what stands below them.
+        counts_are_plain: whether 64-bit integers are digits without any other sign.
     """
 
     begin: str
     between: str
     end: str
     cells: Callable[[Field, Array], list[str]]
+    name: Callable[[Field], str] = lambda _: ""
     head: Callable[[Sequence[Field]], str] = lambda _: ""
     foot: Callable[[Notes], str] = lambda _: ""
+    counts_are_plain: bool = False
 
 
 def write_text(
     fields: Sequence[Field], chunks: Iterable[Rows], form: str, stream: IO[str], notes: Notes
 ) -> None:
     """Write rows as they come; nothing before the first of them are there."""
-    begin, between, end, cells, head, foot = TEXT_FORMATS[form]
-    blocks = ([cells(field, field.values(chunk)) for field in fields] for chunk in chunks)
-    first = next(blocks, [])
-    stream.write(head(fields))
+    how = TEXT_FORMATS[form]
+    blocks = (_lines(how, fields, chunk) for chunk in chunks)
+    first = next(blocks, "")
+    stream.write(how.head(fields))
     for block in chain([first], blocks):
-        lines = zip(*block, strict=True)
-        stream.write("".join([f"{begin}{between.join(line)}{end}" for line in lines]))
-    stream.write(foot(notes))
+        stream.write(block)
+    stream.write(how.foot(notes))
+
+
+MANY_ROWS = 2**14
+"""From so many rows on it pays to let pyarrow put them together, where it is there."""
+
+
+def _lines(how: TextFormat, fields: Sequence[Field], chunk: Rows) -> str:
+    """Return rows as lines; pyarrow's, where it puts them together, are the same."""
+    names = [how.name(field) for field in fields]
+    columns = [field.values(chunk) for field in fields]
+    if chunk.count >= MANY_ROWS and how.counts_are_plain and find_spec("pyarrow"):
+        from costmodel.render.sweep_lines import lines
+
+        cells = [
+            column if column.dtype == INT64 and field.kind != "text" else how.cells(field, column)
+            for field, column in zip(fields, columns, strict=True)
+        ]
+        signs = [how.begin + names[0], *(how.between + name for name in names[1:]), how.end]
+        with suppress(UnicodeEncodeError):  # halves of characters, as file names may have
+            return lines(cells, signs)
+    texts = (how.cells(field, column) for field, column in zip(fields, columns, strict=True))
+    named = (
+        [name + text for text in column] if name else column
+        for name, column in zip(names, texts, strict=True)
+    )
+    rows = zip(*named, strict=True)
+    return "".join([f"{how.begin}{how.between.join(row)}{how.end}" for row in rows])
 
 
 def write_file(
@@ -152,10 +187,22 @@ def _texts(column: Array, show: Callable[[Any], str]) -> list[str]:
         return list(map(str, column.tolist()))
     if column.dtype == FLOAT64:
         return list(map(repr, column.tolist()))
-    values = column.tolist()
+    starts = _starts(column)
+    values = column[starts].tolist()
     known = {id(value): value for value in values}
     texts = {name: show(value) for name, value in known.items()}
-    return [texts[id(value)] for value in values]
+    found = [texts[id(value)] for value in values]
+    if len(values) == len(column):
+        return found
+    lengths = np.diff(starts, append=len(column)).tolist()
+    return list(chain.from_iterable(map(repeat, found, lengths)))
+
+
+def _starts(column: Array) -> Array:
+    """Return where runs of one object begin, as the outer axes of a grid have them."""
+    whole = np.ascontiguousarray(column)
+    addresses = np.ctypeslib.as_array((c_ssize_t * len(whole)).from_address(whole.ctypes.data))
+    return np.flatnonzero(np.diff(addresses, prepend=0))
 
 
 def _exact(value: Any) -> str:
@@ -197,7 +244,7 @@ def _quoted(cell: str) -> str:
 
 
 def _json_cells(field: Field, column: Array) -> list[str]:
-    """Return JSON values behind their names: decimals are exact numbers, other fractions texts."""
+    """Return JSON values: decimals are exact numbers, other fractions texts."""
 
     def show(value: Any) -> str:
         if value is None:
@@ -205,8 +252,11 @@ def _json_cells(field: Field, column: Array) -> list[str]:
         is_text = field.kind in ("text", "fraction") and not isinstance(value, int)
         return _json_text(_exact(value)) if is_text else _exact(value)
 
-    name = f"{_json_text(field.name)}: "
-    return [name + text for text in _texts(column, show)]
+    return _texts(column, show)
+
+
+def _json_name(field: Field) -> str:
+    return f"{_json_text(field.name)}: "
 
 
 def _json_text(text: str) -> str:
@@ -241,13 +291,15 @@ def _latex_foot(notes: Notes) -> str:
 
 
 TEXT_FORMATS = {
-    "csv": TextFormat("", ",", "\n", _csv_cells, _csv_head),
-    "jsonl": TextFormat("{", ", ", "}\n", _json_cells),
+    "csv": TextFormat("", ",", "\n", _csv_cells, head=_csv_head, counts_are_plain=True),
+    "jsonl": TextFormat("{", ", ", "}\n", _json_cells, _json_name, counts_are_plain=True),
     "markdown": TextFormat(
-        "| ", " | ", " |\n", _shown_cells(markdown.escaped), _markdown_head, _markdown_foot
+        *("| ", " | ", " |\n", _shown_cells(markdown.escaped)),
+        head=_markdown_head,
+        foot=_markdown_foot,
     ),
     "latex": TextFormat(
-        "", " & ", " \\\\\n", _shown_cells(latex.escaped), _latex_head, _latex_foot
+        *("", " & ", " \\\\\n", _shown_cells(latex.escaped)), head=_latex_head, foot=_latex_foot
     ),
 }
 """Format → how rows become text."""
