@@ -262,8 +262,7 @@ def sweep_points(
 
     Args:
         specs: one or more specs, as the command takes them.
-        vary: what varies, as ``h=96:224:32``, or as ``{"h": [96, 128]}``; words of a
-            scenario, as ``{"dtype": ["fp16", "int8"]}``, too.
+        vary: what varies, as ``h=96:224:32`` or ``{"dtype": ["fp16", "int8"]}``.
         metric: what is shown: metrics, and what is made of them.
         where: what must hold, as ``macs <= 300M``.
         pareto: what the front is about, as ``macs``, ``params:max``.
@@ -274,20 +273,29 @@ def sweep_points(
         sample: how many points are drawn by chance.
         seed: of the sample.
         executor: any of ``concurrent.futures``, which evaluates parts of the points.
-        options: ``convention``, ``settings``, ``assume`` and ``scenario``, as `analyze` takes them;
-            the words of a scenario, as ``dtype="int8"``, by themselves, too.
+        options: those of `analyze`; words of a scenario, as ``dtype="int8"``, by themselves, too.
 
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
     """
     shown, held, front, order = map(_texts, (metric, where, pareto, sort))
     request = Request(shown, held, front, top, by, order)
-    if isinstance(vary, Mapping):
-        vary = [f"{name}={','.join(map(str, values))}" for name, values in vary.items()]
-    words = {name: options.pop(name) for name in [*options] if name not in SETUP_OPTIONS}
-    setup = _setup({}, **{**options, "scenario": {**(options.get("scenario") or {}), **words}})
-    plan = Plan(_texts(specs), _texts(vary), request, setup, join, sample, seed)
+    plan = Plan(_texts(specs), _axes(vary), request, _setup_of(options), join, sample, seed)
     return SweepPoints(planned(plan), executor)
+
+
+def _axes(vary: str | Sequence[str] | Mapping[str, Iterable[Number]]) -> tuple[str, ...]:
+    """Return what varies as the command line says it."""
+    if not isinstance(vary, Mapping):
+        return _texts(vary)
+    return tuple(f"{name}={','.join(map(str, values))}" for name, values in vary.items())
+
+
+def _setup_of(options: Mapping[str, Any]) -> Setup:
+    """Return the options beside the specs; words that are no option are of the scenario."""
+    own = {name: value for name, value in options.items() if name in SETUP_OPTIONS}
+    words = {name: value for name, value in options.items() if name not in own}
+    return _setup({}, **{**own, "scenario": {**(own.get("scenario") or {}), **words}})
 
 
 def _texts(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from costmodel.render.plots import Drawing, require_plot
 if TYPE_CHECKING:
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
-    from costmodel.sweep.study import Sweep
+    from costmodel.sweep.study import Plan, Sweep
 
 
 Specs = Annotated[
@@ -130,21 +130,33 @@ def sweep(
         archcost sweep resnet50 --vary n=1:64 h=128,224 --top 3 --by memory_peak:max
         archcost sweep merge part-*.parquet --pareto macs -o front.csv
     """
-    from costmodel.render.sweep_files import find_format
-    from costmodel.sweep.jobs import require_jobs
-    from costmodel.sweep.study import Plan, planned
+    from costmodel.sweep.study import Plan
 
     if specs[0] == MERGE:
         _merge(specs[1:], request, output, format)
         return None
     require_values("--vary", vary)
-    form = find_format(format, output)
-    workers = require_jobs(jobs)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
+    return _swept(plan, format, output, jobs, (plot, label, colour))
+
+
+def _swept(
+    plan: "Plan",
+    form: str | None,
+    output: str | None,
+    jobs: int | None,
+    drawn: tuple[str | None, list[str] | None, str | None],
+) -> Drawing | None:
+    """Carry out a sweep, and return what is drawn of it."""
+    from costmodel.render.sweep_files import find_format
+    from costmodel.sweep.jobs import require_jobs
+    from costmodel.sweep.study import planned
+
+    plot, found, workers = drawn[0], find_format(form, output), require_jobs(jobs)
     study = planned(plan)
-    figure = _figure(study, plot, label, colour)
-    _carry_out(study, form, output, figure, workers)
+    figure = _figure(study, *drawn)
+    _carry_out(study, found, output, figure, workers)
     if not (figure and plot):
         return None
     from costmodel.render.sweep_plot import draw
