@@ -199,6 +199,15 @@ def lookup(op: Operator, table: str, axis: int, rows: Any) -> str:
     return op.emit("reshape", {"shape": new_shape(op.shape, (), op.graph.names)}, [made])
 
 
+def put(op: Operator) -> str:
+    """Add the writing of places of one axis of a list, by the list of their numbers."""
+    given = [index for index in op.arguments["indices"] if index is not None]
+    if len(given) != 1 or len(op.shape) != 1 or len(given[0].meta["val"].shape) != 1:
+        raise op.unknown("it writes to places of several axes")
+    places, values = op.graph.tensor(given[0]), op.tensor("values")
+    return op.emit("scatter", {"dim": 0}, [op.tensor("self"), places, values])
+
+
 def index_select(op: Operator) -> str:
     """Add the places of an axis that a list of indices says."""
     fields: dict[str, Field] = {"dim": op.plain("dim")}
