@@ -99,13 +99,14 @@ class Masks(nn.Module):  # type: ignore[misc]
 
 
 class Sorted(nn.Module):  # type: ignore[misc]
-    """Rows in the order of a list, and back by the inverse of that order."""
+    """Rows in the order of a list, and back by its inverse, with one element of each."""
 
     def forward(self, x: Tensor) -> Tensor:
-        order = x.sum(1).argsort()
+        _, order = x.sum(1).sort()
         back = torch.empty_like(order)
         back[order] = torch.arange(x.shape[0], device=x.device)
-        return x[order].exp()[back]
+        latest = x.argmax(1)
+        return x[order].exp()[back] + x[order, latest][:, None]
 
 
 class Recurrent(nn.Module):  # type: ignore[misc]
