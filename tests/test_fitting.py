@@ -119,6 +119,13 @@ def test_depth_becomes_how_often_a_block_stands() -> None:
     assert "formulas found at 6, 9, 12, 18; verified at 7, 13" in text
 
 
+def test_a_part_that_stands_once_is_no_repeat_and_yet_the_formula_holds() -> None:
+    points = [{"layers": layers} for layers in (1, 2, 9)]
+    text = agree(lambda layers: encoder(layers, 64), {"layers": [1, 2, 4]}, points)
+    assert "times: layers" in text
+    assert "layers: {default: 4, min: 1}" in text
+
+
 def test_depth_and_width_together() -> None:
     points = [{"layers": layers, "hidden": hidden} for layers, hidden in ((7, 40), (20, 96))]
     text = agree(encoder, {"layers": [6, 12], "hidden": [32, 64]}, points)

@@ -39,6 +39,7 @@ CASES: list[tuple[Callable[[], nn.Module], list[Input], list[dict[str, int]]]] =
     (modules.Written, [("n", 6)], [{"n": 4}]),
     (modules.Reduced, [("n", 4, "l")], [{"n": 3, "l": 10}]),
     (modules.Volumes, [("n", 2, "d", "h", "w")], [{"n": 2, "d": 30, "h": 9, "w": 12}]),
+    (modules.Sorted, [("n", 6)], [{"n": 4}]),
     (modules.stack, [("n", "t", 8)], [{"n": 2, "t": 5}]),
 ]
 
@@ -102,6 +103,14 @@ def test_what_a_module_pins_is_said_and_is_no_symbol() -> None:
     text = from_python(modules.Pinned(), ("n", 3, "h=32", "w=32"))
     assert "# h is 32: the module asks for it" in text
     assert "symbols: {n: 1}" in text
+
+
+def test_a_mask_is_causal_where_it_compares_places() -> None:
+    text = from_python(modules.Masks(), ("n", "t", 8))
+    assert [line.count("causal") for line in text.splitlines() if "product_attention" in line] == [
+        0,
+        1,
+    ]
 
 
 def test_no_weight_is_made() -> None:

@@ -88,6 +88,27 @@ class Spelled(nn.Module):  # type: ignore[misc]
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
 
 
+class Masks(nn.Module):  # type: ignore[misc]
+    """Attention with a mask that hides nothing, then with one that hides what is later."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[1], device=x.device)
+        for mask in (places[:, None] + places >= 0, places[:, None] >= places):
+            x = functional.scaled_dot_product_attention(x, x, x, attn_mask=mask)
+        return x
+
+
+class Sorted(nn.Module):  # type: ignore[misc]
+    """Rows in the order of a list, and back by its inverse, with one element of each."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, order = x.sum(1).sort()
+        back = torch.empty_like(order)
+        back[order] = torch.arange(x.shape[0], device=x.device)
+        latest = x.argmax(1)
+        return x[order].exp()[back] + x[order, latest][:, None]
+
+
 class Recurrent(nn.Module):  # type: ignore[misc]
     """Recurrent layers, of which only what they say at every step is used."""
 

@@ -46,6 +46,9 @@ ROUNDS = 4
 LEARNED, HELD_OUT = 4, 2
 """The fewest values that formulas are found at, and the values that they are verified at."""
 
+MATCHING = 3
+"""The fewest networks, alike but for how often parts stand, that say how often they do."""
+
 SHARES = (34, 71, 107, 140, 57, 23, 89, 113, 11, 47, 97)
 """Hundredths of the way from the least to the largest value, at which others are tried."""
 
@@ -269,7 +272,10 @@ def _found(factory: _Factory, used: Values) -> Folded:
 def _deepened(
     factory: _Factory, found: Folded, samples: Mapping[str, Mapping[Fraction, SourceNetwork]]
 ) -> Folded:
-    """Return a folded network with formulas for how often its parts stand."""
+    """Return a folded network with formulas for how often its parts stand.
+
+    Where a part stands once there is no repeat to learn from; formulas must give that one, too.
+    """
     base = folded(factory.first)
     form = _form(base.uses, base.body)
     if form != _form(found.uses, found.body):
@@ -277,20 +283,24 @@ def _deepened(
         cause = f"at the last values of {names} parts are equal that differ at others"
         raise SpecError(cause, hint="give other values as the last")
     bodies: dict[str, dict[Fraction, Body]] = {}
+    single: dict[str, list[Fraction]] = {}
     for name, each in samples.items():
         for x, network in each.items():
             other = folded(network)
-            if dict(network.inputs) != dict(factory.first.inputs) or form != _form(
-                other.uses, other.body
-            ):
-                raise _no_repeat(name, factory.base[name], x)
-            bodies.setdefault(name, {})[x] = other.body
+            if form == _form(other.uses, other.body):
+                bodies.setdefault(name, {})[x] = other.body
+            else:
+                single.setdefault(name, []).append(x)
+        if len(bodies.get(name, {})) < MATCHING:
+            raise _no_repeat(name, factory.base[name], single[name][0])
     texts = _Numbers(factory).texts(base.body, bodies)
     old = dict(numbers_in(found.body))
     for place in texts:
         if isinstance(old[place], Size):
             raise SpecError(f"{_where(base.body, place)} depends on width and depth at once")
-    return found._replace(body=filled(found.body, texts))
+    deepened = found._replace(body=filled(found.body, texts))
+    _verify(factory, deepened, single)
+    return deepened
 
 
 def _no_repeat(name: str, x: Fraction, y: Fraction) -> SpecError:

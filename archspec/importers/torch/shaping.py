@@ -174,12 +174,23 @@ def upsample(op: Operator) -> str:
 def index(op: Operator) -> str:
     """Add the lookup of rows of one axis."""
     given = [(i, index) for i, index in enumerate(op.arguments["indices"]) if index is not None]
-    if len(given) != 1:
-        raise op.unknown("it looks up by several axes at once")
-    axis, rows = given[0]
-    if str(getattr(rows.meta["val"], "dtype", "")) == "torch.bool":
+    if any(str(getattr(i.meta["val"], "dtype", "")) == "torch.bool" for _, i in given):
         raise op.unknown("how many elements a mask takes depends on the data")
-    return lookup(op, "self", axis, rows)
+    axis, rows = given[0]
+    if len(given) == 1:
+        return lookup(op, "self", axis, rows)
+    last = given[-1][0]
+    if [i for i, _ in given] != [*range(axis, last + 1)]:
+        raise op.unknown("it looks up by several axes that are no neighbours")
+    places = op.graph.tensor(rows)
+    for i, each in given[1:]:
+        fields: dict[str, Field] = {"other": op.number(op.shape_of("self")[i])}
+        scaled = op.emit("mul", fields, [places], part=f"rows{i}")
+        places = op.emit("add", {}, [scaled, op.graph.tensor(each)], part=f"places{i}")
+    joint: dict[str, Field] = {"start_dim": axis, "end_dim": last}
+    flat = op.emit("flatten", joint, [op.tensor("self")], part="joint")
+    rank = max(len(each.meta["val"].shape) for _, each in given)
+    return _looked_up(op, flat, axis, places, rank)
 
 
 def lookup(op: Operator, table: str, axis: int, rows: Any) -> str:
@@ -191,12 +202,26 @@ def lookup(op: Operator, table: str, axis: int, rows: Any) -> str:
         axis: the axis.
         rows: the indices.
     """
-    source, indices = op.tensor(table), op.graph.tensor(rows)
-    if len(rows.meta["val"].shape) == 1:
+    rank = len(rows.meta["val"].shape)
+    return _looked_up(op, op.tensor(table), axis, op.graph.tensor(rows), rank)
+
+
+def _looked_up(op: Operator, source: str, axis: int, indices: str, rank: int) -> str:
+    """Add the lookup by indices of any rank."""
+    if rank == 1:
         return op.emit("index_select", {"dim": axis}, [source, indices])
     flat = op.emit("reshape", {"shape": (-1,)}, [indices], part="rows")
     made = op.emit("index_select", {"dim": axis}, [source, flat], part="lookup")
     return op.emit("reshape", {"shape": new_shape(op.shape, (), op.graph.names)}, [made])
+
+
+def put(op: Operator) -> str:
+    """Add the writing of places of one axis of a list, by the list of their numbers."""
+    given = [index for index in op.arguments["indices"] if index is not None]
+    if len(given) != 1 or len(op.shape) != 1 or len(given[0].meta["val"].shape) != 1:
+        raise op.unknown("it writes to places of several axes")
+    places, values = op.graph.tensor(given[0]), op.tensor("values")
+    return op.emit("scatter", {"dim": 0}, [op.tensor("self"), places, values])
 
 
 def index_select(op: Operator) -> str:

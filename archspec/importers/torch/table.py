@@ -45,6 +45,7 @@ TABLE: tuple[tuple[Row, str], ...] = (
     (shaping.pad, "pad constant_pad_nd"),
     (shaping.index, "index"),
     (shaping.index_select, "index_select"),
+    (shaping.put, "index_put"),
     (shaping.one_hot, "one_hot"),
     (shaping.scattered, "scatter scatter_add slice_scatter select_scatter"),
     (shaping.copied, "copy"),

@@ -141,15 +141,18 @@ def attention(op: Operator) -> str:
     return op.emit("matmul", {}, [weights, value])
 
 
-_ORDERS = frozenset(("tril", "triu", "le", "ge", "lt", "gt", "less_equal", "greater"))
+_TRIANGLES = frozenset(("tril", "triu"))
+_ORDERS = frozenset(("le", "ge", "lt", "gt", "less_equal", "greater_equal", "less", "greater"))
 
 
 def _hides_later(mask: Any) -> bool:
-    """Return whether a mask compares places, so that later tokens are hidden."""
+    """Return whether a mask compares places with each other, so that later tokens are hidden."""
     stack, seen = [mask], {mask}
     while stack:
         node = stack.pop()
-        if getattr(node.target, "_opname", "").rstrip("_") in _ORDERS and not _is_size(node):
+        name = getattr(node.target, "_opname", "").rstrip("_")
+        both = all(hasattr(each, "op") and not _is_size(each) for each in node.args[:2])
+        if (name in _TRIANGLES or (name in _ORDERS and both)) and not _is_size(node):
             return True
         inner = [n for n in node.all_input_nodes if n not in seen]
         seen.update(inner)
