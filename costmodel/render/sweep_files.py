@@ -8,15 +8,12 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from ctypes import c_ssize_t
 from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from itertools import chain, repeat
 from pathlib import Path
 from typing import IO, Any, NamedTuple
-
-import numpy as np
 
 from archspec.errors import SpecError, find_named, visible
 from archspec.files import require_writable, written
@@ -29,6 +26,7 @@ from costmodel.sweep.fields import Field
 from costmodel.sweep.query import Request, reduced
 from costmodel.sweep.reduce import Tally, where
 from costmodel.sweep.rows import Rows
+from costmodel.sweep.runs import runs
 from costmodel.sweep.shards import in_order, merge_query
 from costmodel.sweep.vary import show_value
 
@@ -187,22 +185,13 @@ def _texts(column: Array, show: Callable[[Any], str]) -> list[str]:
         return list(map(str, column.tolist()))
     if column.dtype == FLOAT64:
         return list(map(repr, column.tolist()))
-    starts = _starts(column)
-    values = column[starts].tolist()
+    values, lengths = runs(column)
     known = {id(value): value for value in values}
     texts = {name: show(value) for name, value in known.items()}
     found = [texts[id(value)] for value in values]
     if len(values) == len(column):
         return found
-    lengths = np.diff(starts, append=len(column)).tolist()
     return list(chain.from_iterable(map(repeat, found, lengths)))
-
-
-def _starts(column: Array) -> Array:
-    """Return where runs of one object begin, as the outer axes of a grid have them."""
-    whole = np.ascontiguousarray(column)
-    addresses = np.ctypeslib.as_array((c_ssize_t * len(whole)).from_address(whole.ctypes.data))
-    return np.flatnonzero(np.diff(addresses, prepend=0))
 
 
 def _exact(value: Any) -> str:
