@@ -4,7 +4,6 @@ Each task runs in an environment of its own below ``.ci/.nox``, made at the firs
 ``--no-venv`` it runs in the environment that is active now and installs nothing.
 """
 
-import tomllib
 from pathlib import Path
 
 import nox
@@ -79,20 +78,3 @@ def benchmarks(session: nox.Session) -> None:
     found = sorted(file.stem for file in (ROOT / "benchmarks").glob("[a-z]*.py"))
     for name in session.posargs or (name for name in found if name != "machine"):
         session.run("python", "-m", f"benchmarks.{name}")
-
-
-def oldest() -> list[str]:
-    """Return the oldest versions that pyproject.toml promises, of the package and its extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    asked = [*project["dependencies"], *extras["plot"], *extras["parquet"], *extras["frames"]]
-    return sorted({f"{each.replace('>=', '==')}.*" for each in asked})
-
-
-@nox.session
-def lowest(session: nox.Session) -> None:
-    """Run the tests of figures, files and frames with the oldest versions that are promised."""
-    session.chdir(ROOT)
-    session.install("--quiet", "-e", ".[test,frames]", *oldest())
-    files = ("test_sweep_plot", "test_sweep_write", "test_frames", "test_memory", "test_papers")
-    session.run("pytest", *CORES, *(f"tests/{file}.py" for file in files), *session.posargs)
