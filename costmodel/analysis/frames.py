@@ -58,8 +58,9 @@ def require(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        hint = f"pip install {name}, in the extra 'frames' of archcost"
-        raise SpecError(f"this needs {name}", hint=hint) from None
+        package = name.partition(".")[0]
+        hint = f"pip install {package}, in the extra 'frames' of archcost"
+        raise SpecError(f"this needs {package}", hint=hint) from None
 
 
 def arrow_table(
