@@ -105,3 +105,33 @@ def test_every_format(form: str) -> None:
     done = run_here("explain", "alexnet", "conv2d_1", "--symbolic", "--format", form)
     assert done.returncode == 0, done.stderr
     assert "11616" in done.stdout
+
+
+def test_a_table_of_a_group_has_the_groups_total() -> None:
+    """ResNet-50's first stage: three bottlenecks, a projection, and their normalisations."""
+    first, later = 64 * (1 + 9 + 4) * 64, 64 * (4 + 9 + 4) * 64
+    norms = 2 * 3 * (64 + 64 + 256) + 2 * 256
+    done = run_here("explain", "resnet50", "foreach_1/row_1", "--as-table", "--metric", "params")
+    total = next(line for line in done.stdout.splitlines() if "total" in line)
+    assert f"{first + 2 * later + 64 * 256 + norms:,}" in total
+
+
+def test_shapes_of_closed_forms_keep_their_commas() -> None:
+    done = run_here("explain", "mobilenet_v2", "conv_bn_1/conv2d_1", "--symbolic")
+    assert "round_to(32*width, 8)" in done.stdout.splitlines()[2] + done.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "values"), [("--hide", ("relu",)), ("--metric", ("params", "macs"))]
+)
+def test_options_of_a_table_are_refused_elsewhere(option: str, values: tuple[str, ...]) -> None:
+    done = run_here("explain", "alexnet", option, *values)
+    assert done.returncode == 2
+    assert f"{option} is of a table" in done.stderr
+
+
+def test_no_item_becomes_a_heading() -> None:
+    """Python-Markdown takes a # for a heading's, whatever follows it."""
+    done = run_here("explain", "alexnet", "conv2d_1", "--format", "markdown")
+    assert r"- \#params =" in done.stdout
+    assert "- #" not in done.stdout

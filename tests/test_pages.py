@@ -197,6 +197,7 @@ def test_what_is_wrong_with_a_notebook(text: str, said: str, folder: Path) -> No
 
 
 LEFT = {
+    "other-letters.md": "text\n\n<!-- ArchCost: mlp.yaml -->\n",
     "indented.md": f"text\n\n    {BEGIN}\n    {END}\n",
     "of-latex.tex": f"text\n\n{BEGIN}\n{END}\n",
     "of-rst.md": "text\n\n.. archcost: mlp.yaml\n.. /archcost\n",

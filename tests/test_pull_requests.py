@@ -110,9 +110,23 @@ def test_several_words_and_what_is_staged(diff: Callable[..., Done], repository:
 def test_all_variants_of_several(diff: Callable[..., Done], repository: Path) -> None:
     (repository / "specs" / "vgg.yaml").write_bytes((ROOT / "specs" / "vgg.yaml").read_bytes())
     git(repository, "add", ".")
-    data = json.loads(diff(":", "specs/v*.yaml@*", "--format", "json").stdout)
-    assert len(data["networks"]) == 8
-    assert data["equal"]
+    for words in ("specs/v*.yaml@*", "specs/v*.yaml"):
+        data = json.loads(diff(":", words, "--format", "json").stdout)
+        assert len(data["networks"]) == 8
+        assert data["equal"]
+
+
+def test_a_variant_that_grows_breaks_the_budget(
+    diff: Callable[..., Done], repository: Path
+) -> None:
+    text = (ROOT / "specs" / "vgg.yaml").read_text(encoding="utf-8")
+    file = repository / "specs" / "vgg.yaml"
+    file.write_text(text, encoding="utf-8")
+    git(repository, "add", ".")
+    file.write_text(text.replace("[2, 2, 4, 4, 4]", "[2, 2, 8, 8, 8]"), encoding="utf-8")
+    done = diff(":", "specs/v*.yaml", "--max", "macs +2%")
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Messages on stderr, beside the data on stdout."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,7 +25,8 @@ def mark(file: str, line: int, text: str, *, title: str = "archcost") -> None:
     """
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    place = f"file={_property(file)}" + f",line={line}" * bool(line)
+    whole = re.sub(r"\[cell [0-9]+\]$", "", file)  # of a notebook the page alone is a file
+    place = f"file={_property(whole)}" + f",line={line}" * (bool(line) and whole == file)
     with suppress(OSError):
         print(f"::error {place},title={_property(title)}::{_data(text)}", file=sys.stderr)
 

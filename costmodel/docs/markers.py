@@ -18,7 +18,9 @@ _ITEM = re.compile(r"[-+*]|\d{1,9}[.)]")
 _NAMED = re.compile(r"\s*\|(?P<name>[^|\s](?:[^|]*[^|\s])?)\|")
 """The name of a substitution before a command: the form within lines of reStructuredText."""
 
-_LOOSE = re.compile(r"<!--\s*archcost\s*:|%\s*archcost\s*:|^\s*\.\.\s*archcost\s*:|\\archcost\s*\{")
+_LOOSE = re.compile(
+    r"<!--\s*archcost\s*:|%\s*archcost\s*:|^\s*\.\.\s*archcost\s*:|\\archcost\s*\{", re.IGNORECASE
+)
 """What a person may have meant as a marker, in whatever style of page."""
 
 

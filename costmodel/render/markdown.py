@@ -91,9 +91,14 @@ def listed(
     """Return a list; what has no label of its own belongs to the item before it."""
     show = show or escaped
     return [
-        f"- {escaped(label)}{sign} {show(note)}" if label else f"  - {show(note)}"
+        f"- {_begun(escaped(label))}{sign} {show(note)}" if label else f"  - {show(note)}"
         for label, note in notes
     ]
+
+
+def _begun(text: str) -> str:
+    """Return the beginning of an item; Python-Markdown makes a heading of a # without a space."""
+    return text.replace("#", r"\#", 1) if text.startswith("#") else text
 
 
 def _shape(shape: Shape) -> str:

@@ -15,7 +15,7 @@ from costmodel.metrics.registry import Metric
 from costmodel.scenario.patterns import is_pattern, matches, matches_in
 from costmodel.studies.budgets import Balance, Budget
 from costmodel.studies.diff import Diff, Differences, differences
-from costmodel.studies.revisions import SpecSource, analyser, files_at, is_at, load_source
+from costmodel.studies.revisions import ALL, SpecSource, analyser, files_at, is_at, load_source
 
 
 class Whole(NamedTuple):
@@ -120,12 +120,13 @@ def file_differences(
 
 
 def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
-    """Yield the specs that a word stands for on either side.
+    """Yield the specs that a word stands for on either side, all their variants if none is named.
 
     Raises:
         SpecError: there are none.
     """
-    path, variant = find_spec(word)
+    path, named = find_spec(word)
+    variant = named or ALL
     if not is_pattern(path):
         yield SpecSource(path, None, variant)
         return

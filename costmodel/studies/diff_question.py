@@ -1,11 +1,13 @@
 """The command ``diff``: of two specs, or of several against a revision."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from archspec.errors import SpecError
 from costmodel.analysis import document as doc
+from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
 from costmodel.analysis.standing import marked, standing_notes, warnings_of
@@ -132,10 +134,19 @@ def _blocks(
         yield from one_of(diff, symbolic=symbolic)
     same = sum(diff.is_empty for _, diff in found.diffs)
     equal = [("equal", f"{same:,} of {len(list(found.diffs)):,} networks")] if same else []
-    notes: Iterator[doc.Note] = iter(())
-    for _, diff in list(found.diffs)[:1]:
-        notes = standing_notes(diff.new, at="", conditions=())
-    yield doc.entries((*equal, *notes))
+    yield doc.entries((*equal, *_notes([diff.new for _, diff in found.diffs])))
+
+
+def _notes(analyses: list[Analysis]) -> Iterator[doc.Note]:
+    """Yield what all networks share: their notes, and each convention with how many it counts."""
+    conventions = Counter(analysis.convention.name for analysis in analyses)
+    for analysis in analyses[:1]:
+        for label, value in standing_notes(analysis, at="", conditions=()):
+            if label != "convention" or len(conventions) == 1:
+                yield label, value
+    if len(conventions) > 1:
+        shown = (f"{name} ({count:,} networks)" for name, count in conventions.items())
+        yield "convention", ", ".join(shown)
 
 
 def _table(found: FileDifferences, metrics: tuple[Metric, ...]) -> doc.Table:

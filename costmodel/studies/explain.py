@@ -116,8 +116,10 @@ class _Shown:
 
     def form(self, shape: Iterable[Expr]) -> str:
         """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
-        sizes = [self.show(size).replace(",", "") for size in shape]
-        return f"[{', '.join(sizes)}]" if self.symbolic else "×".join(sizes)
+        sizes = [self.show(size) for size in shape]
+        if self.symbolic:
+            return f"[{', '.join(sizes)}]"
+        return "×".join(size.replace(",", "") for size in sizes)
 
     def step(self, name: str, rule: str, numbers: str, value: str) -> ExplanationStep:
         """Return a step, into which numbers are put unless it is of closed forms."""
@@ -158,6 +160,9 @@ class _Totals(_Shown):
             return ExplanationStep(title, "no new feature map", "", total)
         return self.step(title, rule, " + ".join(map(show_number, parts)), total)
 
+
+OF_TABLE = ("params", "macs", "activations")
+"""The counts of a slide's table, where none is named."""
 
 PARTS = {
     "weights": "weights",
@@ -407,7 +412,7 @@ def document(
     *,
     symbolic: bool = False,
     as_table: bool = False,
-    metric: tuple[str, ...] = ("params", "macs", "activations"),
+    metric: tuple[str, ...] = OF_TABLE,
     hide: tuple[str, ...] = (),
 ) -> doc.Document:
     """Show how every number comes to be: formula, numbers put in, value.
@@ -429,6 +434,9 @@ def document(
     Raises:
         SpecError: there is no such layer.
     """
+    if not as_table and (hide or metric != OF_TABLE):
+        option = "hide" if hide else "metric"
+        raise SpecError(f"--{option} is of a table", hint="say --as-table, too")
     if as_table:
         return _slide(analysis, layer, metric, hide, symbolic=symbolic)
     return _chains(analysis, tuple(explain(analysis, layer, symbolic=symbolic)))
@@ -467,12 +475,16 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
 
 
-def _totals(analysis: Analysis, metrics: Sequence[str], *, symbolic: bool) -> dict[str, doc.Cell]:
-    """Return the last row of a slide's table."""
+def _totals(
+    analysis: Analysis, chosen: Sequence[Counted] | None, metrics: Sequence[str], *, symbolic: bool
+) -> dict[str, doc.Cell]:
+    """Return the last row of a slide's table: of the layers chosen, or of the network."""
     total: dict[str, doc.Cell] = {"description": "total"}
-    for metric in metrics:
-        form = doc.ClosedForm(analysis.total(metric), read=analysis.read)
-        total[metric] = form if symbolic else show_number(analysis.value(metric))
+    for name in metrics:
+        parts = METRICS[name].parts(chosen or (), analysis.context)
+        expression = analysis.total(name) if chosen is None else Add(*parts)
+        form = doc.ClosedForm(expression, read=analysis.read)
+        total[name] = form if symbolic else show_number(analysis.evaluator(expression))
     return total
 
 
@@ -487,11 +499,11 @@ def _slide(
     """Return layers with what their counts are made of, as a slide has them."""
     for metric in metrics:
         find_named("count", metric, STEPS)
+    meant = [counted for counted in analysis.counted if _is_meant(counted.layer, name)]
     kept = [
         counted
-        for counted in analysis.counted
-        if _is_meant(counted.layer, name)
-        and not any(fnmatchcase(n, p) for n in _names(counted.layer) for p in hide)
+        for counted in meant
+        if not any(fnmatchcase(n, p) for n in _names(counted.layer) for p in hide)
     ]
     rows = [_Explainer(analysis, each, symbolic=symbolic).line(metrics) for each in kept]
     if name is None:
@@ -500,12 +512,12 @@ def _slide(
     for metric in metrics:
         columns.append(doc.Column(f"{metric}_numbers", f"{METRICS[metric].title}: numbers put in"))
         columns.append(doc.Column(metric, METRICS[metric].title, doc.FIGURE))
-    total = _totals(analysis, metrics, symbolic=symbolic)
+    total = _totals(analysis, meant if name else None, metrics, symbolic=symbolic)
     table = doc.Table(tuple(columns), tuple(map(doc.Row, rows)), doc.Row(total))
 
     def blocks() -> Iterator[doc.Block]:
         yield table
-        left = len(analysis.counted) - len(kept)
+        left = len(meant) - len(kept)
         hidden = [("hidden", f"{left:,} layers, which the total counts")] if left else []
         yield doc.entries((*hidden, *Report(analysis).standing))
 
