@@ -244,3 +244,10 @@ FINDINGS = {
 def test_a_result_that_is_not_zero_is_what_a_page_says(case: str, folder: Path) -> None:
     command, part = FINDINGS[case]
     assert part in filled(folder, f"<!-- archcost: {command} -->\n{END}\n")
+
+
+def test_a_figure_has_no_caption_of_a_table(folder: Path) -> None:
+    text = "<!-- archcost: memory mlp.yaml --plot m.svg --caption X -->\n<!-- /archcost -->\n"
+    done = told(folder, text)
+    assert done.returncode == 2
+    assert "--caption is of a table, and this is a figure" in done.stderr

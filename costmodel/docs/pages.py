@@ -253,6 +253,7 @@ def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, 
     """Return the figure, the text in the page's own format, or the text as code."""
     style = marker.style
     if found.drawing:
+        _require_no_frame(marker)
         start = compiled_from(page, root) if style is LATEX else target_of(page).parent
         path = os.path.relpath(root / found.figure, start)
         figure = style.figure(Path(path).as_posix(), found.drawing.about)
@@ -260,6 +261,18 @@ def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, 
     if found.format == style.own or not found.text:
         return found.text
     return style.code(found.text, found.format if found.format not in ("", "table") else "text")
+
+
+def _require_no_frame(marker: Marker) -> None:
+    """Make sure that nothing is asked of a figure that a table alone has.
+
+    Raises:
+        SpecError: it has a caption or a label.
+    """
+    asked = {word.partition("=")[0] for word in marker.words} & {"--caption", "--label"}
+    if asked and marker.words[0] != "sweep":  # whose labels stand at points
+        hint = "write both around the marker, in a figure of your own"
+        raise SpecError(f"{min(asked)} is of a table, and this is a figure", hint=hint)
 
 
 _ROOT_OF_TEX = re.compile(r"^%+\s*!\s*TeX\s+root\s*=\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)

@@ -193,11 +193,16 @@ def _grid(table: Table, place: _Place) -> Iterator[str]:
     align = "".join(_alignment(table, column) for column in columns)
     rows = []
     for row in table.rows:
-        first, *others = MARKUP.cells(table, row)
+        first, *others = map(_breaking, MARKUP.cells(table, row))
         rows.append(line_of([rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]))
     if table.total is not None:
         rows += [r"\midrule", line_of(MARKUP.cells(table, table.total))]
     return place.around(align, line_of([escaped(column.title) for column in columns]), rows)
+
+
+def _breaking(cell: str) -> str:
+    """Return a cell that may break behind the strokes of a path; an address stays as it is."""
+    return cell if r"\href" in cell else cell.replace("/", r"/\allowbreak{}")
 
 
 def _alignment(table: Table, column: Column) -> str:
