@@ -287,8 +287,16 @@ def test_one_comment_is_posted_and_brought_up_to_date(
     calls.write_text("")
     Path(tools["THERE"]).write_text("77\n")
     assert steps("change", repository, tools, BUDGET="macs +10%") == [0, 0, 0]
+    assert steps("change", repository, tools, BUDGET="macs +10%\nparams +0\n") == [0, 1, 0]
     assert calls.read_text().splitlines()[1].startswith("api --method PATCH repos/o/r/issues/comm")
     assert "comments/77 -F body=@comment.md" in calls.read_text()
+
+
+def test_the_comment_says_what_cannot_be_read(repository: Path, tools: dict[str, str]) -> None:
+    (repository / "specs" / "bad.yaml").write_text("archspec: 1\nname: [\n", encoding="utf-8")
+    assert steps("change", repository, tools) == [0, 2, 0]
+    comment = (repository / "comment.md").read_text("utf-8")
+    assert "specs/bad.yaml:" in comment
 
 
 @pytest.mark.parametrize("name", ["action.yml", "gitlab-ci.yml"])
