@@ -1,4 +1,4 @@
-"""How many of the models people have are imported, and whether both count the same.
+"""Imports public models, and compares the counts of each with those of PyTorch.
 
 python -m benchmarks.importing torchvision
 python -m benchmarks.importing timm --sample 200
@@ -32,7 +32,7 @@ SEED = 0
 
 
 class Outcome(NamedTuple):
-    """What came of one model."""
+    """The result of importing one model."""
 
     group: str
     source: str

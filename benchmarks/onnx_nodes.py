@@ -1,4 +1,4 @@
-"""How many of ONNX's own node tests import, and whether what leaves has the right shape.
+"""Imports ONNX's own node tests, and compares the shapes of their outputs.
 
 Run with ``python -m benchmarks.onnx_nodes``. Each test is one operator with data for its inputs.
 Those that a network stores (weights, axes, shapes) are initializers here, as in a network: all but
@@ -26,7 +26,7 @@ REASONS = {
     r"|not \[\((\)|.*\b0\b)",
     "wrong": "",
 }
-"""Why a model is not imported right → the words by which that is known, in this order."""
+"""Reason of a failure → the pattern of the messages that have it; the first that matches counts."""
 
 SUITES = ("node", "simple", "pytorch-operator", "pytorch-converted")
 

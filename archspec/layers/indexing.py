@@ -57,8 +57,17 @@ class Scatter(Lookup):
     reduce: Literal["none", "add"] = optional("none", "whether it is added; no cost depends on it")
 
 
+class WithPlaces(Layer):
+    """Elements in another order, and the places that they had."""
+
+    @property
+    def outputs(self) -> int:
+        """The elements, and their places."""
+        return 2
+
+
 @kind("sort")
-class Sort(Layer):
+class Sort(WithPlaces):
     """``(…) → 2 × (…)``: in order along one axis, ``name.0``; their places, ``name.1``.
 
     A place takes 8 bytes. Source: ``torch.sort``.
@@ -67,14 +76,9 @@ class Sort(Layer):
     dim: Integer = optional(-1, "the axis; counted from the end if negative")
     descending: Flag = optional(False, "whether the largest comes first; no cost depends on it")
 
-    @property
-    def outputs(self) -> int:
-        """The elements, and their places."""
-        return 2
-
 
 @kind("topk")
-class TopK(Layer):
+class TopK(WithPlaces):
     """``(…, l, …) → 2 × (…, k, …)``: the largest along one axis, ``name.0``; places, ``name.1``.
 
     A place takes 8 bytes. Source: ``torch.topk``.
@@ -85,11 +89,6 @@ class TopK(Layer):
     k: Size = required("how many, at most as many as there are")
     dim: Integer = optional(-1, "the axis; counted from the end if negative")
     largest: Flag = optional(True, "or the smallest; no cost depends on it")
-
-    @property
-    def outputs(self) -> int:
-        """The elements, and their places."""
-        return 2
 
 
 @kind("one_hot")

@@ -21,7 +21,7 @@ _NAMED = re.compile(r"\s*\|(?P<name>[^|\s](?:[^|]*[^|\s])?)\|")
 _LOOSE = re.compile(
     r"<!--\s*archcost\s*:|%\s*archcost\s*:|^\s*\.\.\s*archcost\s*:|\\archcost\s*\{", re.IGNORECASE
 )
-"""What a person may have meant as a marker, in whatever style of page."""
+"""The beginning of a marker in any style and letters, whether it stands where one may or not."""
 
 
 class Marker(NamedTuple):

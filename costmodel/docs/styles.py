@@ -115,7 +115,7 @@ _Patterns = tuple[_Pattern, _Pattern, _Pattern, _Pattern, _Pattern, _Pattern]
 
 _SPACES = r"[ \t]*"
 _CONTAINERS = r"(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t])))*[ \t]*"
-"""What stands before a block in quotes and in items of lists."""
+"""The signs of quotes and items, and the spaces, that lead a line inside of them."""
 
 _NONE = r"(?!)(?P<command>)(?P<text>)"
 """The pattern of a marker within a line where a style has none."""

@@ -14,7 +14,7 @@ Lookup = Callable[[Name | Measure], Expr]
 """The value of a symbol, or of an axis of a tensor."""
 
 MOST = 16
-"""How many layers of one path are kept; the oldest makes room."""
+"""The most layers that are kept of one path; the oldest makes room."""
 
 
 class Worked(Protocol):

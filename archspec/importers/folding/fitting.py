@@ -41,7 +41,7 @@ Values = Mapping[str, Sequence[Fraction]]
 """Parameter → values of it."""
 
 ROUNDS = 4
-"""How often values that refute formulas are learned from."""
+"""The most rounds in which values that refute a formula join those that it is found at."""
 
 LEARNED, HELD_OUT = 4, 2
 """The fewest values that formulas are found at, and the values that they are verified at."""

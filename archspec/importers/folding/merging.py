@@ -20,7 +20,7 @@ MOST = 60
 """The most entries of a branch."""
 
 MAX_NESTED = 8
-"""How deep composites may stand in each other."""
+"""The most composites, each inside the one before."""
 
 
 class Fork(NamedTuple):

@@ -20,7 +20,7 @@ from archspec.scope import RESERVED
 
 WORDS = frozenset({*RESERVED, *KEYWORDS, *FUNCTIONS, *OF_NAMES, *("add", "shortcut", "input")})
 WORDS |= {"null", "Null", "NULL", "True", "TRUE", "False", "FALSE", "router", "experts"}
-"""What is no name, here or anywhere in the language."""
+"""Words that name no entry: they have a meaning in the language, in YAML or in composites."""
 
 
 def as_name(text: str, otherwise: str = "x") -> str:

@@ -203,12 +203,22 @@ def _positions(
     return chosen("min", [span.ceil_div(stride).plus(1), last])
 
 
-@operator("Conv")
-def _conv(op: Operator) -> list[Value]:
+def _convolved(op: Operator) -> tuple[Shape, Value, int]:
+    """Return what enters a convolution, its weight, and its number of spatial axes.
+
+    Raises:
+        UnknownOperatorError: there are none, or more than three.
+    """
     shape, weight = op.shape(), _weight(op, 1)
     rank = len(shape) - 2
     if not 1 <= rank <= 3:
         raise UnknownOperatorError(f"a convolution over {rank} axes; kinds have 1 to 3")
+    return shape, weight, rank
+
+
+@operator("Conv")
+def _conv(op: Operator) -> list[Value]:
+    shape, weight, rank = _convolved(op)
     kernel = [_size(weight, axis) for axis in range(2, 2 + rank)]
     windows = _Windows(op, kernel)
     channels = _size(weight, 0)
@@ -239,10 +249,7 @@ def _conv(op: Operator) -> list[Value]:
 
 @operator("ConvTranspose")
 def _conv_transpose(op: Operator) -> list[Value]:
-    shape, weight = op.shape(), _weight(op, 1)
-    rank = len(shape) - 2
-    if not 1 <= rank <= 3:
-        raise UnknownOperatorError(f"a convolution over {rank} axes; kinds have 1 to 3")
+    shape, weight, rank = _convolved(op)
     windows = _Windows(op, [_size(weight, axis) for axis in range(2, 2 + rank)])
     extra = op.integers("output_padding", rank, 0)
     sides = _cut(op, windows, extra, shape[2:])

@@ -296,7 +296,7 @@ REWRITES = (
         attributes=_columns,
     ),
 )
-"""What is put together again."""
+"""The layers that exporters spell out in several operators, each with its pattern."""
 
 BY_LAST: dict[str, list[Rewrite]] = {}
 """The last operator of a pattern → the rewrites."""

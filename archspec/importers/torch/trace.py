@@ -108,7 +108,7 @@ def find_sample(module: Any, inputs: Sequence[Entering]) -> Sample:
 
 
 _SPREAD = (13, 27, 45, 7)
-"""What is added to the values of symbols, so that no two are alike and few things divide them."""
+"""Numbers added to the sizes of the run that is traced: equal sizes would become one symbol."""
 
 
 def _odd(
