@@ -16,10 +16,9 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.data_movement import data_movement
 from costmodel.metrics.memory_peak import at_work
-from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.memory_hierarchy import Bounds, exceeds
 from costmodel.scenario.scenario import scenario
 from tests.conftest import ROOT, Run
@@ -66,7 +65,7 @@ def read(
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     values = architecture.header.defaults if numbers else {}
     given = scenario(hardware=hardware, past=past, **said)
-    return analyze_architecture(architecture, find_convention("lecture"), values, (), given)
+    return analyze_architecture(architecture, Setup("lecture", values, scenario=given))
 
 
 def linear(inputs: int, outputs: int) -> str:

@@ -20,8 +20,7 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.sums import summed
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
 from costmodel.studies.inference import Inference, Plan, infer
 from costmodel.studies.ridge_batch import (
@@ -64,7 +63,7 @@ WINDOW = SMALL.replace("causal: true", "causal: true, window: 3")
 def read(text: str, use: Scenario, **values: int) -> Analysis:
     architecture = read_architecture(parse_document(text))
     numbers = {n: v for n, v in architecture.header.defaults.items() if n != "past"} | values
-    return analyze_architecture(architecture, find_convention("lecture"), numbers, (), use)
+    return analyze_architecture(architecture, Setup("lecture", numbers, scenario=use))
 
 
 @pytest.fixture

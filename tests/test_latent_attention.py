@@ -13,8 +13,7 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.inference import Plan, expected_experts, infer
 from tests.conftest import examples
@@ -86,19 +85,13 @@ def normed(x: Vector) -> list[float]:
     return [each / sqrt(sum(y * y for y in x) / len(x) + 1e-6) for each in x]
 
 
-def read(fields: str = FIELDS, **said: object) -> Analysis:
+def read(fields: str = FIELDS, **said: str | int) -> Analysis:
     text = (
         f"archspec: 1\nname: net\nsymbols: {{n: 1, t: 1}}\ninput: [n, t, {D}]\n"
         f"layers: [{{latent_attention: {{{fields}}}}}]"
     )
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(
-        architecture,
-        find_convention("torch"),
-        {},
-        (),
-        scenario(**said),  # type: ignore[arg-type]
-    )
+    return analyze_architecture(architecture, Setup("torch", scenario=scenario(**said)))
 
 
 def tokens(seed: int, count: int) -> Iterator[list[float]]:

@@ -18,9 +18,8 @@ from costmodel.algebra.functions import Maximum, ceil_div
 from costmodel.algebra.places import POINT, Reads, Span, hull
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import NoCountError
-from costmodel.scenario.conventions import find_convention
 from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run, examples
 from tests.field_networks import Net, Op, drawn, seen_of, sources_of, spec_of
@@ -37,7 +36,7 @@ def analyzed(
 
 def read(text: str, **settings: int) -> Analysis:
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(architecture, find_convention("lecture"), settings)
+    return analyze_architecture(architecture, Setup("lecture", settings))
 
 
 def seen_by_last(analysis: Analysis) -> list[Rational | None]:

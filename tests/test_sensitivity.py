@@ -13,8 +13,7 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.printing import text
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.studies.sensitivity import (
     Derivative,
     Doubled,
@@ -41,7 +40,7 @@ layers:
 
 def analysis_of(spec: str, **settings: Rational) -> Analysis:
     architecture = read_architecture(parse_document(spec))
-    return analyze_architecture(architecture, find_convention("lecture"), settings)
+    return analyze_architecture(architecture, Setup("lecture", settings))
 
 
 def effect_of(sensitivity: Sensitivity, name: str, metric: str) -> Effect:

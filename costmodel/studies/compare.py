@@ -20,7 +20,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture, setup_of
 from costmodel.analysis.number_format import plain_amount, show_amount
 from costmodel.analysis.standing import (
     StatedNotes,
@@ -63,9 +63,8 @@ class ComparedNetwork(NamedTuple):
         """Return an analysis with one symbol open; None where the structure depends on it."""
         analysis = self.analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
-        stated = (analysis.assumed.texts, analysis.scenario)
         try:
-            return analyze_architecture(analysis.architecture, analysis.convention, others, *stated)
+            return analyze_architecture(analysis.architecture, setup_of(analysis).at(others))
         except SpecError:
             return None
 
@@ -76,9 +75,8 @@ class ComparedNetwork(NamedTuple):
             try:
                 yield analysis.value_if_any(metric.name)
             except NoClosedFormError:
-                values = analysis.graph.values
-                stated = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
-                analysis = analyze_architecture(*stated)
+                numbers = setup_of(analysis)._replace(settings=analysis.graph.values, assume=())
+                analysis = analyze_architecture(analysis.architecture, numbers)
                 yield analysis.value(metric.name)
 
 

@@ -24,13 +24,13 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.standing import require_whole
 from costmodel.metrics.registry import METRICS, find_metric
 from costmodel.network.assumptions import Assumptions, read_assumptions
 from costmodel.rules.formula import show_number
 from costmodel.scenario.conventions import Convention, find_convention
-from costmodel.scenario.scenario import Scenario, scenario
+from costmodel.scenario.scenario import scenario
 from costmodel.studies import question
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -191,7 +191,8 @@ def prove(law: Law) -> Proof:
         convention = find_convention(law.fields.convention)
     with law.place("scenario"):
         setting = scenario(**law.fields.scenario.model_dump())
-    analyses = {name: _analyzed(name, law, convention, setting) for name in law.networks}
+    setup = Setup(convention, assume=tuple(law.fields.assume), scenario=setting)
+    analyses = {name: _analyzed(name, law, setup) for name in law.networks}
     with law.place("derived"):
         counts = {name: count.of(analyses[count.network]) for name, count in counted.items()}
         derived = _expression(tree, law, assumed, counts)
@@ -220,11 +221,9 @@ def _assumed(law: Law) -> Assumptions:
     return assumed
 
 
-def _analyzed(name: str, law: Law, convention: Convention, setting: Scenario) -> Analysis:
+def _analyzed(name: str, law: Law, setup: Setup) -> Analysis:
     with law.place("networks", name):
-        return require_whole(
-            analyze_architecture(law.networks[name], convention, {}, law.fields.assume, setting)
-        )
+        return require_whole(analyze_architecture(law.networks[name], setup))
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:

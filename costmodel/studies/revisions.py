@@ -18,7 +18,6 @@ from archspec.importers import form_of
 from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
-from costmodel.scenario.conventions import convention_of
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -105,11 +104,11 @@ def analyser(setup: Setup, specs: Collection[Architecture]) -> Callable[[Archite
     for name in setup.settings.keys() - known:
         hint = did_you_mean(name, known)
         raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
-    convention = convention_of(setup.convention, *specs)
+    agreed = setup.agreed(*specs)
 
     def analyse(spec: Architecture) -> Analysis:
-        own, given = setup.given_to(spec.header), setup.scenario
-        return analyze_loaded(spec, convention, own, setup.assume, given, numbers_suffice=True)
+        own = agreed.at(setup.given_to(spec.header))
+        return analyze_loaded(spec, own, numbers_suffice=True)
 
     return analyse
 

@@ -24,9 +24,8 @@ from costmodel.analysis.standing import marked, scenario_fields, standing_notes
 from costmodel.metrics.registry import BYTES, METRICS, Metric
 from costmodel.network.assumptions import read_assumptions
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
-from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import with_past
-from costmodel.scenario.settings import Number, positive, to_rational
+from costmodel.scenario.settings import Number, positive
 from costmodel.studies import question
 from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdict
 
@@ -44,7 +43,7 @@ def opened(spec: Source, symbol: str, setup: Setup = Setup()) -> Analysis:  # no
     Raises:
         SpecError: the spec or an option breaks a rule.
     """
-    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    given = setup.numbers
     architecture = with_past(load(spec), setup.scenario)
     declared = architecture.header.symbols
     if symbol not in declared:
@@ -57,8 +56,7 @@ def opened(spec: Source, symbol: str, setup: Setup = Setup()) -> Analysis:  # no
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
     defaults = architecture.header.defaults.items()
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)} | given
-    counts = convention_of(setup.convention, architecture)
-    return analyze_architecture(architecture, counts, fixed, setup.assume, setup.scenario)
+    return analyze_architecture(architecture, setup.at(fixed))
 
 
 def solve(

@@ -20,7 +20,6 @@ from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.known_layers import KnownLayers
 from costmodel.network.networks import networks
 from costmodel.network.propagation import LayerCost
-from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import Scenario, with_past
 from costmodel.scenario.settings import to_rational
@@ -86,10 +85,7 @@ class SweptNetwork:
         own = settings.keys() & header.symbols.keys()
         numbers = {name: to_rational(name, settings[name]) for name in sorted(own)}
         architecture = self.architecture._replace(header=header)
-        counts = convention_of(self.setup.convention, self.architecture)
-        given = {**self.fixed, **numbers}
-        assume, scenario = self.setup.assume, self.setup.scenario
-        return unchecked(architecture, counts, given, assume, scenario, self._known)
+        return unchecked(architecture, self.setup.at({**self.fixed, **numbers}), self._known)
 
     @cached_property
     def _known(self) -> KnownLayers[LayerCost]:
@@ -359,7 +355,7 @@ def planned(plan: Plan) -> Sweep:
     helpers = helpers_of(varied, known | {one.name for one in asked if one.of})
     check_names((one for one in asked if not one.of), headers, helpers)
     found = [(file, each._replace(header=opened(each.header, asked))) for file, each in given]
-    setup = setup.agreed(each for _, each in found)
+    setup = setup.agreed(*(each for _, each in found))
     if not varied and len(found) * len(scenarios) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     symbols, labels = _symbols(found), _labels(found)
