@@ -85,13 +85,14 @@ def normed(x: Vector) -> list[float]:
     return [each / sqrt(sum(y * y for y in x) / len(x) + 1e-6) for each in x]
 
 
-def read(fields: str = FIELDS, **said: str | int) -> Analysis:
+def read(fields: str = FIELDS, **said: object) -> Analysis:
     text = (
         f"archspec: 1\nname: net\nsymbols: {{n: 1, t: 1}}\ninput: [n, t, {D}]\n"
         f"layers: [{{latent_attention: {{{fields}}}}}]"
     )
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(architecture, Setup("torch", scenario=scenario(**said)))
+    given = scenario(**said)  # type: ignore[arg-type]
+    return analyze_architecture(architecture, Setup("torch", scenario=given))
 
 
 def tokens(seed: int, count: int) -> Iterator[list[float]]:

@@ -16,10 +16,8 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr
@@ -428,27 +426,6 @@ UNFRAMED = Frame()
 """A float in LaTeX, and all notes."""
 
 
-class Gap(NamedTuple):
-    """The operators that are missing in a network.
-
-    Attributes:
-        note: a sentence that says so.
-        operators: operator → the paths of the layers that stand for it.
-    """
-
-    note: str
-    operators: Mapping[str, list[str]]
-
-
-def _blocks_with(gaps: tuple[Gap, ...], blocks: Callable[[], Iterator[Block]]) -> Iterator[Block]:
-    yield from blocks()
-    yield from (Line(gap.note, "bold") for gap in gaps)
-
-
-def _data_with(gaps: tuple[Gap, ...], data: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    return {**data(), "missing": {gap.note: dict(gap.operators) for gap in gaps}}
-
-
 @dataclass(frozen=True, repr=False)
 class Document(Tabular):
     """The answer of a study: its table, its texts and its data.
@@ -466,7 +443,6 @@ class Document(Tabular):
         faults: what does not hold, where it stands: what a workflow marks in a file.
         study: what a plot of it shows, where there is one.
         frame: what is asked of its form on a page.
-        gaps: what is missing in the networks that it is about; blocks, data and program say it.
     """
 
     title: str
@@ -481,24 +457,9 @@ class Document(Tabular):
     faults: tuple[Fault, ...] = ()
     study: Any = None
     frame: Frame = UNFRAMED
-    gaps: tuple[Gap, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Let whatever it shows end with what is missing."""
-        for name, end in (("blocks", _blocks_with), ("data", _data_with)) if self.gaps else ():
-            made = getattr(self, name)
-            if getattr(made, "func", None) is not end:  # else it was replaced beside others
-                object.__setattr__(self, name, partial(end, self.gaps, made))
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
-
-    def framed(self, title: str, frame: Frame) -> "Document":
-        """Return the same in another form on a page."""
-        made = copy(self)  # which ends with what is missing already
-        for name, value in (("title", title), ("frame", frame)):
-            object.__setattr__(made, name, value)
-        return made
 
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.
@@ -556,8 +517,7 @@ class Document(Tabular):
         """
         if self.program is None:
             raise SpecError("there is no function to export here", hint="archcost SPEC has them")
-        made = self.program(language)
-        return made._replace(title="; ".join([made.title, *(gap.note for gap in self.gaps)]))
+        return self.program(language)
 
 
 @overload

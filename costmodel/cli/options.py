@@ -183,7 +183,7 @@ class Framing:
         frame = Frame(self.label, notes=notes)
         if self.longtable or self.tabular:
             frame = frame._replace(environment="longtable" if self.longtable else "tabular")
-        return document.framed(title, frame)
+        return replace(document, title=title, frame=frame)
 
     def _require(self, form: str) -> None:
         if (self.longtable or self.tabular) and form not in OF_LATEX:
