@@ -15,7 +15,7 @@ from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read
 from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
-from archspec.importers import Module, form_of, read_source, split_source
+from archspec.importers import Module, find_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec, is_of_zoo, split_variant
@@ -113,9 +113,8 @@ def document_at(path: str) -> YamlDocument:
     Raises:
         SpecError: it cannot be read.
     """
-    if form_of(path) is None:
-        return read_document(path)
-    return parse_document(read_source(path).text, f"<{split_source(path)[0]}>")
+    source = find_source(path)
+    return parse_document(source.read().text, f"<{source.name}>") if source else read_document(path)
 
 
 def _in_yaml(spec: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from archspec.importers import TORCH, form_of, read_options, with_options
+from archspec.importers import TORCH, form_by_name, read_options, with_options
 
 _VALUED, _PARTIAL = ("--input", "--vary"), "--partial"
 
@@ -29,7 +29,7 @@ def with_sources(words: Sequence[str]) -> list[str]:
 
 
 def _takes_options(word: str) -> bool:
-    return word.startswith(TORCH) or form_of(word) == ".onnx"
+    return form_by_name(word) in (TORCH, ".onnx")
 
 
 def _left(

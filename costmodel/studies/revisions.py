@@ -14,7 +14,7 @@ from archspec import Architecture, SpecError
 from archspec.architecture import document_at, read_architecture
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document
 from archspec.errors import did_you_mean
-from archspec.importers import form_of
+from archspec.importers import find_source
 from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
@@ -70,7 +70,7 @@ def read_source(text: str) -> SpecSource:
     """
     path, variant = find_spec(text)
     revision, colon, inside = text.partition(":")
-    if not colon or os.path.exists(path) or form_of(text):
+    if not colon or os.path.exists(path) or find_source(text):
         return SpecSource(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"
