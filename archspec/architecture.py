@@ -60,11 +60,7 @@ class Architecture(NamedTuple):
         return self._replace(header=self.written.varied(variant), variant=variant)
 
     def names_within(self, entry: Entry) -> frozenset[str]:
-        """The names that an entry bears, and those in its bodies and in the blocks that it calls.
-
-        Args:
-            entry: the entry.
-        """
+        """The names that an entry bears, and those in its bodies and in blocks that it calls."""
         found: set[str] = set()
         lists: list[Iterable[Entry]] = [(entry,)]
         called: set[str] = set()

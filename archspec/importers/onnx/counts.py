@@ -39,21 +39,13 @@ VIEWS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Cast")
 
 
 def constant_of(node: "NodeProto") -> "TensorProto | None":
-    """Return the tensor that a Constant holds; None of any other node.
-
-    Args:
-        node: the node.
-    """
+    """Return the tensor that a Constant holds; None of any other node."""
     found = (a.t for a in node.attribute if a.name == "value" and node.op_type == "Constant")
     return next(found, None)
 
 
 def has_initializers(graph: "GraphProto") -> bool:
-    """Return whether a graph stores what it learns as initializers, not in Constant nodes.
-
-    Args:
-        graph: the graph.
-    """
+    """Return whether a graph stores what it learns as initializers, not in Constant nodes."""
     return any(tensor.data_type in REAL_TYPES for tensor in graph.initializer)
 
 
@@ -112,9 +104,6 @@ def parameters(model: "ModelProto") -> int:
     batch norms. Torch's exporters store equal values once: what an Identity makes of one is a
     tensor of its own, and so is a vector in each module that takes it. Where a file has no
     initializers, its Constant nodes are these.
-
-    Args:
-        model: the model.
     """
     stored, nodes = _Stored(model.graph), model.graph.node
     held = stored.held | {name for node in nodes for name in stored.weights(node)}

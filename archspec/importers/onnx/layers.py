@@ -299,12 +299,6 @@ def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> lis
 def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any) -> Value:
     """Return a tensor with elements added before and after its axes.
 
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-        sides: before and after, per axis.
-        fields: further fields of `pad`.
-
     Raises:
         SpecError: its rank is unknown.
     """
@@ -436,9 +430,6 @@ def is_filled_in(name: str) -> bool:
     """Return whether a stored tensor is no module's: torch gives those names of its nodes.
 
     An instance norm without scale and shift has ones and zeros in their places.
-
-    Args:
-        name: the tensor.
     """
     return name.startswith("/")
 
@@ -466,27 +457,13 @@ def _added(op: Operator, left: Value, right: Value) -> Value:
 
 
 def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value | None) -> Value:
-    """Return what leaves a linear layer.
-
-    Args:
-        op: the operator that is one.
-        value: what enters.
-        weight: its weight.
-        shape: what leaves.
-        bias: its bias, or None.
-    """
+    """Return what leaves a linear layer."""
     fields = {"out_features": field(shape[-1]), "bias": bias is not None}
     return op.emit("linear", [value], shape, (weight, bias), **fields)
 
 
 def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
-    """Return a tensor with its axes in another order; of two orders behind each other one is made.
-
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-        order: the axes.
-    """
+    """Return a tensor with its axes in another order; two orders, one after the other, are one."""
     shape = value.shape or ()
     output = tuple(shape[i] for i in order)
     made = op.calls.made.get(value.call)
@@ -500,23 +477,13 @@ def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
 
 
 def transposed(op: Operator, value: Value) -> Value:
-    """Return a tensor with its last two axes in each other's place.
-
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-    """
+    """Return a tensor with its last two axes in each other's place."""
     rank = len(value.shape or ())
     return permuted(op, value, (*range(rank - 2), rank - 1, rank - 2))
 
 
 def product_of(op: Operator, left: Value, right: Value) -> Value:
     """Return the product of two tensors.
-
-    Args:
-        op: the operator that wants it.
-        left: the one.
-        right: the other.
 
     Raises:
         UnknownOperatorError: one has fewer than two axes.

@@ -23,30 +23,18 @@ class UnknownOperatorError(SpecError):
 
 
 def field(size: Extent | int) -> int | Size:
-    """Return a size as a field holds it.
-
-    Args:
-        size: the size.
-    """
+    """Return a size as a field holds it."""
     found = extent(size)
     return Size(str(found)) if found.field is None else found.field
 
 
 def short(value: float) -> float:
-    """Return a number of 32 bits as a person writes it: 1e-5, not 9.999999747378752e-06.
-
-    Args:
-        value: the number.
-    """
+    """Return a number of 32 bits as a person writes it: 1e-5, not 9.999999747378752e-06."""
     return float(f"{value:.7g}")
 
 
 def per_axis(values: Sequence[Any]) -> Any:
-    """Return one value where all axes have the same, else all of them.
-
-    Args:
-        values: one per axis.
-    """
+    """Return one value where all axes have the same, else all of them."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
@@ -113,9 +101,6 @@ class Calls:
     def tensor(self, value: Value) -> str:
         """Return the call that a tensor leaves; one that is stored stands free.
 
-        Args:
-            value: the tensor.
-
         Raises:
             SpecError: its rank is unknown.
         """
@@ -134,12 +119,7 @@ class Calls:
 
 
 def same(value: object, default: object) -> bool:
-    """Return whether a field's value is its default, true and 1 being different.
-
-    Args:
-        value: the value.
-        default: the default.
-    """
+    """Return whether a field's value is its default, true and 1 being different."""
     if isinstance(value, bool) or isinstance(default, bool):
         return value is default
     if isinstance(value, float) and isinstance(default, int | Fraction):
@@ -148,11 +128,7 @@ def same(value: object, default: object) -> bool:
 
 
 def elements(shape: Shape) -> int | None:
-    """Return the number of elements of a tensor, where it is known.
-
-    Args:
-        shape: its extents.
-    """
+    """Return the number of elements of a tensor, where it is known."""
     total = extent(1)
     for size in shape:
         total = total.times(size)
@@ -227,18 +203,11 @@ class Operator:
         return found
 
     def has(self, place: int) -> bool:
-        """Return whether an input is given.
-
-        Args:
-            place: which, counted from 0.
-        """
+        """Return whether an input is given."""
         return place < len(self.inputs) and self.inputs[place] is not None
 
     def value(self, place: int) -> Value:
         """Return an input.
-
-        Args:
-            place: which, counted from 0.
 
         Raises:
             SpecError: it is left out.
@@ -251,9 +220,6 @@ class Operator:
     def shape(self, place: int = 0) -> Shape:
         """Return the extents of an input.
 
-        Args:
-            place: which, counted from 0.
-
         Raises:
             SpecError: even their number is unknown.
         """
@@ -264,9 +230,6 @@ class Operator:
 
     def numbers(self, place: int) -> tuple[int, ...] | None:
         """Return the integers that an input holds; None where it is left out.
-
-        Args:
-            place: which, counted from 0.
 
         Raises:
             SpecError: they depend on data or on symbols.
@@ -309,11 +272,7 @@ class Operator:
         return checked_axis(self.attribute(name, default), rank)
 
     def owned(self, value: Value) -> Value:
-        """Return a stored tensor by what identifies it here (see `weight_name`).
-
-        Args:
-            value: the tensor.
-        """
+        """Return a stored tensor by what identifies it here (see `weight_name`)."""
         if not value.weight or value.shape is None:
             return value
         extents = (size.field for size in value.shape)

@@ -35,20 +35,12 @@ class Graph(NamedTuple):
     uses: Mapping[str, int]
 
     def number(self, name: str) -> float | None:
-        """Return the value of a constant of one element; None where it is none, or unknown.
-
-        Args:
-            name: the tensor.
-        """
+        """Return the value of a constant of one element; None where it is none, or unknown."""
         value = self.values.get(name)
         return None if value is None else value.number
 
     def is_one(self, name: str) -> bool:
-        """Return whether a tensor is a constant of one element, be its value known or not.
-
-        Args:
-            name: the tensor.
-        """
+        """Return whether a tensor is a constant of one element, be its value known or not."""
         value = self.values.get(name)
         if value is None or value.shape is None or not value.fixed:
             return False
@@ -141,12 +133,7 @@ def _rank(graph: Graph, name: str) -> int:
 
 
 def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
-    """Return the layer whose last operator a node is; None where it is part of none.
-
-    Args:
-        graph: what was met before it.
-        node: the node.
-    """
+    """Return the layer whose last operator a node is; None where it is part of none."""
     from onnx.helper import make_node
 
     for rewrite in BY_LAST.get(node.op_type, ()):

@@ -48,13 +48,7 @@ def _type(value: Value, dims: list[Extent] | None = None) -> "TypeProto":
 
 
 def definition(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Definition | None:
-    """Return the operators by which ONNX defines one; None where it does not.
-
-    Args:
-        node: the operator.
-        inputs: its tensors.
-        opset: the version of the operators.
-    """
+    """Return the operators by which ONNX defines one; None where it does not."""
     from onnx import FunctionProto
 
     schema = _schema(node, opset)
@@ -101,13 +95,7 @@ def _nodes(node: "NodeProto", body: "FunctionProto", schema: "OpSchema") -> Iter
 
 
 def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Mapping[str, Shape]:
-    """Return the shapes that an operator makes, as far as ONNX's inference knows them.
-
-    Args:
-        node: the operator.
-        inputs: its tensors.
-        opset: the version of the operators.
-    """
+    """Return the shapes that an operator makes, as far as ONNX's inference knows them."""
     from onnx import checker, helper, shape_inference
 
     schema, dims = _schema(node, opset), list[Extent]()

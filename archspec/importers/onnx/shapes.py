@@ -44,11 +44,7 @@ def _value(known: Known) -> Value:
 
 
 def fold(op: Operator) -> Value | None:
-    """Return what an operator makes where it depends on no data; None where it does.
-
-    Args:
-        op: the operator.
-    """
+    """Return what an operator makes where it depends on no data; None where it does."""
     if op.kind in ("Shape", "Size") and op.value(0).shape is not None:
         shape = op.shape()
         part = slice(op.attribute("start", 0), op.attribute("end"))
@@ -648,11 +644,7 @@ def _ratio(over: Extent, under: Extent) -> Rational | None:
 
 
 def short_factor(value: Any) -> Any:
-    """Return a factor as a field holds it: an integer, or a decimal.
-
-    Args:
-        value: the factor.
-    """
+    """Return a factor as a field holds it: an integer, or a decimal."""
     return int(value) if Fraction(value).denominator == 1 else float(value)
 
 

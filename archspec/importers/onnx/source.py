@@ -94,10 +94,6 @@ def _forget_weights(graph: "GraphProto") -> None:
 def read(source: str, options: Options) -> Imported:
     """Return the spec of an ONNX file.
 
-    Args:
-        source: its path.
-        options: what is said beside it.
-
     Raises:
         SpecError: it cannot be read, or holds what no kind expresses.
     """
@@ -109,11 +105,6 @@ def read(source: str, options: Options) -> Imported:
 
 def network_of(model: "ModelProto", source: str, options: Options) -> SourceNetwork:
     """Return the network that a model is.
-
-    Args:
-        model: the model.
-        source: its path.
-        options: what is said beside it.
 
     Raises:
         SpecError: it holds what no kind expresses.

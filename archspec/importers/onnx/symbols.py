@@ -132,12 +132,7 @@ def _usual_names(extents: Sequence[int], *, real: bool) -> list[str]:
 
 
 def valid_name(text: str, taken: Iterable[str]) -> str:
-    """Return a name of the language that is like a text and not taken.
-
-    Args:
-        text: what the file says.
-        taken: the names that exist.
-    """
+    """Return a name of the language that is like a text and not taken."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "size"
     name = f"s{name}" if name[0].isdigit() else name
     name = f"{name}_" if name in RESERVED else name

@@ -60,11 +60,7 @@ class Known(NamedTuple):
 
 
 def vector(items: Iterable[Extent | int]) -> Known:
-    """Return a list of sizes as a tensor of one axis.
-
-    Args:
-        items: the sizes.
-    """
+    """Return a list of sizes as a tensor of one axis."""
     found = tuple(map(extent, items))
     return Known((len(found),), found)
 
@@ -129,9 +125,6 @@ class Value(NamedTuple):
 def stored_elements(tensor: "TensorProto") -> Known | None:
     """Return the elements of a tensor of the file; None where one is no number.
 
-    Args:
-        tensor: the tensor.
-
     Raises:
         SpecError: it has fewer elements than its shape says.
     """
@@ -152,20 +145,12 @@ def _steps(shape: Sequence[int]) -> list[int]:
 
 
 def places_of(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Return every index of a tensor, the last axis fastest.
-
-    Args:
-        shape: its extents.
-    """
+    """Return every index of a tensor, the last axis fastest."""
     return tuples(*map(range, shape))
 
 
 def joined_shape(shapes: Iterable[Shape]) -> Shape:
-    """Return the shape that tensors are broadcast to.
-
-    Args:
-        shapes: theirs.
-    """
+    """Return the shape that tensors are broadcast to."""
     found = [*shapes]
     rank = max(map(len, found))
     columns = zip(*((extent(1),) * (rank - len(s)) + s for s in found), strict=True)
@@ -179,12 +164,7 @@ def _joined(sizes: tuple[Extent, ...]) -> Extent:
 
 
 def combined(function: Callable[..., Extent | None], operands: Sequence[Known]) -> Known | None:
-    """Return an element-wise function of known tensors; None where one element has no value.
-
-    Args:
-        function: of one element each.
-        operands: the tensors, which are broadcast.
-    """
+    """Return an element-wise function of known tensors; None where one element has no value."""
     joined = joined_shape([tuple(map(extent, o.shape)) for o in operands])
     shape = tuple(size.field or 0 for size in joined)
     wide = [_widened(operand, shape).items for operand in operands]
@@ -253,23 +233,12 @@ INTEGERS: Mapping[str, Callable[..., Extent | None]] = {
 
 
 def exact_quotient(left: Extent, right: Extent) -> Extent | None:
-    """Return the quotient of two numbers of a floating-point type; None where it is no size.
-
-    Args:
-        left: the one.
-        right: the other.
-    """
+    """Return the quotient of two numbers of a floating-point type; None where it is no size."""
     return left.over(right) if right.number else None
 
 
 def reduced(known: Known, axis: int, function: Callable[[list[Extent]], Extent]) -> Known:
-    """Return a known tensor with one axis reduced to extent 1.
-
-    Args:
-        known: the tensor.
-        axis: the axis.
-        function: of the elements along it.
-    """
+    """Return a known tensor with one axis reduced to extent 1."""
     shape = (*known.shape[:axis], 1, *known.shape[axis + 1 :])
     rows = (
         [
@@ -291,11 +260,7 @@ REDUCTIONS: Mapping[str, Callable[[list[Extent]], Extent]] = {
 
 
 def sum_of(items: Iterable[Extent]) -> Extent:
-    """Return the sum of sizes.
-
-    Args:
-        items: the sizes.
-    """
+    """Return the sum of sizes."""
     total = extent(0)
     for item in items:
         total = total.plus(item)
