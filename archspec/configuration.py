@@ -33,7 +33,7 @@ NULL = Name("null")
 """Nothing: a symbol or derived value that is left as the spec has it."""
 
 
-class Declared(NamedTuple):
+class ConfigField(NamedTuple):
     """A field of a configuration.
 
     Attributes:
@@ -45,16 +45,16 @@ class Declared(NamedTuple):
     values: Mapping[str, Given] | tuple[Given, ...] | None = None
 
 
-def _declared(value: Any) -> Declared:
+def _declared(value: Any) -> ConfigField:
     """A default alone; a list of the values that there may be, first the default; or both said."""
     if isinstance(value, list) and value:
-        return Declared(value[0], tuple(value))
+        return ConfigField(value[0], tuple(value))
     if not isinstance(value, dict):
-        return Declared(value)
+        return ConfigField(value)
     values = value.get("values")
     if value.keys() != {"default", "values"} or not isinstance(values, dict) or not values:
         raise fields.wrong(value, "field", "as hidden_act: {default: silu, values: {silu: 0}}")
-    return Declared(value["default"], values)
+    return ConfigField(value["default"], values)
 
 
 def read_formula(value: Any) -> Tree:

@@ -23,7 +23,7 @@ from costmodel.algebra.functions import (
 )
 from costmodel.algebra.normal_form import factored, tight
 from costmodel.algebra.symbols import symbol
-from costmodel.algebra.waves import Reach, StepTable, wave_of
+from costmodel.algebra.waves import StepTable, SymbolRange, wave_of
 from tests.conftest import examples
 
 H, W, T, S, D = (symbol(name) for name in ("h", "w", "t", "s", "d"))
@@ -152,22 +152,27 @@ def test_what_repeats_repeats(size: Expr) -> None:
 
 
 RATIOS = [
-    ((ceil_div(H, 4),), (ceil_div(H, 2),), Reach(H, 1), Fraction(1, 2)),
-    ((ceil_div(H, 2),), (ceil_div(H, 4),), Reach(H, 1), 1),
-    ((ceil_div(H, 2),), (ceil_div(H, 4),), Reach(H, 1, None, (Divides(Integer(4), H),)), 2),
-    ((H,), (ceil_div(H, 4),), Reach(H, 9), 3),
-    ((H,), (H, H), Reach(H, 1), 0),
-    ((H,), (H, H), Reach(H, 1, 5), Fraction(1, 5)),
-    ((RoundTo(32 * A, Integer(8)),), (RoundTo(16 * A, Integer(8)),), Reach(A), 1),
+    ((ceil_div(H, 4),), (ceil_div(H, 2),), SymbolRange(H, 1), Fraction(1, 2)),
+    ((ceil_div(H, 2),), (ceil_div(H, 4),), SymbolRange(H, 1), 1),
+    ((ceil_div(H, 2),), (ceil_div(H, 4),), SymbolRange(H, 1, None, (Divides(Integer(4), H),)), 2),
+    ((H,), (ceil_div(H, 4),), SymbolRange(H, 9), 3),
+    ((H,), (H, H), SymbolRange(H, 1), 0),
+    ((H,), (H, H), SymbolRange(H, 1, 5), Fraction(1, 5)),
+    ((RoundTo(32 * A, Integer(8)),), (RoundTo(16 * A, Integer(8)),), SymbolRange(A), 1),
     # 26.6 is rounded to 24, and 53.2 to 56.
-    ((RoundTo(16 * A, Integer(8)),), (RoundTo(32 * A, Integer(8)),), Reach(A), Fraction(24, 56)),
-    ((floor_div(H - 7, 4),), (H,), Reach(H, 7), 0),
+    (
+        (RoundTo(16 * A, Integer(8)),),
+        (RoundTo(32 * A, Integer(8)),),
+        SymbolRange(A),
+        Fraction(24, 56),
+    ),
+    ((floor_div(H - 7, 4),), (H,), SymbolRange(H, 7), 0),
 ]
 
 
 @pytest.mark.parametrize(("over", "under", "reach", "least"), RATIOS, ids=str)
 def test_the_least_ratio(
-    over: tuple[Expr, ...], under: tuple[Expr, ...], reach: Reach, least: Rational
+    over: tuple[Expr, ...], under: tuple[Expr, ...], reach: SymbolRange, least: Rational
 ) -> None:
     axis = StepTable(reach, {*over, *under})
     powers = (

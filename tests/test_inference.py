@@ -24,7 +24,7 @@ from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
 from costmodel.studies.inference import Inference, Plan, infer
 from costmodel.studies.ridge_batch import (
-    Choice,
+    ExpertChoice,
     RidgeBatch,
     RoundedRoof,
     linear_roofs,
@@ -407,7 +407,7 @@ def _check_where_it_is_left(found: Inference, roof: RidgeBatch | RoundedRoof) ->
 def _is_left(found: Inference, roof: RidgeBatch | RoundedRoof, n: int) -> bool:
     laws = found.works[1]
     compute = laws["compute"]
-    memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
+    memory = laws["memory_most" if roof.experts is ExpertChoice.SPREAD else "memory"]
     evaluate = found.decode.evaluator_at({"n": n, "past": roof.past})
     return evaluate(compute) >= evaluate(memory)
 

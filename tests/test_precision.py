@@ -10,7 +10,7 @@ from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.sums import NoClosedFormError
 from costmodel.analysis.loading import Setup, analyze_architecture
-from costmodel.network.precision import Types, widest
+from costmodel.network.precision import LayerTypes, widest
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 
@@ -23,7 +23,7 @@ def read(text: str, **said: str) -> Analysis:
     return analyze_architecture(architecture, Setup("torch", values, scenario=scenario(**said)))
 
 
-def types(analysis: Analysis, path: str) -> Types:
+def types(analysis: Analysis, path: str) -> LayerTypes:
     return analysis.context.typed.layers[path]
 
 
@@ -84,8 +84,8 @@ def test_the_nearest_word_counts() -> None:
         "  - linear: {out_features: 9}\n",
         activations="fp16",
     )
-    assert types(net, "residual_1/conv2d_1") == Types("int8", "fp16", "fp16", "fp32", "fp16")
-    assert types(net, "linear_1") == Types("int4", "fp16", "fp16", "fp32", "fp16")
+    assert types(net, "residual_1/conv2d_1") == LayerTypes("int8", "fp16", "fp16", "fp32", "fp16")
+    assert types(net, "linear_1") == LayerTypes("int4", "fp16", "fp16", "fp32", "fp16")
     assert types(net, "linear_2")[:2] == ("bf16", "bf16")
 
 

@@ -15,7 +15,7 @@ from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import analyze
 from costmodel.algebra.functions import Maximum, ceil_div
-from costmodel.algebra.places import POINT, Reads, Span, hull
+from costmodel.algebra.places import POINT, ReadPlaces, Span, hull
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_architecture
@@ -669,7 +669,7 @@ def test_steps_joined_are_the_steps_one_after_another() -> None:
                 first + random.randint(0, 6),
                 random.randint(1, 4),
             )
-            span = span.after(Reads(*map(S, numbers)))
+            span = span.after(ReadPlaces(*map(S, numbers)))
             plain.append(numbers)
         for place in range(-30, 30):
             low = high = place

@@ -16,7 +16,7 @@ from archspec.layers import KINDS
 from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis.loading import Setup, analyze_architecture
-from costmodel.metrics.kept import Held, Kept, kept
+from costmodel.metrics.kept import KeptTensor, KeptTensors, kept
 from costmodel.metrics.step import TrainingStep, work
 from costmodel.metrics.trace import Event
 from costmodel.rules.base import backward_rule, keeps
@@ -39,11 +39,11 @@ def events_of(net: Analysis) -> list[Event]:
     return TrainingStep(net.context).events
 
 
-def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:
+def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> KeptTensors:
     return kept(events_of(net), checkpoint)
 
 
-def bits(held: Held) -> Expr:
+def bits(held: KeptTensor) -> Expr:
     return held.size * Integer(FP16 if held.bits is None else held.bits)
 
 

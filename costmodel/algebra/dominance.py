@@ -33,7 +33,7 @@ from costmodel.algebra.functions import (
     plain,
 )
 from costmodel.algebra.once import once
-from costmodel.algebra.waves import Reach, StepTable
+from costmodel.algebra.waves import StepTable, SymbolRange
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -126,11 +126,11 @@ class Region:
         if symbol not in self.stand_in and symbol not in used | stands.free_symbols:
             self.stand_in[symbol] = stands.xreplace(self.stand_in)
 
-    def reach(self, symbol: Symbol) -> Reach:
+    def reach(self, symbol: Symbol) -> SymbolRange:
         """Return the values of one symbol alone."""
         first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
         divisions = tuple(self.divisions.get(symbol, ()))
-        return Reach(symbol, first, self.most.get(symbol), divisions)
+        return SymbolRange(symbol, first, self.most.get(symbol), divisions)
 
 
 class Sizes:

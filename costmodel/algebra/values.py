@@ -80,7 +80,7 @@ class Bisection(NamedTuple):
     is_open: bool  # whether values beyond those that were looked at may change it
 
 
-class Values:
+class SymbolValues:
     """The values of a symbol.
 
     Attributes:

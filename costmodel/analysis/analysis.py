@@ -34,7 +34,7 @@ from costmodel.network.context import Context
 from costmodel.network.precision import typed
 from costmodel.network.propagation import (
     ONCE,
-    Counted,
+    CountedLayer,
     InputOutput,
     LayerCost,
     Propagation,
@@ -110,7 +110,7 @@ class Analysis(MetricForms):
         return {of: tuple(sorted(types)) for of, types in found.items() if types}
 
     @cached_property
-    def counted(self) -> tuple[Counted, ...]:
+    def counted(self) -> tuple[CountedLayer, ...]:
         """The layers in order, with how often each counts."""
         return tuple(self.propagation.counted)
 
@@ -254,10 +254,10 @@ class Analysis(MetricForms):
         """Return a metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.of_layers is not None:
-            return found.of([Counted(layer, ONCE)], self.context)
+            return found.of([CountedLayer(layer, ONCE)], self.context)
         return found.per_layer(layer, self.context)
 
-    def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
+    def of_all_runs(self, metric: Metric, counted: CountedLayer) -> Expr:
         """Return a metric of one layer, all of its runs together."""
         return metric.of([counted], self.context)
 

@@ -10,14 +10,14 @@ from costmodel.algebra.conditions import Condition
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.metrics.registry import Metric
 from costmodel.network.context import Network
-from costmodel.network.propagation import Counted
+from costmodel.network.propagation import CountedLayer
 
 
 class ClosedForms(Network, Protocol):
     """The closed forms of one network, and where they hold."""
 
     @property
-    def counted(self) -> tuple[Counted, ...]:
+    def counted(self) -> tuple[CountedLayer, ...]:
         """The layers in order, with how often each counts."""
 
     @property

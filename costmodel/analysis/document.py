@@ -376,7 +376,7 @@ STANDING = frozenset(
 """The labels of the notes on what numbers depend on, beside conditions and convention."""
 
 
-class Fault(NamedTuple):
+class Failure(NamedTuple):
     """A finding that fails, with its place.
 
     Attributes:
@@ -390,7 +390,7 @@ class Fault(NamedTuple):
     text: str
 
 
-class Frame(NamedTuple):
+class PageForm(NamedTuple):
     """The form that is asked of an answer on a page.
 
     Attributes:
@@ -422,7 +422,7 @@ class Frame(NamedTuple):
         return block._replace(entries=tuple(entries)) if entries else None
 
 
-UNFRAMED = Frame()
+UNFRAMED = PageForm()
 """A float in LaTeX, and all notes."""
 
 
@@ -454,9 +454,9 @@ class Document(Tabular):
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Failure, ...] = ()
     study: Any = None
-    frame: Frame = UNFRAMED
+    frame: PageForm = UNFRAMED
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"

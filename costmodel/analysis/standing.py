@@ -104,8 +104,8 @@ def document_of(
     return marked(Document(graph.title, blocks, data, graph.source or "", **more), [analysis])
 
 
-class Gap(NamedTuple):
-    """The operators that are missing in a network.
+class MissingNote(NamedTuple):
+    """The operators that are missing in a network, with the sentence that says so.
 
     Attributes:
         note: a sentence that says so.
@@ -144,14 +144,14 @@ def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
     return replace(document, blocks=blocks, data=data, program=document.program and program)
 
 
-def gap_of(analysis: Analysis) -> Gap | None:
+def gap_of(analysis: Analysis) -> MissingNote | None:
     """Return what is missing in a network; None where nothing is."""
     if not analysis.missing:
         return None
     names, count = ", ".join(analysis.missing), sum(map(len, analysis.missing.values()))
     what = "1 operator is missing" if count == 1 else f"{count} operators are missing"
     note = f"{analysis.graph.title}: {what}: {names}; totals are lower bounds"
-    return Gap(note, analysis.missing)
+    return MissingNote(note, analysis.missing)
 
 
 def require_whole(analysis: Analysis) -> Analysis:

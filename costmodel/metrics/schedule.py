@@ -21,7 +21,7 @@ from costmodel.algebra.evaluate import Evaluator, Value
 from costmodel.algebra.once import once
 from costmodel.algebra.work import afforded
 from costmodel.metrics.iterations import Iteration
-from costmodel.metrics.liveness import Run
+from costmodel.metrics.liveness import Execution
 from costmodel.metrics.precedence import PrecedenceGraph, Segment
 from costmodel.metrics.trace import Event
 
@@ -43,7 +43,7 @@ class BestOrder(NamedTuple):
         is_best: whether no order has a smaller peak, unsearched layers or not.
     """
 
-    run: Run
+    run: Execution
     unsearched: tuple[str, ...]
     states: int
     memory: Mapping[str, Expr] = MappingProxyType({})
@@ -62,7 +62,7 @@ class BestOrder(NamedTuple):
         return self._replace(memory=memory, is_best=is_best)
 
 
-def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
+def best_order(run: Execution, evaluate: Evaluator) -> BestOrder:
     """Return the order with the least peak at some values; the given one where none is better."""
     sizes, events = _Sizes(evaluate), list[Event]()
     unsearched, states = dict[str, None](), 0

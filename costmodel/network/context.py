@@ -13,7 +13,7 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.once import once
 from costmodel.network.assumptions import Assumptions
-from costmodel.network.precision import Typed, Types, in_bytes
+from costmodel.network.precision import LayerTypes, NetworkTypes, in_bytes
 from costmodel.network.propagation import LayerCost, Propagation
 from costmodel.rules.cost import Inner, Parameter
 from costmodel.scenario.conventions import Convention
@@ -69,7 +69,7 @@ class Context:
 
     convention: Convention
     scenario: Scenario
-    typed: Typed
+    typed: NetworkTypes
     whole: Network | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -127,7 +127,7 @@ class Context:
         macs = cost.least_macs if self.scenario.is_fused else cost.macs
         return macs + cost.biased if self.convention.counts_bias else macs
 
-    def types_of(self, layer: LayerCost) -> Types:
+    def types_of(self, layer: LayerCost) -> LayerTypes:
         """Return the types of a layer's numbers."""
         return self.typed.layers[layer.node.path]
 

@@ -9,7 +9,7 @@ from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
-from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, KeptInput, KeptIntermediate
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import (
     Cost,
@@ -150,13 +150,16 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     hidden = site.size("hidden_size", layer.hidden_size)
     made = dict(_MADE[next(kind for kind in _MADE if isinstance(layer, kind))])
     cells = layers * _directions(layer) * hidden
-    inside = [Inside(name, rows * count * cells) for name, count in made.items()]
+    inside = [KeptIntermediate(name, rows * count * cells) for name, count in made.items()]
     weights = frozenset({WEIGHTS})
     if _projection(layer):
-        inside.append(Inside("before the projection", rows * cells, needed_by=weights))
+        inside.append(KeptIntermediate("before the projection", rows * cells, needed_by=weights))
     if layers > 1:
         between = (layers - 1) * rows * output[2]
-        inside.append(Inside("states between", between))
+        inside.append(KeptIntermediate("states between", between))
         if site.value("dropout", layer.dropout) != 0:
-            inside += [Inside("mask", between, BYTE), Inside("dropped states", between)]
-    return Backward((Entered(0, weights),), output=True, inside=tuple(inside))
+            inside += [
+                KeptIntermediate("mask", between, BYTE),
+                KeptIntermediate("dropped states", between),
+            ]
+    return Backward((KeptInput(0, weights),), output=True, inside=tuple(inside))

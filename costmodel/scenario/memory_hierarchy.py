@@ -41,7 +41,7 @@ class Storage(NamedTuple):
         return tidy(Fraction(self.figure.value) / self.figure.bits)
 
 
-class Rung(NamedTuple):
+class MemoryOption(NamedTuple):
     """A memory that may hold something."""
 
     storage: Storage
@@ -123,20 +123,20 @@ def exceeds(size: Expr, capacity: Rational, known: Bounds) -> Expr:
     return Minimum(S.One, Maximum(*(floor_div(term, whole) for term in terms)))
 
 
-def rungs(chain: Chain, size: Expr, known: Bounds) -> tuple[Rung, ...]:
+def rungs(chain: Chain, size: Expr, known: Bounds) -> tuple[MemoryOption, ...]:
     """The memories of a chain that may be the nearest to hold some bytes."""
-    found = [Rung(chain[0], S.One)]
+    found = [MemoryOption(chain[0], S.One)]
     for near, far in pairwise(chain):
         step = S.One if near.capacity is None else exceeds(size, near.capacity, known)
         if step is S.Zero:
             break
         if step is S.One:
             found.clear()
-        found.append(Rung(far, step))
+        found.append(MemoryOption(far, step))
     return tuple(found)
 
 
-def per_byte(ladder: Iterable[Rung]) -> Expr:
+def per_byte(ladder: Iterable[MemoryOption]) -> Expr:
     """``8·(e₁ + Σ (eₖ − eₖ₋₁)·stepₖ)``: joules of a byte from where it lies."""
     joules, before = S.Zero, S.Zero
     for storage, step in ladder:
@@ -145,7 +145,7 @@ def per_byte(ladder: Iterable[Rung]) -> Expr:
     return joules
 
 
-def chosen(ladder: Iterable[Rung], evaluate: Evaluator) -> Storage:
+def chosen(ladder: Iterable[MemoryOption], evaluate: Evaluator) -> Storage:
     """The memory of a ladder that it is at numbers."""
     return [rung.storage for rung in ladder if evaluate(rung.step)][-1]
 

@@ -160,10 +160,10 @@ def document(findings: Sequence[Finding]) -> doc.Document:
     return doc.Document("", blocks, data, holds=not failed, faults=faults)
 
 
-def _fault(finding: Finding) -> doc.Fault:
+def _fault(finding: Finding) -> doc.Failure:
     numbers = (finding.fact.metric, show_number(finding.shown), show_number(finding.fact.value))
     file, line = (finding.spec, 0) if finding.place is None else finding.place[:2]
-    return doc.Fault(file, line, "{} is {}, and {} is published".format(*numbers))
+    return doc.Failure(file, line, "{} is {}, and {} is published".format(*numbers))
 
 
 def _data(finding: Finding) -> dict[str, Any]:

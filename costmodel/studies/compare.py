@@ -80,7 +80,7 @@ class ComparedNetwork(NamedTuple):
                 yield analysis.value(metric.name)
 
 
-class Crossing(NamedTuple):
+class MetricOrder(NamedTuple):
     """The order of the networks by one metric, as a symbol grows and the others stay.
 
     Attributes:
@@ -94,7 +94,7 @@ class Crossing(NamedTuple):
     lawless: tuple[str, ...] = ()
 
 
-class Along(NamedTuple):
+class SymbolOrders(NamedTuple):
     """The orders as one symbol grows.
 
     Attributes:
@@ -106,7 +106,7 @@ class Along(NamedTuple):
 
     name: str
     domain: Domain | None
-    crossings: tuple[Crossing, ...]
+    crossings: tuple[MetricOrder, ...]
     closed: tuple[str, ...] = ()
 
     @property
@@ -172,7 +172,7 @@ class Comparison:
         return {n: tuple(has) for n, has in found.items() if len(has) < len(self.networks)}
 
     @cached_property
-    def orders(self) -> tuple[Along, ...]:
+    def orders(self) -> tuple[SymbolOrders, ...]:
         """The orders along the requested symbol, or, of few networks, along each.
 
         Raises:
@@ -188,16 +188,16 @@ class Comparison:
             raise SpecError(f"the networks share no open symbol '{self.along}'", hint=hint)
         return (self._order(self.along),)
 
-    def _order(self, name: str) -> Along:
+    def _order(self, name: str) -> SymbolOrders:
         opened = [network.opened(name) for network in self.networks]
         analyses = [analysis for analysis in opened if analysis is not None]
         if len(analyses) < len(opened):
             pairs = zip(self.networks, opened, strict=True)
             closed = tuple(network.label for network, analysis in pairs if analysis is None)
-            return Along(name, None, (), closed)
+            return SymbolOrders(name, None, (), closed)
         domain = met(domain_of(analysis, name, self.step) for analysis in analyses)
         ranks = _Ranks(name, self.networks, analyses, domain)
-        return Along(name, domain, tuple(map(ranks.crossing, self.metrics)))
+        return SymbolOrders(name, domain, tuple(map(ranks.crossing, self.metrics)))
 
 
 @dataclass
@@ -216,14 +216,16 @@ class _Ranks:
         whole = self.domain.step is not None and self.domain.step.denominator == 1
         return symbol(self.name, "integer" if whole else "real")
 
-    def crossing(self, metric: Metric) -> Crossing:
+    def crossing(self, metric: Metric) -> MetricOrder:
         """Return the order by a metric, or the networks in which it has no closed form."""
         forms = [self._closed_form(i, metric) for i in range(len(self.analyses))]
         found = [form.expand() for form in forms if form is not None]
         if len(found) < len(forms):
             pairs = zip(self.networks, forms, strict=True)
-            return Crossing(metric, None, tuple(one.label for one, form in pairs if form is None))
-        return Crossing(metric, self._ranking(found))
+            return MetricOrder(
+                metric, None, tuple(one.label for one, form in pairs if form is None)
+            )
+        return MetricOrder(metric, self._ranking(found))
 
     def _ranking(self, forms: Sequence[Expr]) -> Ranking | None:
         """Return the order by some closed forms; None where none has the symbol."""
@@ -421,7 +423,7 @@ def _orders(found: Comparison) -> Iterator[doc.Table]:
         yield doc.table_of(columns, ((order, ", ".join(names)) for order, names in orders.items()))
 
 
-def _order_text(crossing: Crossing, along: Along, found: Comparison) -> str:
+def _order_text(crossing: MetricOrder, along: SymbolOrders, found: Comparison) -> str:
     """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
     ranking, name = crossing.ranking, along.name
     if crossing.lawless:
@@ -540,7 +542,7 @@ def _closed_form(found: Comparison, metric: Metric, i: int) -> str | None:
         return None
 
 
-def _along(along: Along, found: Comparison) -> dict[str, Any]:
+def _along(along: SymbolOrders, found: Comparison) -> dict[str, Any]:
     return {
         "symbol": along.name,
         "closed": list(along.closed),

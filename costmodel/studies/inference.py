@@ -247,7 +247,7 @@ def figures_of(
     return Figures(name, tokens, past, values, None if latency is None else evaluate(latency))
 
 
-class Memory(NamedTuple):
+class MemoryUse(NamedTuple):
     """The bytes that must be in memory at once.
 
     Attributes:
@@ -380,10 +380,10 @@ class Inference:
         return self.decode.value("kv_cache_per_token")
 
     @cached_property
-    def memories(self) -> tuple[Memory, ...]:
+    def memories(self) -> tuple[MemoryUse, ...]:
         """The bytes that must be in memory in prefill, and in the last step."""
         return tuple(
-            Memory(name, *map(of.evaluator_at(self._at(of, past)), _parts_of_memory(of)))
+            MemoryUse(name, *map(of.evaluator_at(self._at(of, past)), _parts_of_memory(of)))
             for name, of, past in self._moments
         )
 

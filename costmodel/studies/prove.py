@@ -44,7 +44,7 @@ MAX_FACTORED = 100
 """The most terms of a formula whose factors are looked for."""
 
 
-class Count(NamedTuple):
+class CountCall(NamedTuple):
     """A call in a derivation: ``macs(network)``, or ``macs(network, part)``.
 
     Attributes:
@@ -79,13 +79,13 @@ class Count(NamedTuple):
         return analysis.assumed.shown(found)
 
 
-def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
+def read_derivation(law: Law) -> tuple[Tree, dict[str, CountCall]]:
     """Return a law's ``derived`` as an expression in which each count is a name, and the counts.
 
     Raises:
         SpecError: it is no expression, or counts what is not there.
     """
-    counts: dict[str, Count] = {}
+    counts: dict[str, CountCall] = {}
     with law.place("derived"):
         tree = parse(law.fields.derived, {**FUNCTIONS, **dict.fromkeys(METRICS, (1, 2))})
         named = _named(tree, law, counts)
@@ -97,7 +97,7 @@ def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
     return named, counts
 
 
-def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
+def _named(tree: Tree, law: Law, counts: dict[str, CountCall]) -> Tree:
     """Return a tree with a name for every count, and note the counts."""
     match tree:
         case Call(metric, arguments) if metric in METRICS:
@@ -113,7 +113,7 @@ def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
     return tree
 
 
-def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
+def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> CountCall:
     names = [argument for argument in arguments if isinstance(argument, Name)]
     if len(names) < len(arguments):
         raise ExpressionError(
@@ -123,7 +123,7 @@ def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
     if network.id not in law.networks:
         hint = did_you_mean(network.id, law.networks)
         raise ExpressionError(f"there is no network '{network.id}'", network.position, hint)
-    return Count(metric, network.id, part)
+    return CountCall(metric, network.id, part)
 
 
 @dataclass(frozen=True)

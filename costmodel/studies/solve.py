@@ -27,7 +27,7 @@ from costmodel.rules.formula import show_decimal, show_number, show_quantity
 from costmodel.scenario.scenario import with_past
 from costmodel.scenario.settings import Number, positive
 from costmodel.studies import question
-from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdict
+from costmodel.studies.search import Answer, End, Evaluation, Problem, Search, Verdict
 
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
@@ -202,7 +202,7 @@ def _nothing_beyond(problem: Problem, answer: Answer) -> str:
     return f"no {problem.name} was found at which the network is valid"
 
 
-def _sample(problem: Problem, sample: Sample) -> str:
+def _sample(problem: Problem, sample: Evaluation) -> str:
     numbers = [f"{name} = {_count(METRICS[name], value)}" for name, value in sample.numbers.items()]
     at = f"at {problem.name} = {_number(sample.value)}"
     facts = f"{at}: {', '.join(numbers)}" if numbers else at
@@ -249,7 +249,7 @@ def data(problem: Problem, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
+def _plain_sample(sample: Evaluation | None) -> dict[str, Any] | None:
     if sample is None:
         return None
     numbers = {name: plain_amount(METRICS[name], value) for name, value in sample.numbers.items()}

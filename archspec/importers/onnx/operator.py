@@ -10,7 +10,7 @@ from archspec.fields import Condition, Expression
 from archspec.importers.calls import NO_FIELDS, Field, LayerCall, Size, SourceModule
 from archspec.importers.onnx.modules import weight_name
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import MOST_REALS, Known, Shape, Value
+from archspec.importers.onnx.values import MOST_REALS, KnownTensor, Shape, Value
 from archspec.layers import KINDS
 from archspec.trees import Number, Truth
 
@@ -243,7 +243,7 @@ class Operator:
             )
         return known.numbers
 
-    def known(self, place: int, reals: int = MOST_REALS) -> Known:
+    def known(self, place: int, reals: int = MOST_REALS) -> KnownTensor:
         """Return the elements of an input.
 
         Args:

@@ -22,7 +22,7 @@ from archspec.importers.onnx.values import (
     MOST_REALS,
     REAL_TYPES,
     REDUCTIONS,
-    Known,
+    KnownTensor,
     Shape,
     Value,
     combined,
@@ -39,7 +39,7 @@ FAR = 10**9
 """Bounds of ranges that mean the end of an axis, whatever its extent."""
 
 
-def _value(known: Known) -> Value:
+def _value(known: KnownTensor) -> Value:
     return Value(tuple(map(extent, known.shape)), known=known, real=known.real)
 
 
@@ -49,7 +49,7 @@ def fold(op: Operator) -> Value | None:
         shape = op.shape()
         part = slice(op.attribute("start", 0), op.attribute("end"))
         sizes = vector(shape[part])
-        return _value(Known((), (product(shape),)) if op.kind == "Size" else sizes)
+        return _value(KnownTensor((), (product(shape),)) if op.kind == "Size" else sizes)
     if op.kind == "Constant":
         return _constant(op)
     values = [value for value in op.inputs if value is not None]
@@ -113,10 +113,12 @@ def _filled(op: Operator) -> Value | None:
     return None if target is None else Value(target.items, real=_fill(op).real)
 
 
-def _fill(op: Operator) -> Known:
+def _fill(op: Operator) -> KnownTensor:
     given = op.attribute("value")
     known = None if given is None else stored_elements(given)
-    return known or Known((1,), (extent(0),), real=given is None or given.data_type in REAL_TYPES)
+    return known or KnownTensor(
+        (1,), (extent(0),), real=given is None or given.data_type in REAL_TYPES
+    )
 
 
 def _constant(op: Operator) -> Value | None:
@@ -132,14 +134,14 @@ def _constant(op: Operator) -> Value | None:
         if given is not None:
             many = isinstance(given, Sequence)
             items = tuple(map(extent, given if many else [given]))
-            return _value(Known((len(items),) if many else (), items, real))
+            return _value(KnownTensor((len(items),) if many else (), items, real))
     return None
 
 
 # ------------------------------------------------------- known elements
 
 
-def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
+def _shape_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     """Reshape, Squeeze, Unsqueeze, Flatten: the same elements in another shape."""
     shape = VIEWS[op.kind](op)
     sizes = [] if shape is None or shape.shape is None else [s.field for s in shape.shape]
@@ -150,7 +152,7 @@ def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
     )
 
 
-def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
+def _gather_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     data, index = of
     numbers = index.numbers
     if numbers is None:
@@ -166,7 +168,7 @@ def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
     return data.taken(shape, places)
 
 
-def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
+def _slice_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     data = of[0]
     ranges: list[Sequence[int]] = [range(size) for size in data.shape]
     for axis, start, end, step in _ranges(op, len(data.shape)):
@@ -182,7 +184,7 @@ def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
     )
 
 
-def _concat_fold(op: Operator, of: list[Known]) -> Known:
+def _concat_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor:
     axis = op.axis(1, len(of[0].shape))
     sizes = [each.shape[axis] for each in of]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -192,31 +194,31 @@ def _concat_fold(op: Operator, of: list[Known]) -> Known:
         part = max(i for i, start in enumerate(starts) if start <= place[axis] and sizes[i])
         inner = (*place[:axis], place[axis] - starts[part], *place[axis + 1 :])
         items.append(of[part].taken((1,), [inner]).items[0])
-    return Known(shape, tuple(items), of[0].real)
+    return KnownTensor(shape, tuple(items), of[0].real)
 
 
-def _transpose_fold(op: Operator, of: list[Known]) -> Known:
+def _transpose_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor:
     rank = len(of[0].shape)
     order = op.attribute("perm", list(range(rank))[::-1])
     shape = tuple(of[0].shape[i] for i in order)
     return of[0].taken(shape, ([p[order.index(i)] for i in range(rank)] for p in places_of(shape)))
 
 
-def _cast_fold(op: Operator, of: list[Known]) -> Known | None:
+def _cast_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     real = op.attribute("to") in REAL_TYPES
     down = of[0].real and not real
-    return Known(of[0].shape, tuple(i.floor() if down else i for i in of[0].items), real)
+    return KnownTensor(of[0].shape, tuple(i.floor() if down else i for i in of[0].items), real)
 
 
-def _filled_fold(op: Operator, of: list[Known]) -> Known | None:
+def _filled_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     shape = of[0].numbers
     fill = _fill(op)
     if shape is None or prod(shape) > MOST_KNOWN:
         return None
-    return Known(shape, fill.items * prod(shape), fill.real)
+    return KnownTensor(shape, fill.items * prod(shape), fill.real)
 
 
-def _range_fold(_: Operator, of: list[Known]) -> Known | None:
+def _range_fold(_: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     found = [each.item.field if each.item is not None else None for each in of]
     if None in found:
         return None
@@ -224,15 +226,15 @@ def _range_fold(_: Operator, of: list[Known]) -> Known | None:
     return vector(steps) if len(steps) <= MOST_KNOWN else None
 
 
-def _expand_fold(_: Operator, of: list[Known]) -> Known | None:
+def _expand_fold(_: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     target = of[1].numbers
     if target is None or prod(target) > MOST_KNOWN:
         return None
-    ones = Known(target, (extent(0),) * prod(target))
+    ones = KnownTensor(target, (extent(0),) * prod(target))
     return combined(lambda a, _: a, [of[0], ones])
 
 
-def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
+def _reduce_fold(op: Operator, of: list[KnownTensor]) -> KnownTensor | None:
     known = of[0]
     axes, keep = _reduced_axes(op, len(known.shape))
     for axis in axes:
@@ -241,7 +243,7 @@ def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
     return known._replace(shape=shape)
 
 
-FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
+FOLDS: dict[str, Callable[[Operator, list[KnownTensor]], KnownTensor | None]] = {
     **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _shape_fold),
     **dict.fromkeys(REDUCTIONS, _reduce_fold),
     "Identity": lambda _, of: of[0],
@@ -561,7 +563,7 @@ def _expand(op: Operator) -> list[Value]:
     return [op.emit(kind, [value], wide, **{name: tuple(map(field, said))})]
 
 
-def _tiled(shape: Shape, times: Known) -> Shape:
+def _tiled(shape: Shape, times: KnownTensor) -> Shape:
     return tuple(size.times(t) for size, t in zip(shape, times.items, strict=True))
 
 

@@ -19,7 +19,7 @@ from archspec.importers.onnx.counts import has_initializers, measure
 from archspec.importers.onnx.layers import OPERATORS
 from archspec.importers.onnx.modules import modules_of
 from archspec.importers.onnx.operator import Calls, Operator, UnknownOperatorError, field
-from archspec.importers.onnx.patterns import Graph, layer_of
+from archspec.importers.onnx.patterns import TensorIndex, layer_of
 from archspec.importers.onnx.schemas import definition, shapes_of, stated_shape
 from archspec.importers.onnx.shapes import fold
 from archspec.importers.onnx.sizes import extent
@@ -117,7 +117,7 @@ def network_of(model: "ModelProto", source: str, options: Options) -> SourceNetw
         raise SpecError(f"{source}: {error.cause}", hint=error.hint) from None
 
 
-class Hole(NamedTuple):
+class UnknownOperators(NamedTuple):
     """Operators that no kind expresses, one behind the other.
 
     Attributes:
@@ -145,8 +145,8 @@ class _Reader:
         self.uses = Counter(_used(model.graph))
         self.symbols = Symbols()
         self.failed: dict[str, SpecError] = {}
-        self.lost: dict[str, Hole] = {}
-        self.met = Graph({}, self.values, self.uses)
+        self.lost: dict[str, UnknownOperators] = {}
+        self.met = TensorIndex({}, self.values, self.uses)
         graph = model.graph
         self.stated = {v.name: v.type for v in (*graph.value_info, *graph.output)}
         self.learns_constants = not has_initializers(graph)
@@ -239,7 +239,7 @@ class _Reader:
         operators = [operator for hole in before for operator in hole.operators]
         entering = [value for hole in before for value in hole.inputs]
         entering += [v for v in inputs if v is not None and (v.call or v.learned)]
-        hole = Hole([*dict.fromkeys([*operators, node.op_type])], entering)
+        hole = UnknownOperators([*dict.fromkeys([*operators, node.op_type])], entering)
         shapes = shapes_of(node, inputs, self.opset)
         op = Operator(node, inputs, self.opset, self.calls, modules_of(node))
         for name in lacking:
