@@ -350,7 +350,7 @@ class _Frame:
         return self._bounded(entry, chain.from_iterable(found))
 
     def _bounded(self, entry: Entry, tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """As many tensors, if they are not more than any network has."""
+        """Return some tensors, if they are no more than any network has."""
         listed = tuple(islice(tensors, MAX_TENSORS + 1))
         if len(listed) > MAX_TENSORS:
             cause = f"more than {MAX_TENSORS:,} tensors"
@@ -572,7 +572,7 @@ class _Frame:
     def _grouped(
         self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
     ) -> tuple[Group, ...]:
-        """The group of the items at a place below this frame, if there are any."""
+        """Return the group of some items, which stand at a place below this frame; () of none."""
         name = place.rpartition("/")[2]
         group = Group(name, self.path + place, kind, items, output, entry.origin)
         return (group,) if items else ()
@@ -762,7 +762,7 @@ class _Frame:
             yield RowNames(names, here)
 
     def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
-        """The tensors of each name that stands for another in every row."""
+        """Return, for each name that means another tensor in every row, these tensors."""
         found: dict[str, tuple[Tensor, ...]] = {}
         for name, trees in fields.tensors.items():
             several = len(trees) == 1

@@ -170,7 +170,7 @@ class Writer:
         return self.binary("floor_div", Mul(a, d), Mul(b, c))
 
     def rounded(self, expression: Expr) -> str:
-        """``round_to(a/b, d)``."""
+        """Return ``round_to(a/b, d)`` in the language."""
         over, under = fraction(expression.args[0])
         return self.language.round_to(*map(self.show, (over, under, expression.args[1])))
 

@@ -330,7 +330,7 @@ class _Table:
                 yield form
 
     def _between(self, low: int, high: int) -> tuple[Condition, ...]:
-        """``low <= u <= high``."""
+        """Return the conditions of ``low <= u <= high``."""
         if low == high:
             return (Equal(U, Integer(low)),)
         above = (AtLeast(U, low),) if low > self.values[0] else ()

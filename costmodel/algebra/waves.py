@@ -353,7 +353,7 @@ class StepTable:
         return tidy(prod((Fraction(value) for value, _ in tops), start=ratio))
 
     def _lines(self, place: int, powers: Powers) -> list[tuple[Rational, Rational]]:
-        """Return every factor's value at a place with its rise per period, the steepest first."""
+        """Return each factor's value at a place with its rise per period, the steepest first."""
         factors = [f for f, exponent in powers for _ in range(exponent)]
         lines = ((self.values[f][place], self.rises[f]) for f in factors)
         return sorted(lines, key=lambda line: (line[1], line[0]), reverse=True)

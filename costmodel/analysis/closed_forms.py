@@ -29,7 +29,7 @@ class ClosedForms(Network, Protocol):
         """The conditions and assumptions about the symbols."""
 
     def parts(self, metric: Metric) -> list[Expr]:
-        """Return what the network's metric is the sum or the maximum of, layer by layer."""
+        """Return the terms whose sum or maximum the network's metric is, layer by layer."""
 
     @property
     def required(self) -> tuple[Condition, ...]:

@@ -202,7 +202,7 @@ def unchecked(
 
 
 def last_mixed(graph: Graph, propagation: Propagation) -> tuple[Tensor, int] | None:
-    """Return the output of the last item in which tokens meet, if all after it reads only that.
+    """Return the output of the last item that mixes tokens, if all after it reads nothing else.
 
     With it the axis of its tokens.
 

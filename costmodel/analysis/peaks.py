@@ -1,4 +1,4 @@
-"""The layers that are the peak of activations: the maximum's terms with their layers."""
+"""The layers at which the peak of activations may be: the maximum's terms, and whose they are."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

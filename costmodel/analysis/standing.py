@@ -76,7 +76,7 @@ def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[
 
 
 def compute_alone(analysis: Analysis, metrics: Iterable[str]) -> str | None:
-    """Return the reason why bounds of time are those of the operations alone; None where not.
+    """Return the reason why times count operations alone, where no bandwidth is known; else None.
 
     Args:
         analysis: the network.

@@ -94,7 +94,7 @@ def _read_at_start(script: Path, rc: Path) -> None:
 
 
 def candidates(line: str) -> list[str]:
-    """Return the words that may stand for the last word of a command line, which it begins."""
+    """Return the words that complete the last word of a command line."""
     try:
         words = shlex.split(line)[1:]
     except ValueError:  # a quotation mark is open

@@ -287,7 +287,7 @@ class NetworkOptions:
 
     @property
     def setup(self) -> Setup:
-        """Return the same as arguments of `analyze` and of the functions like it."""
+        """Return the options as one value, which `analyze` and the functions like it take."""
         return Setup(self.convention, self.fixed, self.assumed, self.scenario)
 
     def require_none(self, names: Iterable[str], command: str) -> None:

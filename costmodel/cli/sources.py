@@ -11,7 +11,7 @@ _OWN = ("import", "sweep")
 
 
 def with_sources(words: Sequence[str]) -> list[str]:
-    """Return a command line in which each source says itself what its options say beside it.
+    """Return a command line in which the options of a source have moved into the source's own text.
 
     Args:
         words: the command line, without ``archcost``.

@@ -277,7 +277,7 @@ def _carry_out(
 
 
 def _warn(study: "Sweep") -> None:
-    """Tell on stderr what the specs say without effect."""
+    """Print warnings on stderr: what the specs say without effect."""
     analyses = filter(None, (case.typical for case in study.cases))
     tell_all(dict.fromkeys(warnings_of(analyses)))
 

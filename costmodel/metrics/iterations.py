@@ -30,7 +30,7 @@ MAX_SUMMED = 2_000
 
 
 class IterationKind(Enum):
-    """The iterations of a repeat that a traced one stands for: the first, the last, all others, …"""
+    """The iterations that a traced one stands for, and how many there are before and after them."""
 
     FIRST = "the first", 0, 0
     LATER = "all but the first", 1, 0
@@ -118,7 +118,7 @@ class Iteration(NamedTuple):
 
 
 def distinguished(runs: Expr) -> tuple[IterationKind, ...]:
-    """Return the iterations of so many that a backward pass tells apart."""
+    """Return the kinds of iterations that a backward pass tells apart, of so many runs."""
     if runs.is_Integer and runs < 3:
         return (IterationKind.FIRST, IterationKind.LAST)[: int(runs)]
     return IterationKind.FIRST, IterationKind.BETWEEN, IterationKind.LAST

@@ -170,7 +170,7 @@ def _asks(event: Event) -> Iterator[Case]:
 
 
 def _wanted(event: Event) -> Iterator[KeptIntermediate]:
-    """Yield what a layer keeps of what is made inside it."""
+    """Yield the tensors made inside a layer that it keeps for its backward pass."""
     inside = backward_of(event).inside
     return (each for each in inside if _is_needed(event, each.needed_by))
 
@@ -262,7 +262,7 @@ class _Requested:
                 self._note(event, case)
 
     def _note(self, event: Event, case: Case) -> None:
-        """Note a value; in iterations that may not happen it is asked for only where they do."""
+        """Note that a value is kept; in an iteration that may not happen, only where it does."""
         value, where = case.value, case.where
         shared = {iteration.repeat for iteration in value.within}
         others = (iteration.happens for iteration in event.within if iteration.repeat not in shared)

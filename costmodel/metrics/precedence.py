@@ -102,7 +102,7 @@ def _lone_ends(events: Iterable[int], before: Sequence[int]) -> int:
 
 
 class Segment:
-    """The events between two cuts.
+    """The events between two cuts, which every order of them has in between.
 
     Attributes:
         plan: the whole run.

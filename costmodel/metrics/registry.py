@@ -143,7 +143,7 @@ class Metric:
 
     @property
     def short_title(self) -> str:
-        """The title without what is said of it after a comma."""
+        """The title up to its first comma."""
         return self.title.partition(",")[0]
 
     @property

@@ -129,7 +129,7 @@ class _Sizes:
 
 
 def _in_iteration(iteration: Iteration, evaluate: Evaluator) -> Iterator[Evaluator]:
-    """Yield what evaluates in each of the iterations that one stands for."""
+    """Yield an evaluator for each of the iterations that a traced one stands for."""
     indices = iteration.indices(int(evaluate(iteration.runs)))
     if iteration.iterations is None:
         yield from [evaluate] if indices else []

@@ -158,7 +158,7 @@ class TrainingStep:
         raise SpecError(f"unknown checkpoint '{setup.unit}'", hint=hint)
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer of the most runs, by its law, is to blame."""
+        """Bound the work of one question; an error names the layer with the most runs."""
 
         def longest() -> NamedEntry:
             counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())

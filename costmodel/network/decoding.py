@@ -81,7 +81,7 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
 
 
 def _is_kept(layer: LayerCost) -> bool:
-    """Return whether a layer keeps something for the next token, whatever says how much."""
+    """Return whether a layer keeps something for the next token."""
     return layer.cost.extends or (layer.cost.cache is not None and layer.cost.cache.grows)
 
 
@@ -241,7 +241,7 @@ class _TokenWalk:
                 self._group(part)
 
     def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
-        """The tokens in everything that a layer makes."""
+        """Return the axis of the tokens in each tensor that a layer makes."""
         held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
         if layer.cost.cache is not None and layer.cost.cache.joins is not None:
             return self._joined_by(layer, layer.cost.cache.joins, held[0])

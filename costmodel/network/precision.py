@@ -105,7 +105,7 @@ WIDER = ("fp16", "fp32", "fp64")
 
 
 def accumulator_of(dtype: str) -> str:
-    """The type in which products of a type are summed, where none is said.
+    """Return the type in which products of a type are summed where the user names none.
 
     Source: NVIDIA's matrix instructions and CMSIS-NN: 32 bits for all narrower types.
     """

@@ -446,7 +446,7 @@ class _ShapeWalk:
         self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
-        """One node."""
+        """Apply the rules of one node."""
         self.worked += 1
         if self.worked > MAX_WORKED:
             cause = f"more than {MAX_WORKED:,} layers to work out"
@@ -665,7 +665,7 @@ class _ShapeWalk:
         return self._finish(item, output, parts, Multiplicity(runs, runs), index)
 
     def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
-        """The index of a repeat whose iterations each leave something in memory; else None."""
+        """Return the index of a repeat's iterations, where each leaves something in memory."""
         if runs is S.One or not has_sides((item,)):
             return None
         index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
@@ -721,7 +721,7 @@ class _ShapeWalk:
         return GroupCost(*named, parts, output, runs, copies, index, flow)
 
     def _way(self, node: Node) -> Way:
-        """The last tensors before a node, with their shapes."""
+        """Return the last tensors on the way to a node, with their shapes."""
         steps: list[tuple[str, Shape]] = []
         tensor: Tensor | None = node.inputs[0] if node.inputs else None
         while tensor is not None and len(steps) < MAX_STEPS:

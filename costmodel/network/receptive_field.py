@@ -262,7 +262,7 @@ def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
 
 
 def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
-    """Return what is seen where every field ends at a repeat."""
+    """Return the receptive field of a repeat's output where every field ends at the repeat."""
     end = FieldEnd(group.path, group.kind, why, goes_on=True)
     return {
         source: view if isinstance(view.seen, FieldEnd) else view._replace(seen=end)

@@ -244,5 +244,5 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
 
 
 def model_bytes(analysis: Analysis) -> bytes:
-    """Return the same as the content of a file."""
+    """Return an analysed network as the bytes of an ONNX file."""
     return bytes(model(analysis).SerializeToString())

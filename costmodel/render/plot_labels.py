@@ -52,7 +52,7 @@ class LabelPlace(NamedTuple):
 
 
 def around(x: float, y: float, most: float = REACHES[-1]) -> Iterator[LabelPlace]:
-    """Near a point, then further away, but no further than some points."""
+    """Yield the places around a point, the near ones first, none further away than ``most``."""
     for far in takewhile(most.__ge__, REACHES):
         for right, up in WAYS:
             yield LabelPlace((x, y), (right * far, up * far), "left" if right > 0 else "right")

@@ -203,7 +203,7 @@ def _scales(view: RooflineFigure, axes: "Axes") -> None:
 
 
 def _roofs(view: RooflineFigure, axes: "Axes") -> None:
-    """A line per peak: up to the ridge as the bandwidth allows, then flat."""
+    """Draw a line for each peak: rising with the bandwidth up to the ridge point, then flat."""
     rate = float(view.bandwidth)
     (left, right), (floor, _) = axes.get_xlim(), axes.get_ylim()
     for roof in view.roofs:

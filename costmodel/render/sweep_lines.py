@@ -9,7 +9,7 @@ from costmodel.algebra.operations import Array
 
 
 def lines(columns: Sequence[Array | list[str]], signs: Sequence[str]) -> str:
-    """Return the lines of rows, one behind the other.
+    """Return rows as one text, a line for each.
 
     Args:
         columns: 64-bit integers, or texts.

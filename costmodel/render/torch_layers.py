@@ -278,7 +278,7 @@ STATED = {
 
 @writer(*CALLS)
 def function(site: Site) -> Text:
-    """One of PyTorch's functions, with the fields that are stated."""
+    """Write a call of one of PyTorch's functions, with the fields that the spec states."""
     kind = site.layer.kind
     names = ARGUMENTS.get(kind, {})
     arguments = (each.split("=", 1) for each in site.given(*STATED.get(kind, ())))

@@ -481,7 +481,7 @@ class Exporter:
             self.group(into, part)
 
     def group(self, into: Instance, group: GroupCost) -> None:
-        """Let a block be an instance of a class, or the one whose weights it shares once more."""
+        """Write a block as an instance of a class, or as another use of one that it shares."""
         first = None if self.owning else _shared_with(group)
         inner = self._again(group, first) if first else None
         if inner is not None and first is not None:
@@ -526,7 +526,7 @@ class Exporter:
         self.classes = {key: each for key, each in self.classes.items() if each.instances}
 
     def _pass_modules(self, into: Instance, inner: Instance, own: str) -> None:
-        """Let what is built in an instance be known where it stands."""
+        """Make the modules built inside an instance known to the class around it."""
         for path, expression in inner.modules.items():
             into.modules[path] = own + expression.removeprefix("self")
 

@@ -290,7 +290,7 @@ def _attention(layer: Attention, site: Site, sources: ProjectionInputs) -> Cost:
 
 
 def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | None) -> LoopNest:
-    """A linear layer over every token of the input of a number, or of what is made inside."""
+    """Return the products of a linear layer over the tokens of an input, or of a tensor inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
 

@@ -20,7 +20,7 @@ WEIGHTS = -1
 
 
 class KeptInput(NamedTuple):
-    """One of the layer's inputs.
+    """An input that a layer keeps for its backward pass.
 
     Attributes:
         number: which of them.
@@ -33,7 +33,7 @@ class KeptInput(NamedTuple):
 
 
 class KeptIntermediate(NamedTuple):
-    """Something that is made inside a layer.
+    """A tensor made inside a layer that it keeps for its backward pass.
 
     Attributes:
         name: what it is: ``scores``, ``mask``.

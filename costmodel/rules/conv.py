@@ -169,7 +169,7 @@ def transposed(layer: ConvTranspose, site: Site) -> Both:
 
 
 def _require_extra(site: Site, spread: TransposedAxis) -> None:
-    """PyTorch: output padding is smaller than the stride or the dilation."""
+    """Require, as PyTorch does, that output padding is smaller than the stride or the dilation."""
     room = Maximum(spread.stride, spread.dilation) - spread.extra
     site.require(
         AtLeast(room, 1),

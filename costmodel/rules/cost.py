@@ -244,7 +244,7 @@ class Cost(NamedTuple):
 
     @property
     def extends(self) -> bool:
-        """Return whether it keeps something for the tokens that come after."""
+        """Return whether the layer keeps something for later tokens."""
         return self.state is not None or (
             self.cache is not None and self.cache.grows and not self.cache.is_given
         )

@@ -30,7 +30,7 @@ def gathered(layer: kinds.Gather, site: Site) -> Both:
 
 
 def _require_within(site: Site, number: int, but: int | None, of: int = 0) -> None:
-    """An input has as many axes as another, and is no longer on any but one."""
+    """Require an input to have the axes of another, and to be no longer on any but one of them."""
     inner, outer = site.inputs[number], site.inputs[of]
     names = site.sources[number], site.sources[of]
     if len(inner) != len(outer):

@@ -157,7 +157,7 @@ def einsum(layer: Einsum, site: Site) -> Both:
 
 
 def _carried(equation: Equation, *, learned: bool) -> tuple[tuple[int | None, ...], ...]:
-    """Of each input's axes those of the same name in the output, but those of the weight."""
+    """Return the output's axis for each axis of each input, by its name; None for the weight's."""
     inputs = equation.operands[:-1] if learned else equation.operands
     own = set(equation.operands[-1]) if learned else set()
     places = {name: i for i, name in enumerate(equation.output) if name not in own}

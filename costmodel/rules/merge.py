@@ -143,7 +143,7 @@ def product_backward(layer: kinds.Multiply, site: Site, output: Shape) -> Backwa
 
 @backward_rule(kinds.Divide)
 def quotient_backward(layer: kinds.Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
+    """Keep the divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
     by_number = layer.other is not None
     return NOTHING if by_number else Backward((KeptInput(0, frozenset({1})), KeptInput(1)))
 

@@ -339,7 +339,7 @@ def _pixels(reads: ReadPlaces) -> Cost:
 
 
 def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
-    """``size/factor``, which must be an integer."""
+    """Return ``size/factor``, and require it to be an integer."""
     rule = f"{name} ({{size}}) must be divisible by {{factor}}"
     site.require(Divides(factor, size), rule, {"size": size, "factor": factor}, field)
     return floor_div(size, factor)

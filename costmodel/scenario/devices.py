@@ -31,7 +31,7 @@ RIDGE_TYPES = ("fp16", "bf16")
 
 
 def built_in_files() -> dict[str, Path]:
-    """The profiles that come with the package, by name."""
+    """Return the files of the profiles that come with the package, by name."""
     return {path.stem: path for path in sorted(HARDWARE.glob("*.yaml"))}
 
 

@@ -19,7 +19,7 @@ from costmodel.studies.revisions import ALL, SpecSource, analyser, files_at, is_
 
 
 class OneSidedNetwork(NamedTuple):
-    """A network that is on one side only."""
+    """A network whose spec exists only before the change, or only after it."""
 
     name: str
     analysis: Analysis

@@ -227,7 +227,7 @@ class Figures(NamedTuple):
 
     @property
     def bound(self) -> str | None:
-        """The side that takes longer, ``compute`` or ``memory``; None for several runs together.
+        """Return ``compute`` or ``memory``, whichever takes longer; None for several runs together.
 
         ``either`` where it hangs on which experts the tokens choose.
         """
@@ -302,7 +302,7 @@ class Inference:
 
     @cached_property
     def works(self) -> tuple[Work, Work]:
-        """The laws of prefill, and of a step of decode."""
+        """The closed forms of prefill, and of a step of decode."""
         return work_of(self.prefill), work_of(self.decode)
 
     @property

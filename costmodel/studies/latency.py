@@ -439,7 +439,7 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
 
 
 def _quantity(report: Report, name: str, form: Expr) -> dict[str, Any]:
-    """Return a metric as law and value; a time is never an integer, not even none."""
+    """Return a metric as closed form and value; a time is a float, even if it is 0."""
     value = report.number(form)
     is_count = METRICS[name].quantity is None
     return {"expr": text(form), "value": doc.plain_number(value) if is_count else float(value)}

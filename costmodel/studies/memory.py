@@ -71,7 +71,7 @@ class MemoryProfile:
 
     @cached_property
     def layers(self) -> tuple[ReportRow, ...]:
-        """The lines that are no group, or whose group is closed."""
+        """Return the lines that hold no other line that is shown."""
         shown = {row.path for row in self.rows}
         return tuple(row for row in self.report.leaves if row.path in shown)
 

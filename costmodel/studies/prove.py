@@ -369,7 +369,7 @@ def _cells(proof: Proof) -> Iterator[tuple[str, doc.Cell]]:
 
 
 def _example(proof: Proof) -> str:
-    """Return two numbers that differ, which show a person that two formulas do."""
+    """Return the text of a counterexample: both formulas' values where they differ."""
     values = proof.counterexample
     shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
     published, derived = (proof.example(e, values) for e in (proof.published, proof.derived))

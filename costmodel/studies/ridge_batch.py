@@ -52,7 +52,7 @@ class RidgeBatch(NamedTuple):
 
 
 class RoundedRoof(NamedTuple):
-    """The same where bytes are rounded up, so that no times are lines in the batch.
+    """The ridge batch where bytes are rounded up, so that times are not linear in the batch.
 
     Attributes:
         past: tokens of each sequence that came before.
@@ -149,7 +149,7 @@ def _of_lines(
 
 
 def _of_residues(excess: Expr, n: Symbol) -> int | None:
-    """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each."""
+    """Return the same where times are lines of ``n = 8·k + 1``, ``8·k + 2``, … each, not of n."""
     lasts = []
     for rest in range(1, PERIOD + 1):
         period = Symbol("period", integer=True, nonnegative=True)

@@ -104,7 +104,7 @@ class TableOptions(NamedTuple):
 
 @dataclass(frozen=True)
 class Tabulation:
-    """Networks in the order in which they are shown, with the choice of what is.
+    """The table of some networks: a row for each, in the order in which they are shown.
 
     Attributes:
         analyses: spec → its analysis.

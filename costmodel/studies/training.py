@@ -81,7 +81,7 @@ class TrainingReport:
         places = {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
 
         def place(held: KeptTensor) -> int:
-            """The layer's; an input comes before all, experts' sum where their last layer is."""
+            """Return the place of a tensor's layer; an input comes before all."""
             return -1 if held.layer is None else places[held.layer.node.path]
 
         lines: dict[tuple[str, str], TrainingLine] = {}

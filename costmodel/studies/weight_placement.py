@@ -60,7 +60,7 @@ def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> FullAt
 
 
 class _Filling(NamedTuple):
-    """The values of the symbols, and the indices of the iterations of enclosing groups."""
+    """The search for the first weights without room, in given iterations of the groups around."""
 
     context: Context
     number: Evaluator

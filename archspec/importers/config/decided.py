@@ -180,7 +180,7 @@ def _narrows(spec: dict[str, Any], known: DecidedNames) -> bool:
 
 
 def _given(spec: dict[str, Any], name: str, parameter: str) -> set[Value]:
-    """The numbers that the calls of a block give for a parameter; none where one is another."""
+    """Return the numbers that a block's calls give for a parameter; none if one is no number."""
     found: set[Value] = set()
     for outer, part in (("", spec["layers"]), *spec["blocks"].items()):
         for call in _calls(part, name):

@@ -27,7 +27,7 @@ def _number(op: Operator, place: int, default: int | None = None) -> Extent:
 
 @operator("Trilu", "CumSum", "CumProd", "LpNormalization")
 def _same_shape(op: Operator) -> list[Value]:
-    """Along one axis, or beside a diagonal; the shape stays."""
+    """Translate operators along one axis, or beside a diagonal, which keep the shape."""
     value, shape = op.value(0), op.shape()
     if op.kind == "Trilu":
         kind = "triu" if op.attribute("upper", 1) else "tril"

@@ -354,7 +354,7 @@ def _pool(op: Operator) -> list[Value | None]:
 
 
 def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
-    """Elements before and after, so that ``ceil(h/s)`` windows fit."""
+    """Return the padding before and after each axis that makes room for ``ceil(h/s)`` windows."""
     sides: list[tuple[Any, Any]] = []
     for size, reach, stride in zip(sizes, windows.reach, windows.strides, strict=True):
         total = size.ceil_div(stride).minus(1).times(stride).plus(reach).minus(size)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Definition(NamedTuple):
-    """The operators by which ONNX defines one.
+    """The body of an operator that ONNX defines by other operators.
 
     Attributes:
         nodes: the operators, in order.
@@ -67,7 +67,7 @@ def definition(node: "NodeProto", inputs: Sequence[Value | None], opset: int) ->
 
 
 def _nodes(node: "NodeProto", body: "FunctionProto", schema: "OpSchema") -> Iterator["NodeProto"]:
-    """The nodes of a body with the tensors and attributes of the one that it stands for."""
+    """Yield the nodes of a body, with the tensors and attributes of the node that it stands for."""
     from onnx import NodeProto
 
     names = {"": ""} | dict.fromkeys(body.input, "") | dict.fromkeys(body.output, "")

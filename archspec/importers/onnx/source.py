@@ -320,7 +320,7 @@ def _identifier(name: str, number: int) -> str:
 
 
 def _used(graph: "GraphProto") -> Iterator[str]:
-    """The names that nodes take, once for each time, those of inner graphs too."""
+    """Yield the inputs of all nodes, those of inner graphs too, each as often as it is used."""
     for node in graph.node:
         yield from node.input
         for attribute in node.attribute:

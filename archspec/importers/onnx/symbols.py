@@ -1,4 +1,4 @@
-"""Symbols of an ONNX graph: what its inputs call their sizes, made names of the language."""
+"""Symbols of an ONNX graph: the names of its inputs' sizes, as names of the language."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
