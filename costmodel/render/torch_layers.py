@@ -1,5 +1,6 @@
 """The kinds in PyTorch's source text: what is built once, and what is called in ``forward``."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -156,100 +157,21 @@ def module(site: Site) -> Text:
     return _module(MODULES[site.layer.kind], *site.given())
 
 
+_FUNCTIONAL = (
+    "relu relu6 selu silu mish hardswish hardsigmoid logsigmoid softsign tanhshrink softmax "
+    "softmin log_softmax gelu normalize"
+)
+_OF_TORCH = (
+    "sigmoid tanh abs square log log2 log10 log1p erf sin cos tan asin acos atan sinh cosh asinh "
+    "acosh atanh exp exp2 expm1 sqrt rsqrt reciprocal neg floor ceil round trunc sign logical_not "
+    "isnan isinf isfinite cumsum cumprod clamp tril triu mean sum amax amin logsumexp var std any "
+    "all argmax argmin prod sort topk flip tile repeat_interleave roll permute flatten squeeze "
+    "unsqueeze select split chunk reshape transpose"
+)
+
 CALLS = {
-    **{
-        name: f"functional.{name}"
-        for name in (
-            "relu",
-            "relu6",
-            "selu",
-            "silu",
-            "mish",
-            "hardswish",
-            "hardsigmoid",
-            "logsigmoid",
-            "softsign",
-            "tanhshrink",
-            "softmax",
-            "softmin",
-            "log_softmax",
-            "gelu",
-            "normalize",
-        )
-    },
-    **{
-        name: f"torch.{name}"
-        for name in (
-            "sigmoid",
-            "tanh",
-            "abs",
-            "square",
-            "log",
-            "log2",
-            "log10",
-            "log1p",
-            "erf",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "exp",
-            "exp2",
-            "expm1",
-            "sqrt",
-            "rsqrt",
-            "reciprocal",
-            "neg",
-            "floor",
-            "ceil",
-            "round",
-            "trunc",
-            "sign",
-            "logical_not",
-            "isnan",
-            "isinf",
-            "isfinite",
-            "cumsum",
-            "cumprod",
-            "clamp",
-            "tril",
-            "triu",
-            "mean",
-            "sum",
-            "amax",
-            "amin",
-            "logsumexp",
-            "var",
-            "std",
-            "any",
-            "all",
-            "argmax",
-            "argmin",
-            "prod",
-            "sort",
-            "topk",
-            "flip",
-            "tile",
-            "repeat_interleave",
-            "roll",
-            "permute",
-            "flatten",
-            "squeeze",
-            "unsqueeze",
-            "select",
-            "split",
-            "chunk",
-            "reshape",
-            "transpose",
-        )
-    },
+    **{name: f"functional.{name}" for name in _FUNCTIONAL.split()},
+    **{name: f"torch.{name}" for name in _OF_TORCH.split()},
     "vector_norm": "torch.linalg.vector_norm",
 }
 """The kinds that are a function of one tensor, its arguments named as the fields → its name."""
@@ -286,16 +208,30 @@ def function(site: Site) -> Text:
     return Text(called(CALLS[kind], of(), *written))
 
 
-@writer("bitwise_not")
-def bitwise_not(site: Site) -> Text:  # noqa: ARG001
-    """Each bit the other, of integers."""
-    return Text(f"torch.bitwise_not({of()}.long())")
+EXPRESSIONS = {
+    **dict.fromkeys(("identity", "drop_path", "cache", "state"), "{x}"),
+    "bitwise_not": "torch.bitwise_not({x}.long())",
+    "expand": "{x}.expand({shape})",
+    "gather": "torch.gather({x}, {dim}, {y}.long())",
+    "index_select": "torch.index_select({x}, {dim}, {y}.long())",
+    "masked_fill": "{x}.masked_fill({y}.bool(), {value})",
+    "one_hot": "({x}.unsqueeze(-1) == torch.arange({num_classes}, device={x}.device)).long()",
+    "positional_encoding": "positional_encoding({x})",
+    "rotary_embedding": "rotary_embedding({x})",
+    "where": "torch.where({x}.bool(), {y}, {z})",
+}
+"""Kinds that build nothing → what leaves them, by their inputs x, y and z and by their fields.
+
+At inference, and where nothing came before, what leaves a cache is what enters it.
+"""
 
 
-@writer("identity", "drop_path", "cache", "state")
-def passed_on(site: Site) -> Text:  # noqa: ARG001
-    """At inference, and where nothing came before, what leaves is what enters."""
-    return Text(of())
+@writer(*EXPRESSIONS)
+def expression(site: Site) -> Text:
+    """Write the expression of a kind that builds nothing."""
+    expression, inputs = EXPRESSIONS[site.layer.kind], {"x": of(), "y": of(1), "z": of(2)}
+    fields = set(re.findall(r"{(\w+)}", expression)) - inputs.keys()
+    return Text(expression.format(**inputs, **{name: site.shown(name) for name in fields}))
 
 
 # Products.
@@ -514,18 +450,6 @@ def positional_embedding(site: Site) -> Text:
     return Text(f"{of()} + {OWN}.weight[: {of()}.shape[1]]", build)
 
 
-@writer("positional_encoding")
-def positional_encoding(site: Site) -> Text:  # noqa: ARG001
-    """Sines and cosines, by the function of that name."""
-    return Text(called("positional_encoding", of()))
-
-
-@writer("rotary_embedding")
-def rotary_embedding(site: Site) -> Text:  # noqa: ARG001
-    """Pairs of features turned by the position, by the function of that name."""
-    return Text(called("rotary_embedding", of()))
-
-
 @writer("class_token")
 def class_token(site: Site) -> Text:
     """Learned tokens in front."""
@@ -612,40 +536,15 @@ def bitwise(site: Site) -> Text:
     return Text(called(f"torch.{site.layer.kind}", f"{one}.long()", second))
 
 
-@writer("where")
-def where(site: Site) -> Text:  # noqa: ARG001
-    """``torch.where``."""
-    return Text(called("torch.where", f"{of()}.bool()", of(1), of(2)))
-
-
-@writer("masked_fill")
-def masked_fill(site: Site) -> Text:
-    """``Tensor.masked_fill``, of the common shape."""
-    both = f"{of()}.masked_fill({of(1)}.bool(), {site.shown('value')})"
-    return Text(both)
-
-
-@writer("concat")
-def concat(site: Site) -> Text:
-    """``torch.cat``."""
+@writer("concat", "stack")
+def joined(site: Site) -> Text:
+    """``torch.cat`` or ``torch.stack``."""
+    name, field = ("cat", "axis") if site.layer.kind == "concat" else ("stack", "dim")
     tensors = ", ".join(of(i) for i in range(len(site.inputs)))
-    return Text(f"torch.cat([{tensors}], {site.shown('axis')})")
-
-
-@writer("stack")
-def stack(site: Site) -> Text:
-    """``torch.stack``."""
-    tensors = ", ".join(of(i) for i in range(len(site.inputs)))
-    return Text(f"torch.stack([{tensors}], {site.shown('dim')})")
+    return Text(f"torch.{name}([{tensors}], {site.shown(field)})")
 
 
 # Places, cuts.
-
-
-@writer("gather", "index_select")
-def looked_up(site: Site) -> Text:
-    """``torch.gather`` and ``torch.index_select``."""
-    return Text(called(f"torch.{site.layer.kind}", of(), site.shown("dim"), f"{of(1)}.long()"))
 
 
 @writer("scatter")
@@ -653,19 +552,6 @@ def scatter(site: Site) -> Text:
     """``torch.scatter``, or ``torch.scatter_add``."""
     name = "scatter_add" if site.get("reduce") == "add" else "scatter"
     return Text(called(f"torch.{name}", of(), site.shown("dim"), f"{of(1)}.long()", of(2)))
-
-
-@writer("one_hot")
-def one_hot(site: Site) -> Text:
-    """Each index compared with all, which needs no look at the indices' values."""
-    every = f"torch.arange({site.shown('num_classes')}, device={of()}.device)"
-    return Text(f"({of()}.unsqueeze(-1) == {every}).long()")
-
-
-@writer("expand")
-def expand(site: Site) -> Text:
-    """``Tensor.expand``."""
-    return Text(f"{of()}.expand({site.shown('shape')})")
 
 
 @writer("grid_sample")
