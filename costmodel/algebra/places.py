@@ -308,7 +308,7 @@ def _is_dominated(route: Route, other: Route, sign: int) -> bool:
     """Return whether another route is proved to lead at least as far at every place."""
     low, high = (other, route) if sign > 0 else (route, other)
     try:
-        return _is_at_least(-_gap(low, high))
+        return _is_never_negative(-_gap(low, high))
     except OpenPlacesError:
         return False
 
@@ -323,17 +323,17 @@ def _either(route: Route, other: Route, sign: int) -> Route | None:
     return (FloorMap(route[0].scale, pick(route[0].offset, other[0].offset), S.One),)
 
 
-def _is_at_least(expression: Expr, bound: int = 0) -> bool:
+def _is_never_negative(expression: Expr) -> bool:
     least = lower_bound(expression.expand(), {})
-    return least is not None and least >= bound
+    return least is not None and least >= 0
 
 
 def largest(values: Iterable[Expr]) -> Expr:
     """Return the largest of some values: where it is seen which it is that, else their maximum."""
     kept: list[Expr] = []
     for value in dict.fromkeys(values):
-        if any(_is_at_least(other - value) for other in kept):
+        if any(_is_never_negative(other - value) for other in kept):
             continue
-        kept = [other for other in kept if not _is_at_least(value - other)]
+        kept = [other for other in kept if not _is_never_negative(value - other)]
         kept.append(value)
     return Maximum(*kept)

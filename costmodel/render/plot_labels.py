@@ -68,12 +68,12 @@ class LabelWriter:
         words: those of the words that are written.
     """
 
-    def __init__(self, axes: "Axes", taken: Iterable["Bbox"] = ()) -> None:
+    def __init__(self, axes: "Axes") -> None:
         axes.figure.draw_without_rendering()  # type: ignore[union-attr]
         axes.figure.set_layout_engine("none")  # type: ignore[union-attr]
         self.axes = axes
         self.inside = axes.get_window_extent()
-        self.taken = [*taken, *self._strokes()]
+        self.taken = list(self._strokes())
         self.words: list[Bbox] = []
         if (legend := axes.get_legend()) is not None:
             self.taken.append(legend.get_window_extent())

@@ -41,13 +41,12 @@ def read(source: str, options: Options) -> Imported:
     return imported(_made(source, factory, fixed), entering, source, partial=options.partial)
 
 
-def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) -> Imported:
+def read_module(module: Any, inputs: Sequence[str]) -> Imported:
     """Return the spec of a module of Python.
 
     Args:
         module: an ``nn.Module``; its weights are not read.
         inputs: the sizes of each input, as ``n, 3, h, w``.
-        partial: whether operators that no kind expresses are marked as missing.
 
     Raises:
         SpecError: its forward raises an error, or an operator has no kind.
@@ -55,7 +54,7 @@ def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) ->
     torch, name = _torch(), type(module).__name__
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"{name} is neither a spec nor a torch.nn.Module")
-    return imported(_without_data(module), read_inputs(inputs), name, partial=partial)
+    return imported(_without_data(module), read_inputs(inputs), name, partial=False)
 
 
 def _torch() -> Any:
