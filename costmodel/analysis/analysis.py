@@ -165,12 +165,12 @@ class Analysis(MetricForms):
     def conditions(self) -> tuple[Condition, ...]:
         """The reduced conditions on the symbols under which the network is valid."""
         required = (requirement.condition for requirement in self.propagation.requirements)
-        with budget("the conditions", self.longest_asker):
+        with budget("the conditions", self._longest_condition):
             found = reduced(required, self._least, (*self._given, *self.assumed.known))
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
-    def longest_asker(self) -> NamedEntry:
+    def _longest_condition(self) -> NamedEntry:
         """Return the entry that asks for the longest condition."""
         requirements = self.propagation.requirements
         return max(requirements, key=lambda each: len(condition_text(each.condition))).node

@@ -176,7 +176,7 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: an objective breaks a rule.
         """
-        return self._asked(pareto=objectives, top=None, by=None)
+        return self._requested(pareto=objectives, top=None, by=None)
 
     def top(self, count: int, by: str) -> "SweepPoints":
         """Return the best few points, as ``top(20, "macs/params:max")``.
@@ -184,9 +184,9 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: what is best breaks a rule.
         """
-        return self._asked(pareto=(), top=count, by=by)
+        return self._requested(pareto=(), top=count, by=by)
 
-    def _asked(self, **changes: Any) -> "SweepPoints":
+    def _requested(self, **changes: Any) -> "SweepPoints":
         """Return the same points with the columns that they have, of which others are kept."""
         columns = tuple(column.text for column in self.sweep.query.columns)
         request = self.sweep.plan.request._replace(metrics=columns, **changes)

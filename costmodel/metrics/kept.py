@@ -131,7 +131,9 @@ def _blocks(events: Iterable[Event]) -> dict[CheckpointBlock, list[Event]]:
 
 def keeps(event: Event) -> bool:
     """Return whether a layer keeps anything."""
-    return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
+    return takes_part(event) and any(
+        True for part in (_kept_around, _kept_inside) for _ in part(event)
+    )
 
 
 def _made_again(
@@ -159,7 +161,7 @@ def _is_wanted(event: Event, number: int) -> bool:
     return is_learned(event.reads[number])
 
 
-def _asks(event: Event) -> Iterator[Case]:
+def _kept_around(event: Event) -> Iterator[Case]:
     """Yield what a layer keeps of what enters and leaves it."""
     backward = backward_of(event)
     for number, needed_by in backward.inputs:
@@ -169,7 +171,7 @@ def _asks(event: Event) -> Iterator[Case]:
         yield from event.makes[0]
 
 
-def _wanted(event: Event) -> Iterator[KeptIntermediate]:
+def _kept_inside(event: Event) -> Iterator[KeptIntermediate]:
     """Yield the tensors made inside a layer that it keeps for its backward pass."""
     inside = backward_of(event).inside
     return (each for each in inside if _is_needed(event, each.needed_by))
@@ -182,8 +184,8 @@ def _needs(kernel: Iterable[Event]) -> tuple[list[tuple[Event, Case]], dict[int,
     """
     events = list(kernel)
     makers = {value: event for event in events for value in event.values_made if value.is_inner}
-    again = {event.number: event for event in events if any(True for _ in _wanted(event))}
-    pending = [(event, case) for event in events for case in _asks(event)]
+    again = {event.number: event for event in events if any(True for _ in _kept_inside(event))}
+    pending = [(event, case) for event in events for case in _kept_around(event)]
     pending += [
         (event, case) for event in again.values() for cases in event.reads for case in cases
     ]
@@ -214,7 +216,7 @@ def _inside(
     """Yield what is kept of what is made inside a layer, but for what its kept output says."""
     if event.kernel is not None:
         return
-    for inside in _wanted(event):
+    for inside in _kept_inside(event):
         share = 1 - requested.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
             yield _held_inside(event, inside)._replace(share=share)
@@ -229,7 +231,7 @@ def _held_inside(event: Event, inside: KeptIntermediate) -> KeptTensor:
 def _cores(worked: Iterable[Event]) -> Iterator[Recomputation]:
     """Yield the core of every attention: it is made again as a whole."""
     for event in worked:
-        core = [_held_inside(event, inside) for inside in _wanted(event) if inside.is_core]
+        core = [_held_inside(event, inside) for inside in _kept_inside(event) if inside.is_core]
         if core and event.kernel is None:
             again = tuple(held._replace(within=()) for held in core)
             yield Recomputation(core[0].path, again, event.within)
@@ -249,7 +251,7 @@ class _Requested:
             if event.kernel is not None:
                 kernels[event.kernel, event.within].append(event)
                 continue
-            for case in _asks(event):
+            for case in _kept_around(event):
                 self._note(event, case)
         for inside in kernels.values():
             for event, case in _needs(inside)[0]:

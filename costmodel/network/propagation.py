@@ -568,7 +568,7 @@ class _ShapeWalk:
         before = self.shapes[item.source]
         parts, after = self._iteration(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            self._ask_where_it_runs(first, runs)
+            self._require_where_it_runs(first, runs)
             return self._finish(item, after, parts, Multiplicity(runs, copies))
         if copies is S.One:
             hint = "give the repeat an index, so that its turns stand one by one"
@@ -585,7 +585,7 @@ class _ShapeWalk:
             parts, after = self._iteration(item, before)
         return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
-    def _ask_where_it_runs(self, first: int, runs: Expr) -> None:
+    def _require_where_it_runs(self, first: int, runs: Expr) -> None:
         """Restrict a body's requirements, from index ``first`` on, to at least one iteration."""
         if not is_at_least(runs, 1, self.least):
             self.requirements[first:] = [
@@ -660,7 +660,7 @@ class _ShapeWalk:
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        self._ask_where_it_runs(first, runs)
+        self._require_where_it_runs(first, runs)
         output = _grown(before, steps, runs)
         return self._finish(item, output, parts, Multiplicity(runs, runs), index)
 

@@ -210,7 +210,7 @@ class Search:
         problem: what is asked for.
         values: of the symbol.
         notes: what is proved of the constraints, and what was tried.
-        untold: constraints and conditions that are not proved to rise or fall.
+        unordered: constraints and conditions that are not proved to rise or fall.
         is_open: whether a constraint may break beyond all values that were looked at.
         is_limited: whether values beyond those that are tried are left out.
     """
@@ -219,7 +219,7 @@ class Search:
         self.problem = problem
         self.values = _values_of(problem)
         self.notes: list[str] = []
-        self.untold: list[Constraint] = []
+        self.unordered: list[Constraint] = []
         self.is_open = not all(map(_is_periodic, problem.holes))
         self.is_limited = False
 
@@ -245,7 +245,7 @@ class Search:
                 break
             way = self._way(constraint)
             if way is None:
-                self.untold.append(constraint)
+                self.unordered.append(constraint)
             elif not left.is_empty:
                 left = self._narrowed(left, constraint, way)
         return left
@@ -291,13 +291,13 @@ class Search:
     def _first_valid(self, left: Interval) -> Answer | None:
         """Return the answer at the first cell from the wanted end at which everything holds."""
         problem, tried = self.problem, 0
-        if left.high is None and self.untold and problem.end == "largest":
+        if left.high is None and self.unordered and problem.end == "largest":
             left = self._limited(left)
         for cell in islice(self._cells(left, from_end=problem.end == "largest"), MAX_TRIES):
             tried += 1
             charge(1)
-            untold = (problem.holds(constraint, cell.inside) for constraint in self.untold)
-            if all(untold) and problem.is_valid(cell.inside):
+            unordered = (problem.holds(constraint, cell.inside) for constraint in self.unordered)
+            if all(unordered) and problem.is_valid(cell.inside):
                 sample = problem.sample(cell.inside)
                 if not sample.broken:
                     return self._found(cell, sample, left)

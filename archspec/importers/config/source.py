@@ -228,7 +228,7 @@ def values_of(given: ConfigText, mapped: ConfigMapping) -> dict[str, Any]:
         if _value(given, mapped, "a condition", formula, values) is not True:
             fields = _fields_behind(formula, mapped)
             cause = "the spec does not express these values together"
-            raise given.error(_first(fields, given), cause, _said(fields, values, given))
+            raise given.error(_first(fields, given), cause, _stated(fields, values, given))
     found = {
         name: _value(given, mapped, name, formula, values) for name, formula in mapped.set.items()
     }
@@ -261,7 +261,7 @@ def _value(
         fields = _fields_behind(formula, mapped)
         cause = getattr(error, "cause", str(error))
         said = f"{name} has no value: {cause}"
-        raise given.error(_first(fields, given), said, _said(fields, values, given)) from None
+        raise given.error(_first(fields, given), said, _stated(fields, values, given)) from None
 
 
 def _fields_behind(formula: Tree, mapped: ConfigMapping) -> list[str]:
@@ -284,7 +284,7 @@ def _first(fields: list[str], given: ConfigText) -> str:
     return next(there, fields[0] if fields else "model_type")
 
 
-def _said(fields: list[str], values: Mapping[str, Any], given: ConfigText) -> str:
+def _stated(fields: list[str], values: Mapping[str, Any], given: ConfigText) -> str:
     """The values of fields, as the file has them where it has them."""
     known = (each for each in fields if each in values)
     return ", ".join(f"{each} = {_json(given.data.get(each, values[each]))}" for each in known)

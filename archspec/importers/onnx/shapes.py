@@ -368,14 +368,14 @@ def _reshape(op: Operator) -> list[Value]:
             if (*before[:start], merged, *before[start + width :]) == shape:
                 last = _last(start + width - 1, len(before))
                 return [op.emit("flatten", [value], shape, start_dim=start, end_dim=last)]
-    return [op.emit("reshape", [value], shape, shape=tuple(_said(s, before) for s in shape))]
+    return [op.emit("reshape", [value], shape, shape=tuple(_as_field(s, before) for s in shape))]
 
 
 def _last(axis: int, rank: int) -> int:
     return -1 if axis == rank - 1 else axis
 
 
-def _said(size: Extent, before: Shape | None) -> Any:
+def _as_field(size: Extent, before: Shape | None) -> Any:
     """A size of the new shape, as that of the tensor which enters where that is shorter."""
     said = field(size)
     if isinstance(said, int) or before is None or size not in before or str(size).isidentifier():
@@ -428,7 +428,7 @@ def _split(op: Operator) -> list[Value]:
         raise SpecError(f"{len(sizes)} sizes for {count} outputs")
     if count == 1:
         return [value]
-    fields = tuple(_said(size, shape) for size in sizes)
+    fields = tuple(_as_field(size, shape) for size in sizes)
     made = op.emit("split", [value], None, sizes=fields, dim=axis)
     shapes = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
     return [Value(s, f"{made.call}.{i}", real=value.real) for i, s in enumerate(shapes)]
@@ -547,7 +547,7 @@ def _picked(op: Operator, axis: int, shape: Shape) -> list[Value]:
         return [made]
     if op.shape(1) == ():
         return [op.emit("squeeze", [made], shape, dim=axis)]
-    return [op.emit("reshape", [made], shape, shape=tuple(_said(s, inner) for s in shape))]
+    return [op.emit("reshape", [made], shape, shape=tuple(_as_field(s, inner) for s in shape))]
 
 
 @operator("Expand", "Tile")
@@ -603,7 +603,7 @@ def _resize(op: Operator) -> list[Value]:
     if factors is not None:
         fields: dict[str, Any] = {"scale_factor": per_axis(factors[2:])}
     else:
-        fields = {"size": per_axis([_said(s, None) for s in outputs[2:]])}
+        fields = {"size": per_axis([_as_field(s, None) for s in outputs[2:]])}
     return [op.emit("upsample", [value], outputs, mode=mode, **fields)]
 
 

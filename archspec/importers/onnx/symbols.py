@@ -95,9 +95,9 @@ class Symbols:
             raise SpecError(f"input '{value.name}' has {rank} axes; {len(parts)} sizes are given")
         extents = [int(part) if part.isdigit() else 0 for part in parts]
         names = _usual_names(extents, real=kind.elem_type in REAL_TYPES)
-        return tuple(self._said(p, n) for p, n in zip(parts, names, strict=True))
+        return tuple(self._size_of_input(p, n) for p, n in zip(parts, names, strict=True))
 
-    def _said(self, part: str, usual: str) -> Extent:
+    def _size_of_input(self, part: str, usual: str) -> Extent:
         name, _, default = (each.strip() for each in part.partition("="))
         if name.isdigit() and 0 < int(name) <= MOST:
             return extent(int(name))
