@@ -133,7 +133,7 @@ class Region:
         return SymbolRange(symbol, first, self.most.get(symbol), divisions)
 
 
-class Sizes:
+class SizeTables:
     """The sizes that counts are products of, with tables of those that hang on one symbol alone.
 
     Attributes:
@@ -321,7 +321,7 @@ class Counts:
         left: how many products may still be looked at.
     """
 
-    def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
+    def __init__(self, counts: Sequence[Expr], sizes: SizeTables) -> None:
         self.sizes = sizes
         self.left = MAX_COVERED
         self.polynomials = sizes.polynomials(counts)
@@ -386,7 +386,7 @@ def _add(total: Polynomial, products: Iterable[tuple[Factors, Rational]]) -> Pol
     return total
 
 
-def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
+def maximum(terms: Sequence[Expr], sizes: SizeTables, usual: Evaluator) -> Expr:
     """Return the maximum of some terms without those that can never be it.
 
     What is the largest somewhere stays; of the others only a proof drops a term.

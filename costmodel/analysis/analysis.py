@@ -17,7 +17,7 @@ from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
-from costmodel.algebra.dominance import Region, Sizes, maximum
+from costmodel.algebra.dominance import Region, SizeTables, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
 from costmodel.algebra.normal_form import Whole, by_resolution, factored, settled, unfloored
@@ -207,9 +207,9 @@ class Analysis(MetricForms):
         return Region(self._least, most, conditions)
 
     @cached_property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> SizeTables:
         """The bounds and divisors of the sizes that counts are products of."""
-        return Sizes(self.region)
+        return SizeTables(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:

@@ -9,11 +9,11 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.metrics.registry import Metric
-from costmodel.network.context import Network
+from costmodel.network.context import WholeNetwork
 from costmodel.network.propagation import CountedLayer
 
 
-class ClosedForms(Network, Protocol):
+class ClosedForms(WholeNetwork, Protocol):
     """The closed forms of one network, and where they hold."""
 
     @property

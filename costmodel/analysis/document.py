@@ -134,7 +134,7 @@ class ClosedForm(NamedTuple):
 Cell = str | Rational | Shapes | ClosedForm | None
 
 
-class Kind(NamedTuple):
+class ColumnKind(NamedTuple):
     """The kind of a column: what is done to its numbers, and at which side its cells stand.
 
     Attributes:
@@ -150,23 +150,25 @@ class Kind(NamedTuple):
     is_real: bool = False
 
 
-TEXT = Kind(show_decimal, is_right=False)
+TEXT = ColumnKind(show_decimal, is_right=False)
 """Texts, shapes and closed forms."""
 
 FIGURE = TEXT._replace(is_right=True)
 """Numbers that are texts already."""
 
-COUNT = Kind(show_number)
+COUNT = ColumnKind(show_number)
 
-EXACT = Kind(show_number, lambda value: str(plain_number(value)))
+EXACT = ColumnKind(show_number, lambda value: str(plain_number(value)))
 """Numbers of which some may be fractions, written to files as JSON has them."""
 
-SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
+SHARE = ColumnKind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 
-def quantity_in(unit: str) -> Kind:
+def quantity_in(unit: str) -> ColumnKind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True)
+    return ColumnKind(
+        lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True
+    )
 
 
 class Column(NamedTuple):
@@ -184,7 +186,7 @@ class Column(NamedTuple):
 
     name: str
     title: str
-    kind: Kind = TEXT
+    kind: ColumnKind = TEXT
     hides_zero: bool = False
     keep: int = 0
     is_beside: bool = False
@@ -346,7 +348,7 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
+def _exact(cell: Cell, kind: ColumnKind) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
         case int() | Fraction() if kind.is_real:

@@ -23,7 +23,7 @@ from costmodel.scenario.training import OPTIMIZERS, Training
 _T = TypeVar("_T")
 
 
-class Network(Protocol):
+class WholeNetwork(Protocol):
     """A whole network, as a metric sees it for which one layer is not enough."""
 
     @property
@@ -70,10 +70,10 @@ class Context:
     convention: Convention
     scenario: Scenario
     typed: NetworkTypes
-    whole: Network | None = field(default=None, compare=False, repr=False)
+    whole: WholeNetwork | None = field(default=None, compare=False, repr=False)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> WholeNetwork:
         """The network that the layers are of."""
         assert self.whole is not None, "this metric is of a network, not of a layer alone"
         return self.whole

@@ -9,7 +9,7 @@ from sympy import Expr
 
 from archspec.errors import visible
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo
-from costmodel.algebra.printing import Latex, Shown
+from costmodel.algebra.printing import Latex, Printed
 from costmodel.analysis.document import (
     Block,
     Cell,
@@ -83,7 +83,7 @@ class Inline(Latex):
         """Return a text in parentheses, between which a line may break."""
         return f"({shown})"
 
-    def call(self, expression: Expr) -> Shown:
+    def call(self, expression: Expr) -> Printed:
         r"""``\max(a,\allowbreak b)``; of others no part of a line begins with an argument."""
         shown, level = super().call(expression)
         is_list = isinstance(expression, Maximum | Minimum)

@@ -7,7 +7,7 @@ from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
 from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
-from costmodel.render.torch_layers import Site, Sizes
+from costmodel.render.torch_layers import SizedLayer, Sizes
 from costmodel.render.torch_module import Exporter, Instance, require_no_hole
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class OnnxOperator(NamedTuple):
     domain: str = ""
 
 
-def _operator(site: Site) -> OnnxOperator:
+def _operator(site: SizedLayer) -> OnnxOperator:
     """Return the operator of a layer; where ONNX has none, one named as the kind."""
     kind, rank = site.layer.kind, len(site.inputs[0]) if site.inputs else 0
     if kind in PLAIN:
@@ -78,13 +78,13 @@ def _operator(site: Site) -> OnnxOperator:
     return OnnxOperator(kind, _fields(site), DOMAIN)
 
 
-def _is_even(site: Site) -> bool:
+def _is_even(site: SizedLayer) -> bool:
     padding = site.get("padding")
     sides = padding if isinstance(padding, list) else [padding]
     return all(isinstance(side, int) for side in sides) and site.get("padding_mode") == "zeros"
 
 
-def _windows(site: Site, rank: int) -> dict[str, Any]:
+def _windows(site: SizedLayer, rank: int) -> dict[str, Any]:
     """Return the attributes of a layer with windows."""
 
     def per_axis(name: str) -> list[int]:
@@ -99,7 +99,7 @@ def _windows(site: Site, rank: int) -> dict[str, Any]:
     return found
 
 
-def _fields(site: Site) -> dict[str, Any]:
+def _fields(site: SizedLayer) -> dict[str, Any]:
     """Return the fields of a layer as attributes: numbers, texts and flat lists of numbers."""
     found = {}
     for name in type(site.layer).model_fields:

@@ -28,7 +28,7 @@ class Text(NamedTuple):
     build: str = ""
 
 
-class Site(NamedTuple):
+class SizedLayer(NamedTuple):
     """A layer where every size is a number.
 
     Attributes:
@@ -98,7 +98,7 @@ def called(function: str, *arguments: str) -> str:
     return f"{function}({', '.join(arguments)})"
 
 
-Writer = Callable[[Site], Text]
+Writer = Callable[[SizedLayer], Text]
 
 WRITERS: dict[str, Writer] = {}
 """Kind → the function that writes it."""
@@ -152,7 +152,7 @@ MODULES = {
 
 
 @writer(*MODULES)
-def module(site: Site) -> Text:
+def module(site: SizedLayer) -> Text:
     """One of PyTorch's modules, with the fields that are stated."""
     return _module(MODULES[site.layer.kind], *site.given())
 
@@ -199,7 +199,7 @@ STATED = {
 
 
 @writer(*CALLS)
-def function(site: Site) -> Text:
+def function(site: SizedLayer) -> Text:
     """Write a call of one of PyTorch's functions, with the fields that the spec states."""
     kind = site.layer.kind
     names = ARGUMENTS.get(kind, {})
@@ -227,7 +227,7 @@ At inference, and where nothing came before, what leaves a cache is what enters 
 
 
 @writer(*EXPRESSIONS)
-def expression(site: Site) -> Text:
+def expression(site: SizedLayer) -> Text:
     """Write the expression of a kind that builds nothing."""
     expression, inputs = EXPRESSIONS[site.layer.kind], {"x": of(), "y": of(1), "z": of(2)}
     fields = set(re.findall(r"{(\w+)}", expression)) - inputs.keys()
@@ -238,7 +238,7 @@ def expression(site: Site) -> Text:
 
 
 @writer("conv1d", "conv2d", "conv3d")
-def convolution(site: Site) -> Text:
+def convolution(site: SizedLayer) -> Text:
     """``nn.Conv2d``; what is padded unevenly is padded before."""
     rank, padding, x = len(site.x) - 2, site.get("padding"), of()
     but = ["out_channels", "kernel_size"]
@@ -252,7 +252,7 @@ def convolution(site: Site) -> Text:
     return Text(called(OWN, x), build)
 
 
-def _sides(site: Site, padding: Any, rank: int) -> list[int] | None:
+def _sides(site: SizedLayer, padding: Any, rank: int) -> list[int] | None:
     """Return the elements added, the last axis first; None where the convolution adds them."""
     if isinstance(padding, list) and any(isinstance(side, list) for side in padding):
         pairs = [side if isinstance(side, list) else [side, side] for side in padding]
@@ -275,7 +275,7 @@ def _per_axis(value: int | list[int], rank: int) -> list[int]:
 
 
 @writer("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-def transposed(site: Site) -> Text:
+def transposed(site: SizedLayer) -> Text:
     """``nn.ConvTranspose2d``."""
     channels = marked("in_channels", site.x[1]), site.shown("out_channels")
     rest = site.given(but=("out_channels", "kernel_size"))
@@ -284,7 +284,7 @@ def transposed(site: Site) -> Text:
 
 
 @writer("linear")
-def linear(site: Site) -> Text:
+def linear(site: SizedLayer) -> Text:
     """``nn.Linear``; with the weight of another layer its bias alone is built."""
     features = marked("in_features", site.x[-1]), site.shown("out_features")
     if not site.tied:
@@ -300,7 +300,7 @@ WEIGHT = "\ue004"
 
 
 @writer("embedding")
-def embedding(site: Site) -> Text:
+def embedding(site: SizedLayer) -> Text:
     """``nn.Embedding``, or a look-up in the weight of another layer."""
     if site.tied:
         return Text(called("functional.embedding", f"{of()}.long()", WEIGHT))
@@ -309,13 +309,13 @@ def embedding(site: Site) -> Text:
 
 
 @writer("matmul")
-def matmul(site: Site) -> Text:  # noqa: ARG001
+def matmul(site: SizedLayer) -> Text:  # noqa: ARG001
     """``torch.matmul``."""
     return Text(called("torch.matmul", of(), of(1)))
 
 
 @writer("bilinear")
-def bilinear(site: Site) -> Text:
+def bilinear(site: SizedLayer) -> Text:
     """``nn.Bilinear``."""
     sizes = (marked(f"in{i + 1}_features", shape[-1]) for i, shape in enumerate(site.inputs))
     build = called("nn.Bilinear", *sizes, *site.given("out_features"))
@@ -323,7 +323,7 @@ def bilinear(site: Site) -> Text:
 
 
 @writer("einsum")
-def einsum(site: Site) -> Text:
+def einsum(site: SizedLayer) -> Text:
     """``torch.einsum``, with a learned weight where the equation has one operand more."""
     equation: Equation = getattr(site.layer, "equation")  # noqa: B009
     terms = (*equation.operands, equation.output)
@@ -354,14 +354,14 @@ def _free(shape: Sequence[int]) -> str:
 SCORES = ("relative_positions", "alibi", "softcap", "sinks", "causal", "window", "chunk")
 
 
-def _scores(site: Site) -> list[str]:
+def _scores(site: SizedLayer) -> list[str]:
     """Return the fields that say what is done to a score, as keywords, where they do anything."""
     fields = [name for name in SCORES if name in type(site.layer).model_fields]
     return [f"{name}={site.shown(name)}" for name in fields if site.get(name) not in (None, False)]
 
 
 @writer("self_attention", "cross_attention")
-def attention(site: Site) -> Text:
+def attention(site: SizedLayer) -> Text:
     """The class ``Attention``, which has four linear layers."""
     inputs, names = site.inputs, ("kv_heads", "head_dim", "value_dim", "kv_length")
     dims = [f"key_features={marked('key_features', inputs[1][-1])}"] if len(inputs) > 1 else []
@@ -384,14 +384,14 @@ def attention(site: Site) -> Text:
 
 
 @writer("scaled_dot_product_attention")
-def core(site: Site) -> Text:
+def core(site: SizedLayer) -> Text:
     """The class ``Scores``."""
     build = called("Scores", marked("heads", site.x[-3]), *_scores(site))
     return Text(called(OWN, of(), of(1), of(2)), build)
 
 
 @writer("latent_attention")
-def latent(site: Site) -> Text:
+def latent(site: SizedLayer) -> Text:
     """The class ``LatentAttention``."""
     names = ("heads", "kv_rank", "head_dim", "rope_dim", "value_dim", "q_rank", "absorbed")
     stated = [f"{name}={site.shown(name)}" for name in names if site.get(name)]
@@ -403,7 +403,7 @@ def latent(site: Site) -> Text:
 
 
 @writer("lstm", "gru", "rnn")
-def recurrent(site: Site) -> Text:
+def recurrent(site: SizedLayer) -> Text:
     """``nn.LSTM`` and the like; the states after the last step are left."""
     rest = site.given("batch_first", but=("hidden_size",))
     sizes = marked("input_size", site.x[-1]), site.shown("hidden_size")
@@ -412,7 +412,7 @@ def recurrent(site: Site) -> Text:
 
 
 @writer("batchnorm", "instancenorm")
-def by_channel(site: Site) -> Text:
+def by_channel(site: SizedLayer) -> Text:
     """``nn.BatchNorm2d`` and the like, by the number of axes."""
     name = "BatchNorm" if site.layer.kind == "batchnorm" else "InstanceNorm"
     rank = max(len(site.x) - 2, 1)
@@ -420,14 +420,14 @@ def by_channel(site: Site) -> Text:
 
 
 @writer("groupnorm")
-def groupnorm(site: Site) -> Text:
+def groupnorm(site: SizedLayer) -> Text:
     """``nn.GroupNorm``."""
     sizes = site.shown("num_groups"), marked("num_channels", site.x[1])
     return _module("GroupNorm", *sizes, *site.given(but=("num_groups",)))
 
 
 @writer("layernorm")
-def layernorm(site: Site) -> Text:
+def layernorm(site: SizedLayer) -> Text:
     """``nn.LayerNorm`` over the last axes."""
     shape = list(site.x[-site.get("axes") :])
     size = marked("normalized_shape", shape if len(shape) > 1 else shape[0])
@@ -435,7 +435,7 @@ def layernorm(site: Site) -> Text:
 
 
 @writer("rmsnorm")
-def rmsnorm(site: Site) -> Text:
+def rmsnorm(site: SizedLayer) -> Text:
     """``nn.RMSNorm``, whose epsilon is stated, since PyTorch's own follows from the type."""
     return _module("RMSNorm", marked("normalized_shape", site.x[-1]), *site.given("eps"))
 
@@ -444,33 +444,33 @@ def rmsnorm(site: Site) -> Text:
 
 
 @writer("positional_embedding")
-def positional_embedding(site: Site) -> Text:
+def positional_embedding(site: SizedLayer) -> Text:
     """A table of which the first rows are added."""
     build = called("nn.Embedding", site.shown("max_length"), marked("features", site.x[-1]))
     return Text(f"{of()} + {OWN}.weight[: {of()}.shape[1]]", build)
 
 
 @writer("class_token")
-def class_token(site: Site) -> Text:
+def class_token(site: SizedLayer) -> Text:
     """Learned tokens in front."""
     build = _free([site.get("tokens"), site.x[-1]])
     return Text(f"torch.cat([{OWN}.expand({of()}.shape[0], -1, -1), {of()}], 1)", build)
 
 
 @writer("parameter")
-def parameter(site: Site) -> Text:
+def parameter(site: SizedLayer) -> Text:
     """A learned tensor."""
     return Text(OWN, _free(site.outputs[0]))
 
 
 @writer("constant")
-def constant(site: Site) -> Text:
+def constant(site: SizedLayer) -> Text:
     """A buffer."""
     return Text(OWN, f"nn.Buffer(torch.zeros({marked('shape', list(site.outputs[0]))}))")
 
 
 @writer("full")
-def full(site: Site) -> Text:
+def full(site: SizedLayer) -> Text:
     """``torch.full``."""
     shape = marked("shape", list(site.outputs[0]))
     value = marked("value", float(site.get("value")))
@@ -478,7 +478,7 @@ def full(site: Site) -> Text:
 
 
 @writer("arange")
-def arange(site: Site) -> Text:
+def arange(site: SizedLayer) -> Text:
     """``torch.arange``."""
     bounds = ", ".join(site.shown(name) for name in ("start", "end", "step"))
     return Text(OWN, f"nn.Buffer(torch.arange({bounds}), persistent=False)")
@@ -490,20 +490,20 @@ OPERATORS = {"add": "+", "mul": "*", "sub": "-", "div": "/", "pow": "**"}
 COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def _operands(site: Site) -> list[str]:
+def _operands(site: SizedLayer) -> list[str]:
     """Return the marks of the inputs, and the number that stands for the last one."""
     number = [] if site.get("other") is None else [site.shown("other")]
     return [*(of(i) for i in range(len(site.inputs))), *number]
 
 
 @writer(*OPERATORS, *COMPARED)
-def operator(site: Site) -> Text:
+def operator(site: SizedLayer) -> Text:
     """An operator of Python's."""
     return Text(f" {(OPERATORS | COMPARED)[site.layer.kind]} ".join(_operands(site)))
 
 
 @writer("maximum", "minimum")
-def extremum(site: Site) -> Text:
+def extremum(site: SizedLayer) -> Text:
     """``torch.maximum``, of two after the other."""
     if site.get("other") is not None and len(site.inputs) == 1:
         bound = "min" if site.layer.kind == "maximum" else "max"
@@ -518,7 +518,7 @@ def extremum(site: Site) -> Text:
 
 
 @writer("remainder", "floor_divide", "atan2", "logical_and", "logical_or", "logical_xor")
-def of_two(site: Site) -> Text:
+def of_two(site: SizedLayer) -> Text:
     """A function of two tensors, or of a tensor and a number."""
     one, other = _operands(site)
     takes_number = site.layer.kind in ("remainder", "floor_divide")
@@ -529,7 +529,7 @@ def of_two(site: Site) -> Text:
 
 
 @writer("bitwise_and", "bitwise_or", "bitwise_xor")
-def bitwise(site: Site) -> Text:
+def bitwise(site: SizedLayer) -> Text:
     """A function of the bits of integers."""
     one, other = _operands(site)
     second = f"int({other})" if other.startswith(NUMBER) else f"{other}.long()"
@@ -537,7 +537,7 @@ def bitwise(site: Site) -> Text:
 
 
 @writer("concat", "stack")
-def joined(site: Site) -> Text:
+def joined(site: SizedLayer) -> Text:
     """``torch.cat`` or ``torch.stack``."""
     name, field = ("cat", "axis") if site.layer.kind == "concat" else ("stack", "dim")
     tensors = ", ".join(of(i) for i in range(len(site.inputs)))
@@ -548,14 +548,14 @@ def joined(site: Site) -> Text:
 
 
 @writer("scatter")
-def scatter(site: Site) -> Text:
+def scatter(site: SizedLayer) -> Text:
     """``torch.scatter``, or ``torch.scatter_add``."""
     name = "scatter_add" if site.get("reduce") == "add" else "scatter"
     return Text(called(f"torch.{name}", of(), site.shown("dim"), f"{of(1)}.long()", of(2)))
 
 
 @writer("grid_sample")
-def grid_sample(site: Site) -> Text:
+def grid_sample(site: SizedLayer) -> Text:
     """``functional.grid_sample``."""
     words = [f"{n}={site.get(n)!r}" for n in ("mode", "padding_mode")]
     rest = (*words, f"align_corners={site.shown('align_corners')}")
@@ -563,7 +563,7 @@ def grid_sample(site: Site) -> Text:
 
 
 @writer("global_avgpool", "global_maxpool")
-def global_pool(site: Site) -> Text:
+def global_pool(site: SizedLayer) -> Text:
     """The mean, or the maximum, over all spatial axes."""
     axes = marked("dim", list(range(2, len(site.x))))
     name = "mean" if site.layer.kind == "global_avgpool" else "amax"
@@ -571,7 +571,7 @@ def global_pool(site: Site) -> Text:
 
 
 @writer("pad")
-def pad(site: Site) -> Text:
+def pad(site: SizedLayer) -> Text:
     """``functional.pad``."""
     value = [f"value={site.shown('value')}"] if site.get("value") else []
     return Text(
@@ -580,7 +580,7 @@ def pad(site: Site) -> Text:
 
 
 @writer("crop")
-def crop(site: Site) -> Text:
+def crop(site: SizedLayer) -> Text:
     """The middle, one axis after the other."""
     text = of()
     for axis in range(2, len(site.x)):
@@ -592,7 +592,7 @@ def crop(site: Site) -> Text:
 
 
 @writer("slice")
-def slice_(site: Site) -> Text:
+def slice_(site: SizedLayer) -> Text:
     """A range of one axis."""
     axis = site.get("dim") % len(site.x)
     start, end, step = (site.get(name) for name in ("start", "end", "step"))
@@ -603,7 +603,7 @@ def slice_(site: Site) -> Text:
 
 
 @writer("upsample")
-def upsample(site: Site) -> Text:
+def upsample(site: SizedLayer) -> Text:
     """``functional.interpolate``."""
     field = next(n for n in ("scale_factor", "size", "like") if getattr(site.layer, n) is not None)
     value = marked("scale_factor" if field == "scale_factor" else "size", site.get(field))

@@ -23,7 +23,7 @@ from costmodel.render.torch_layers import (
     OWN,
     WEIGHT,
     WRITERS,
-    Site,
+    SizedLayer,
     Sizes,
     Text,
     called,
@@ -644,11 +644,11 @@ class Exporter:
         for tensor, before in raw.items():
             into.step(Statement(f"{of()}.float()", (before,), (tensor,)))
 
-    def site(self, layer: LayerCost) -> Site:
+    def site(self, layer: LayerCost) -> SizedLayer:
         """Return a layer with its sizes as numbers."""
         inputs, outputs = (tuple(map(_sizes, shapes)) for shapes in (layer.inputs, layer.outputs))
         tied = bool(layer.node.tied)
-        return Site(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
+        return SizedLayer(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
 
     def _written(
         self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]

@@ -86,7 +86,7 @@ def _projection(layer: Recurrent) -> Expression | None:
     return layer.proj_size if isinstance(layer, LSTM) else None
 
 
-class Cell(NamedTuple):
+class RecurrentCell(NamedTuple):
     """One layer in one direction, or all layers after the first, which are equal."""
 
     name: str  # PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last
@@ -95,16 +95,16 @@ class Cell(NamedTuple):
     copies: Expr  # how many layers it stands for
 
 
-def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[Cell]:
+def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[RecurrentCell]:
     """The first layer, and all further ones at once, each in every direction."""
     further = "l1" if layers == 2 else f"l1…l{layers - 1}"
     for suffix in ("", "_reverse")[: _directions(layer)]:
-        yield Cell(f"l0{suffix}", site.input[-1], 0, S.One)
+        yield RecurrentCell(f"l0{suffix}", site.input[-1], 0, S.One)
         if layers > 1:
-            yield Cell(f"{further}{suffix}", output[-1], None, Integer(layers - 1))
+            yield RecurrentCell(f"{further}{suffix}", output[-1], None, Integer(layers - 1))
 
 
-def _products(layer: Recurrent, site: Site, cell: Cell) -> Iterator[LoopNest]:
+def _products(layer: Recurrent, site: Site, cell: RecurrentCell) -> Iterator[LoopNest]:
     """The products of a cell, named as PyTorch names their weights."""
     n, t, _ = site.input
     rows = (Loop(BATCH, n), Loop("t", t))
@@ -119,7 +119,7 @@ def _products(layer: Recurrent, site: Site, cell: Cell) -> Iterator[LoopNest]:
         yield nest._replace(name=f"{which}_{cell.name}", biased=biased, copies=cell.copies)
 
 
-def _biases(layer: Recurrent, site: Site, cell: Cell) -> Iterator[Parameter]:
+def _biases(layer: Recurrent, site: Site, cell: RecurrentCell) -> Iterator[Parameter]:
     if layer.bias.holds:
         shape = (Integer(layer.gates), site.size("hidden_size", layer.hidden_size))
         for which in ("ih", "hh"):

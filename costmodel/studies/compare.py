@@ -116,7 +116,7 @@ class SymbolOrders(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NetworkComparison:
     """Networks side by side.
 
     Attributes:
@@ -349,11 +349,11 @@ def compare(
     networks = tuple(
         ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
     )
-    found = Comparison(networks, metric, for_, size)
+    found = NetworkComparison(networks, metric, for_, size)
     return _document(found)
 
 
-def _document(found: Comparison) -> doc.Document:
+def _document(found: NetworkComparison) -> doc.Document:
     rows, messages = partial(_rows, found), warnings_of(found.analyses)
     made = doc.Document(
         "", partial(_blocks, found), partial(_data, found), rows=rows, messages=messages
@@ -361,14 +361,14 @@ def _document(found: Comparison) -> doc.Document:
     return marked(made, found.analyses)
 
 
-def _blocks(found: Comparison) -> Iterator[doc.Block]:
+def _blocks(found: NetworkComparison) -> Iterator[doc.Block]:
     """Yield the numbers with their ratios to the first, then where the order changes."""
     yield _side_by_side(found)
     yield from _orders(found)
     yield doc.entries(_notes(found))
 
 
-def _side_by_side(found: Comparison) -> doc.Table:
+def _side_by_side(found: NetworkComparison) -> doc.Table:
     """Return few networks as columns with metrics as rows, many as rows."""
     labels, metrics = [network.label for network in found.networks], found.metrics
     cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
@@ -388,7 +388,7 @@ def _side_by_side(found: Comparison) -> doc.Table:
     return doc.table_of(columns, rows)._replace(breaks=True)
 
 
-def _rows(found: Comparison) -> doc.Table:
+def _rows(found: NetworkComparison) -> doc.Table:
     """Return the exact numbers, a row for each network."""
     columns = [doc.Column(m.name, m.head, kind_of(m)) for m in found.metrics]
     numbers = zip(*(found.values[metric.name] for metric in found.metrics), strict=True)
@@ -397,7 +397,7 @@ def _rows(found: Comparison) -> doc.Table:
     return doc.table_of((doc.Column("network", "network"), *columns), rows)
 
 
-def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
+def _cells(found: NetworkComparison, metric: Metric, i: int) -> tuple[str, str]:
     """Return a network's number, and its ratio to the first network's."""
     numbers = found.values[metric.name]
     return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
@@ -408,7 +408,7 @@ def show_ratio(ratio: float | None) -> str:
     return doc.NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
-def _orders(found: Comparison) -> Iterator[doc.Table]:
+def _orders(found: NetworkComparison) -> Iterator[doc.Table]:
     """Yield, for each symbol, the orders of the networks over its values and their metrics."""
     for along in found.orders:
         orders: dict[str, list[str]] = {}
@@ -423,7 +423,7 @@ def _orders(found: Comparison) -> Iterator[doc.Table]:
         yield doc.table_of(columns, ((order, ", ".join(names)) for order, names in orders.items()))
 
 
-def _order_text(crossing: MetricOrder, along: SymbolOrders, found: Comparison) -> str:
+def _order_text(crossing: MetricOrder, along: SymbolOrders, found: NetworkComparison) -> str:
     """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
     ranking, name = crossing.ranking, along.name
     if crossing.lawless:
@@ -441,7 +441,7 @@ def _order_text(crossing: MetricOrder, along: SymbolOrders, found: Comparison) -
     return ", ".join(parts)
 
 
-def show_order(order: Order, found: Comparison) -> str:
+def show_order(order: Order, found: NetworkComparison) -> str:
     """Return an order of the networks as text: ``a < b = c``."""
     labels = [network.label for network in found.networks]
     return " < ".join(" = ".join(labels[i] for i in group) for group in order)
@@ -461,7 +461,7 @@ def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
     return f"{low} {'<' if stretch.after else '<='} {end}" if low else end
 
 
-def _notes(found: Comparison) -> Iterator[doc.Note]:
+def _notes(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield the shared symbols and the others, the values, and what counts."""
     if len(found.networks) > MAX_NETWORKS and not found.orders:
         yield "order", "--for SYMBOL tells where it changes"
@@ -476,7 +476,7 @@ def _notes(found: Comparison) -> Iterator[doc.Note]:
     )
 
 
-def _none(found: Comparison) -> Iterator[doc.Note]:
+def _none(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield, for each network that lacks a metric, why it has none."""
     for network in found.networks:
         errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
@@ -484,7 +484,7 @@ def _none(found: Comparison) -> Iterator[doc.Note]:
             yield f"{network.label}", error.cause
 
 
-def _at(found: Comparison) -> StatedNotes:
+def _at(found: NetworkComparison) -> StatedNotes:
     """Return the values of the symbols: once where they are the same, else for every network."""
     pairs = zip(found.networks, found.reports, strict=True)
     settings = {network.label: report.setting or "no symbols" for network, report in pairs}
@@ -493,7 +493,7 @@ def _at(found: Comparison) -> StatedNotes:
     return [(f"{label} at", setting) for label, setting in settings.items()]
 
 
-def _conditions(found: Comparison) -> Iterator[doc.Note]:
+def _conditions(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield the conditions on the symbols, each with the networks that require it."""
     conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
@@ -502,7 +502,7 @@ def _conditions(found: Comparison) -> Iterator[doc.Note]:
     yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
 
 
-def _data(found: Comparison) -> dict[str, Any]:
+def _data(found: NetworkComparison) -> dict[str, Any]:
     """Return every closed form and every stretch."""
     return {
         "archcost": doc.VERSION,
@@ -514,7 +514,7 @@ def _data(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _network(found: Comparison, i: int) -> dict[str, Any]:
+def _network(found: NetworkComparison, i: int) -> dict[str, Any]:
     network, report = found.networks[i], found.reports[i]
     analysis = network.analysis
     return {
@@ -528,13 +528,13 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
     }
 
 
-def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
+def _quantity(found: NetworkComparison, metric: Metric, i: int) -> dict[str, Any]:
     numbers = found.values[metric.name]
     value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
     return {"expr": _closed_form(found, metric, i), "value": value, "ratio": ratio}
 
 
-def _closed_form(found: Comparison, metric: Metric, i: int) -> str | None:
+def _closed_form(found: NetworkComparison, metric: Metric, i: int) -> str | None:
     """Return the closed form of a metric as text; None where a network has none."""
     try:
         return text(found.reports[i].total(metric.name))
@@ -542,7 +542,7 @@ def _closed_form(found: Comparison, metric: Metric, i: int) -> str | None:
         return None
 
 
-def _along(along: SymbolOrders, found: Comparison) -> dict[str, Any]:
+def _along(along: SymbolOrders, found: NetworkComparison) -> dict[str, Any]:
     return {
         "symbol": along.name,
         "closed": list(along.closed),
@@ -555,7 +555,7 @@ def _along(along: SymbolOrders, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
+def _ranking(ranking: Ranking, found: NetworkComparison) -> dict[str, Any]:
     return {
         "changes_at": doc.plain_number(ranking.changes_at),
         "compared_to": doc.plain_number(ranking.limit),

@@ -37,8 +37,10 @@ from costmodel.studies.ridge_batch import (
     roofs,
 )
 
-COUNTS = doc.Kind(lambda count: show_quantity(count, "").strip())
-BYTES = doc.Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+COUNTS = doc.ColumnKind(lambda count: show_quantity(count, "").strip())
+BYTES = doc.ColumnKind(
+    lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B"
+)
 SECONDS = doc.quantity_in("s")
 RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
 

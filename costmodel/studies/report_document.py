@@ -47,7 +47,7 @@ def document(report: Report, facts: Iterable[doc.Note] = (), **others: Any) -> d
     return document_of(report.analysis, **{**own, **others})
 
 
-def kind_of(metric: Metric) -> doc.Kind:
+def kind_of(metric: Metric) -> doc.ColumnKind:
     """Return the kind of column that a metric has."""
     return doc.quantity_in(metric.quantity) if metric.quantity else doc.COUNT
 

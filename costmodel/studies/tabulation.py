@@ -461,16 +461,16 @@ def _checked_digits(
     return digits
 
 
-def _kind(metric: Metric | None, unit: ShownUnit | None, digits: int) -> doc.Kind:
+def _kind(metric: Metric | None, unit: ShownUnit | None, digits: int) -> doc.ColumnKind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
         assert metric is not None
         return kind_of(metric)._replace(show=partial(_whole, kind_of(metric)))
     show = partial(in_unit, unit=unit, digits=digits)
-    return doc.Kind(partial(show, grouped=True), partial(show, grouped=False))
+    return doc.ColumnKind(partial(show, grouped=True), partial(show, grouped=False))
 
 
-def _whole(kind: doc.Kind, value: Rational) -> str:
+def _whole(kind: doc.ColumnKind, value: Rational) -> str:
     """Return a number as its kind shows it; the mean of counts with two digits."""
     is_count = kind is doc.COUNT and isinstance(value, Fraction)
     return in_unit(value, ONE, DIGITS, grouped=True) if is_count else kind.show(value)

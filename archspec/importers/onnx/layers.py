@@ -5,7 +5,7 @@ from typing import Any
 
 from archspec.errors import SpecError
 from archspec.importers.onnx.operator import (
-    Operator,
+    OnnxNode,
     UnknownOperatorError,
     elements,
     field,
@@ -13,9 +13,9 @@ from archspec.importers.onnx.operator import (
     short,
 )
 from archspec.importers.onnx.sizes import Extent, chosen, extent, product
-from archspec.importers.onnx.values import Shape, Value, joined_shape
+from archspec.importers.onnx.values import OnnxTensor, Shape, joined_shape
 
-Translate = Callable[[Operator], Sequence[Value | None]]
+Translate = Callable[[OnnxNode], Sequence[OnnxTensor | None]]
 
 OPERATORS: dict[str, Translate] = {}
 """ONNX's operator → the calls that it is."""
@@ -82,13 +82,13 @@ COMMUTE = frozenset({"Add", "Mul", "Max", "Min", "Equal", "And", "Or", "Xor"})
 """Operators of two tensors whose order is of no account."""
 
 
-def _unary(op: Operator) -> list[Value]:
+def _unary(op: OnnxNode) -> list[OnnxTensor]:
     kind, fields = SAME_SHAPE[op.kind]
     given = {n: short(op.attribute(at, usual)) for n, (at, usual) in fields.items()}
     return [op.emit(kind, [op.value(0)], op.value(0).shape, **given)]
 
 
-def _broadcast(op: Operator) -> list[Value]:
+def _broadcast(op: OnnxNode) -> list[OnnxTensor]:
     values = [value for value in op.inputs if value is not None]
     biased = _biased(op, values) if op.kind == "Add" and len(values) == 2 else None
     if biased is not None:
@@ -107,7 +107,7 @@ def _broadcast(op: Operator) -> list[Value]:
     return [op.emit(BROADCAST[op.kind], values, shape)]
 
 
-def _aligned(op: Operator, values: list[Value]) -> list[Value]:
+def _aligned(op: OnnxNode, values: list[OnnxTensor]) -> list[OnnxTensor]:
     """Up to opset 6 the second tensor is placed by an axis: give it the axes behind."""
     if op.opset > 6 or not op.attribute("broadcast", 0) or op.attribute("axis") is None:
         return values
@@ -119,7 +119,7 @@ def _aligned(op: Operator, values: list[Value]) -> list[Value]:
     return [left, right._replace(shape=right.shape + (extent(1),) * behind)]
 
 
-def _biased(op: Operator, values: Sequence[Value]) -> Value | None:
+def _biased(op: OnnxNode, values: Sequence[OnnxTensor]) -> OnnxTensor | None:
     """A linear layer or a convolution that had no bias, with this addition as its bias."""
     for made, bias in (values, values[::-1]):
         call = op.calls.made.get(made.call)
@@ -143,7 +143,7 @@ OPERATORS.update(dict.fromkeys(SAME_SHAPE, _unary))
 OPERATORS.update(dict.fromkeys(BROADCAST, _broadcast))
 
 
-def _size(value: Value, axis: int, what: str = "the weight") -> int:
+def _size(value: OnnxTensor, axis: int, what: str = "the weight") -> int:
     """An extent of a stored tensor."""
     size = value.shape[axis].field if value.shape is not None else None
     if size is None:
@@ -151,7 +151,7 @@ def _size(value: Value, axis: int, what: str = "the weight") -> int:
     return size
 
 
-def _weight(op: Operator, place: int) -> Value:
+def _weight(op: OnnxNode, place: int) -> OnnxTensor:
     value = op.value(place)
     if not value.fixed:
         raise UnknownOperatorError(f"the weight (input {place}) depends on data")
@@ -161,7 +161,7 @@ def _weight(op: Operator, place: int) -> Value:
 class _Windows:
     """Kernel, strides, dilations and pads of a convolution or a pool."""
 
-    def __init__(self, op: Operator, kernel: Sequence[int]) -> None:
+    def __init__(self, op: OnnxNode, kernel: Sequence[int]) -> None:
         self.kernel = list(kernel)
         rank = len(self.kernel)
         self.strides = op.integers("strides", rank, 1)
@@ -203,7 +203,7 @@ def _positions(
     return chosen("min", [span.ceil_div(stride).plus(1), last])
 
 
-def _convolved(op: Operator) -> tuple[Shape, Value, int]:
+def _convolved(op: OnnxNode) -> tuple[Shape, OnnxTensor, int]:
     """Return what enters a convolution, its weight, and its number of spatial axes.
 
     Raises:
@@ -217,7 +217,7 @@ def _convolved(op: Operator) -> tuple[Shape, Value, int]:
 
 
 @operator("Conv")
-def _conv(op: Operator) -> list[Value]:
+def _conv(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     kernel = [_size(weight, axis) for axis in range(2, 2 + rank)]
     windows = _Windows(op, kernel)
@@ -248,7 +248,7 @@ def _conv(op: Operator) -> list[Value]:
 
 
 @operator("ConvTranspose")
-def _conv_transpose(op: Operator) -> list[Value]:
+def _conv_transpose(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     windows = _Windows(op, [_size(weight, axis) for axis in range(2, 2 + rank)])
     extra = op.integers("output_padding", rank, 0)
@@ -277,7 +277,7 @@ def _conv_transpose(op: Operator) -> list[Value]:
     return [padded(op, made, [(0, 0), (0, 0), *left])]
 
 
-def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
+def _cut(op: OnnxNode, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
     """Elements that a transposed convolution cuts off, per side."""
     given = op.attribute("output_shape")
     if not given and not windows.same:
@@ -296,7 +296,9 @@ def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> lis
     return cuts
 
 
-def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any) -> Value:
+def padded(
+    op: OnnxNode, value: OnnxTensor, sides: Sequence[tuple[Any, Any]], **fields: Any
+) -> OnnxTensor:
     """Return a tensor with elements added before and after its axes.
 
     Raises:
@@ -314,7 +316,7 @@ def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **field
 
 
 @operator("MaxPool", "AveragePool", "LpPool")
-def _pool(op: Operator) -> list[Value | None]:
+def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
     if op.kind == "LpPool":
         raise UnknownOperatorError("no kind takes a norm per window")
     if len(op.node.output) > 1 and op.node.output[1] and op.uses.get(op.node.output[1]):
@@ -367,7 +369,7 @@ def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
-def _global_pool(op: Operator) -> list[Value]:
+def _global_pool(op: OnnxNode) -> list[OnnxTensor]:
     shape = op.shape()
     output = (*shape[:2], *(extent(1) for _ in shape[2:]))
     kind = "global_avgpool" if op.kind == "GlobalAveragePool" else "global_maxpool"
@@ -375,7 +377,7 @@ def _global_pool(op: Operator) -> list[Value]:
 
 
 @operator("BatchNormalization")
-def _batchnorm(op: Operator) -> list[Value | None]:
+def _batchnorm(op: OnnxNode) -> list[OnnxTensor | None]:
     eps, momentum = op.attribute("epsilon", 1e-5), 1 - op.attribute("momentum", 0.9)
     made = op.emit(
         "batchnorm",
@@ -389,7 +391,7 @@ def _batchnorm(op: Operator) -> list[Value | None]:
 
 
 @operator("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-def _layernorm(op: Operator) -> list[Value | None]:
+def _layernorm(op: OnnxNode) -> list[OnnxTensor | None]:
     shape = op.shape()
     axes = len(shape) - op.axis(-1, len(shape))
     weights = [_weight(op, i) for i in range(1, len(op.inputs)) if op.has(i)]
@@ -408,7 +410,7 @@ def _layernorm(op: Operator) -> list[Value | None]:
 
 
 @operator("GroupNormalization", "InstanceNormalization", "LRN")
-def _group(op: Operator) -> list[Value]:
+def _group(op: OnnxNode) -> list[OnnxTensor]:
     shape, value = op.shape(), op.value(0)
     if op.kind == "LRN":
         names = (("alpha", "alpha", 1e-4), ("beta", "beta", 0.75), ("k", "bias", 1.0))
@@ -435,7 +437,7 @@ def is_filled_in(name: str) -> bool:
 
 
 @operator("Gemm")
-def _gemm(op: Operator) -> list[Value]:
+def _gemm(op: OnnxNode) -> list[OnnxTensor]:
     value, weight = op.value(0), op.value(1)
     if op.attribute("transA", 0):
         value = transposed(op, value)
@@ -451,18 +453,20 @@ def _gemm(op: Operator) -> list[Value]:
     return [made if bias is None or folded else _added(op, made, bias)]
 
 
-def _added(op: Operator, left: Value, right: Value) -> Value:
+def _added(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     shapes = [left.shape or (), right.shape or ()]
     return op.emit("add", [left, right], joined_shape(shapes))
 
 
-def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value | None) -> Value:
+def linear(
+    op: OnnxNode, value: OnnxTensor, weight: OnnxTensor, shape: Shape, bias: OnnxTensor | None
+) -> OnnxTensor:
     """Return what leaves a linear layer."""
     fields = {"out_features": field(shape[-1]), "bias": bias is not None}
     return op.emit("linear", [value], shape, (weight, bias), **fields)
 
 
-def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
+def permuted(op: OnnxNode, value: OnnxTensor, order: Sequence[int]) -> OnnxTensor:
     """Return a tensor with its axes in another order; two orders, one after the other, are one."""
     shape = value.shape or ()
     output = tuple(shape[i] for i in order)
@@ -476,13 +480,13 @@ def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
     return op.emit("permute", [value], output, dims=tuple(order))
 
 
-def transposed(op: Operator, value: Value) -> Value:
+def transposed(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
     """Return a tensor with its last two axes in each other's place."""
     rank = len(value.shape or ())
     return permuted(op, value, (*range(rank - 2), rank - 1, rank - 2))
 
 
-def product_of(op: Operator, left: Value, right: Value) -> Value:
+def product_of(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """Return the product of two tensors.
 
     Raises:
@@ -497,7 +501,7 @@ def product_of(op: Operator, left: Value, right: Value) -> Value:
     return op.emit("matmul", [left, right], shape)
 
 
-def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
+def _product_of_rows(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """A tensor of one axis is a row on the left, a column on the right; the axis goes again."""
     a, b = left.shape or (), right.shape or ()
     if len(a) == 1:
@@ -513,7 +517,7 @@ def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
 
 
 @operator("MatMul")
-def _matmul(op: Operator) -> list[Value]:
+def _matmul(op: OnnxNode) -> list[OnnxTensor]:
     left, right = op.value(0), op.value(1)
     if right.fixed and right.real and len(op.shape(1)) == 2 and len(op.shape(0)) > 1:
         return [linear(op, left, right, (*op.shape(0)[:-1], op.shape(1)[1]), None)]
@@ -521,7 +525,7 @@ def _matmul(op: Operator) -> list[Value]:
 
 
 @operator("Attention")
-def _attention(op: Operator) -> list[Value | None]:
+def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     """Queries, keys and values of heads, or side by side in one axis; a mask costs nothing."""
     flat = len(op.shape()) == 3
     counts = (op.attribute("q_num_heads"), *(op.attribute("kv_num_heads"),) * 2)
@@ -544,28 +548,28 @@ def _attention(op: Operator) -> list[Value | None]:
 
 
 @operator("AttentionByColumns")
-def _attention_by_columns(op: Operator) -> list[Value]:
+def _attention_by_columns(op: OnnxNode) -> list[OnnxTensor]:
     """Queries times keys whose last two axes have changed places (see `onnx_patterns`)."""
     queries, keys, values = op.value(0), transposed(op, op.value(1)), op.value(2)
     output = (*op.shape()[:-1], *op.shape(2)[-1:])
     return [op.emit("scaled_dot_product_attention", [queries, keys, values], output)]
 
 
-def _in_heads(op: Operator, value: Value, heads: int) -> Value:
+def _in_heads(op: OnnxNode, value: OnnxTensor, heads: int) -> OnnxTensor:
     n, length, features = value.shape or (extent(1),) * 3
     split = (n, length, extent(heads), features.floor_div(heads))
     wide = op.emit("reshape", [value], split, shape=tuple(map(field, split)))
     return op.emit("permute", [wide], (n, split[2], length, split[3]), dims=(0, 2, 1, 3))
 
 
-def _merged(op: Operator, value: Value) -> Value:
+def _merged(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
     n, heads, length, width = value.shape or (extent(1),) * 4
     turned = op.emit("permute", [value], (n, length, heads, width), dims=(0, 2, 1, 3))
     return op.emit("flatten", [turned], (n, length, heads.times(width)), start_dim=2)
 
 
 @operator("RotaryEmbedding")
-def _rotary(op: Operator) -> list[Value]:
+def _rotary(op: OnnxNode) -> list[OnnxTensor]:
     """Pairs of features are turned by the position, whatever the axes before."""
     if op.attribute("rotary_embedding_dim", 0):
         raise UnknownOperatorError("turns a part of the features")
@@ -580,7 +584,7 @@ def _rotary(op: Operator) -> list[Value]:
 
 
 @operator("Einsum")
-def _einsum(op: Operator) -> list[Value]:
+def _einsum(op: OnnxNode) -> list[OnnxTensor]:
     text = op.attribute("equation", "").replace(" ", "")
     if "..." in text:
         lead = len(op.shape()) - len(text.replace("...", "").split(",")[0].split("->")[0])
@@ -602,7 +606,7 @@ def _einsum(op: Operator) -> list[Value]:
 
 
 @operator("Softmax", "LogSoftmax")
-def _softmax(op: Operator) -> list[Value]:
+def _softmax(op: OnnxNode) -> list[OnnxTensor]:
     kind = "softmax" if op.kind == "Softmax" else "log_softmax"
     shape, value = op.shape(), op.value(0)
     rank = len(shape)
@@ -622,7 +626,7 @@ def _flattened(shape: Shape, axis: int) -> Shape:
 
 
 @operator("PRelu")
-def _prelu(op: Operator) -> list[Value]:
+def _prelu(op: OnnxNode) -> list[OnnxTensor]:
     slopes = _weight(op, 1)
     count = elements(slopes.shape or ())
     if count not in (1, op.shape()[1].field if len(op.shape()) > 1 else 1):
@@ -631,13 +635,13 @@ def _prelu(op: Operator) -> list[Value]:
 
 
 @operator("Gelu")
-def _gelu(op: Operator) -> list[Value]:
+def _gelu(op: OnnxNode) -> list[OnnxTensor]:
     approximate = op.attribute("approximate", "none")
     return [op.emit("gelu", [op.value(0)], op.value(0).shape, approximate=approximate)]
 
 
 @operator("Shrink")
-def _shrink(op: Operator) -> list[Value]:
+def _shrink(op: OnnxNode) -> list[OnnxTensor]:
     bias, bound = op.attribute("bias", 0.0), short(op.attribute("lambd", 0.5))
     if bias not in (0.0, op.attribute("lambd", 0.5)):
         raise UnknownOperatorError("a bias that is neither 0 nor lambd")
@@ -646,7 +650,7 @@ def _shrink(op: Operator) -> list[Value]:
 
 
 @operator("Clip")
-def _clip(op: Operator) -> list[Value]:
+def _clip(op: OnnxNode) -> list[OnnxTensor]:
     low, high = (_bound(op, i, name) for i, name in ((1, "min"), (2, "max")))
     value = op.value(0)
     if low is None and high is None:
@@ -664,7 +668,7 @@ CLIPS: Mapping[tuple[float | None, float | None], str] = {
 """Bounds → the activation that has them."""
 
 
-def _bound(op: Operator, place: int, name: str) -> float | None:
+def _bound(op: OnnxNode, place: int, name: str) -> float | None:
     if op.opset < 11:
         bound = op.attribute(name)
         return None if bound is None or abs(bound) > 3e38 else short(bound)
@@ -677,7 +681,7 @@ def _bound(op: Operator, place: int, name: str) -> float | None:
 
 
 @operator("LSTM", "GRU", "RNN")
-def _recurrent(op: Operator) -> list[Value | None]:
+def _recurrent(op: OnnxNode) -> list[OnnxTensor | None]:
     shape, weight = op.shape(), _weight(op, 1)
     hidden = op.attribute("hidden_size", _size(weight, 1))
     direction = op.attribute("direction", "forward")
@@ -705,7 +709,9 @@ def _recurrent(op: Operator) -> list[Value | None]:
     return [sides, last, None]
 
 
-def _with_directions(op: Operator, made: Value, count: int, hidden: int, place: int) -> Value:
+def _with_directions(
+    op: OnnxNode, made: OnnxTensor, count: int, hidden: int, place: int
+) -> OnnxTensor:
     """ONNX has an axis for the directions: ``(t, D, n, h)``, or ``(n, t, D, h)`` batch first."""
     a, b, _ = made.shape or (extent(1),) * 3
     if count == 1:

@@ -10,7 +10,7 @@ from archspec.fields import Condition, Expression
 from archspec.importers.calls import NO_FIELDS, Field, LayerCall, Size, SourceModule
 from archspec.importers.onnx.modules import weight_name
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import MOST_REALS, KnownTensor, Shape, Value
+from archspec.importers.onnx.values import MOST_REALS, KnownTensor, OnnxTensor, Shape
 from archspec.layers import KINDS
 from archspec.trees import Number, Truth
 
@@ -59,7 +59,7 @@ class Calls:
         self._of_any_kind = of_any_kind
         self.made: dict[str, LayerCall] = {}
         self._numbers: Counter[str] = Counter()
-        self._stored: dict[str, Value] = {}
+        self._stored: dict[str, OnnxTensor] = {}
 
     def add(
         self,
@@ -98,7 +98,7 @@ class Calls:
         )
         return name
 
-    def tensor(self, value: Value) -> str:
+    def tensor(self, value: OnnxTensor) -> str:
         """Return the call that a tensor leaves; one that is stored stands free.
 
         Raises:
@@ -135,7 +135,7 @@ def elements(shape: Shape) -> int | None:
     return total.field
 
 
-class Operator:
+class OnnxNode:
     """A node of the graph.
 
     Attributes:
@@ -151,7 +151,7 @@ class Operator:
     def __init__(
         self,
         node: "NodeProto",
-        inputs: Sequence[Value | None],
+        inputs: Sequence[OnnxTensor | None],
         opset: int,
         calls: Calls,
         modules: tuple[SourceModule, ...] = (),
@@ -165,10 +165,10 @@ class Operator:
         self.uses = uses or {}
         self._attributes = {a.name: get_attribute_value(a) for a in node.attribute}
 
-    def apart(self) -> "Operator":
+    def apart(self) -> "OnnxNode":
         """Return the same operator, whose calls are made apart from the others and dropped."""
         calls = Calls(of_any_kind=True)
-        return Operator(self.node, self.inputs, self.opset, calls, self.modules, self.uses)
+        return OnnxNode(self.node, self.inputs, self.opset, calls, self.modules, self.uses)
 
     @property
     def where(self) -> str:
@@ -206,7 +206,7 @@ class Operator:
         """Return whether an input is given."""
         return place < len(self.inputs) and self.inputs[place] is not None
 
-    def value(self, place: int) -> Value:
+    def value(self, place: int) -> OnnxTensor:
         """Return an input.
 
         Raises:
@@ -271,7 +271,7 @@ class Operator:
         """
         return checked_axis(self.attribute(name, default), rank)
 
-    def owned(self, value: Value) -> Value:
+    def owned(self, value: OnnxTensor) -> OnnxTensor:
         """Return a stored tensor by what identifies it here (see `weight_name`)."""
         if not value.weight or value.shape is None:
             return value
@@ -281,12 +281,12 @@ class Operator:
     def emit(
         self,
         kind: str,
-        inputs: Iterable[Value],
+        inputs: Iterable[OnnxTensor],
         shape: Shape | None,
-        weights: Iterable[Value | None] = (),
+        weights: Iterable[OnnxTensor | None] = (),
         /,
         **fields: Any,
-    ) -> Value:
+    ) -> OnnxTensor:
         """Make a call and return the tensor that leaves it.
 
         Args:
@@ -300,7 +300,7 @@ class Operator:
         owned = (self.owned(value).weight for value in weights if value is not None)
         held = ", ".join(filter(None, owned))
         call = self.calls.add(kind, names, fields, shape, held, self.modules, self.where)
-        return Value(shape, call)
+        return OnnxTensor(shape, call)
 
 
 def checked_axis(axis: int, rank: int) -> int:

@@ -10,7 +10,7 @@ from math import isclose, pi, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.importers.onnx.operator import elements
-from archspec.importers.onnx.values import Value
+from archspec.importers.onnx.values import OnnxTensor
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -31,7 +31,7 @@ class TensorIndex(NamedTuple):
     """
 
     makers: dict[str, "NodeProto"]
-    values: dict[str, Value]
+    values: dict[str, OnnxTensor]
     uses: Mapping[str, int]
 
     def number(self, name: str) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import Shape, Value
+from archspec.importers.onnx.values import OnnxTensor, Shape
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, NodeProto, TensorProto, TypeProto
@@ -32,7 +32,7 @@ def _schema(node: "NodeProto", opset: int) -> "OpSchema | None":
         return None
 
 
-def _type(value: Value, dims: list[Extent] | None = None) -> "TypeProto":
+def _type(value: OnnxTensor, dims: list[Extent] | None = None) -> "TypeProto":
     """The type of a tensor; a size that is no number is named by its place among ``dims``."""
     from onnx import TensorProto, helper
 
@@ -47,7 +47,9 @@ def _type(value: Value, dims: list[Extent] | None = None) -> "TypeProto":
     return helper.make_tensor_type_proto(kind, shape)
 
 
-def definition(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Definition | None:
+def definition(
+    node: "NodeProto", inputs: Sequence[OnnxTensor | None], opset: int
+) -> Definition | None:
     """Return the operators by which ONNX defines one; None where it does not."""
     from onnx import FunctionProto
 
@@ -94,7 +96,9 @@ def _nodes(node: "NodeProto", body: "FunctionProto", schema: "OpSchema") -> Iter
         yield copied
 
 
-def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Mapping[str, Shape]:
+def shapes_of(
+    node: "NodeProto", inputs: Sequence[OnnxTensor | None], opset: int
+) -> Mapping[str, Shape]:
     """Return the shapes that an operator makes, as far as ONNX's inference knows them."""
     from onnx import checker, helper, shape_inference
 
@@ -117,7 +121,7 @@ def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> 
     }
 
 
-def _numbers(name: str, value: Value) -> "TensorProto | None":
+def _numbers(name: str, value: OnnxTensor) -> "TensorProto | None":
     """A tensor of integers that are known."""
     from onnx import TensorProto, helper
 

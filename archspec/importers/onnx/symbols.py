@@ -25,7 +25,7 @@ MOST = 1 << 40
 """The largest extent that a file may give."""
 
 
-class Symbols:
+class GraphSymbols:
     """The symbols of a network.
 
     Attributes:

@@ -65,7 +65,7 @@ def vector(items: Iterable[Extent | int]) -> KnownTensor:
     return KnownTensor((len(found),), found)
 
 
-class Value(NamedTuple):
+class OnnxTensor(NamedTuple):
     """A tensor of the graph.
 
     Attributes:
