@@ -31,10 +31,10 @@ from costmodel.network.propagation import CountedLayer, LayerCost
 from costmodel.scenario.conventions import DEFAULT, find_convention
 from costmodel.scenario.devices import energy_table, operation_energy
 from costmodel.scenario.memory_hierarchy import (
-    CapacityBounds,
     Chains,
     MemoryOption,
     Storage,
+    SymbolBounds,
     chains,
     chosen,
     per_byte,
@@ -84,7 +84,7 @@ class Energies:
         self.profile: Profile = context.device.profile
         self.table = energy_table(self.profile)
         self.chains: Chains = chains(self.profile)
-        self.known = CapacityBounds(self.network.least, self.network.evaluator)
+        self.known = SymbolBounds(self.network.least, self.network.evaluator)
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
         """Return the joules of all runs of a layer, part by part.

@@ -104,14 +104,14 @@ def _figures(profile: Profile) -> dict[str, AccessFigure]:
     return profile.fields.energy.access if profile.fields.energy else {}
 
 
-class CapacityBounds(NamedTuple):
+class SymbolBounds(NamedTuple):
     """The smallest value of each symbol, and a valid example, so that not all has to be proved."""
 
     least: Least
     example: Evaluator
 
 
-def exceeds(size: Expr, capacity: Rational, known: CapacityBounds) -> Expr:
+def exceeds(size: Expr, capacity: Rational, known: SymbolBounds) -> Expr:
     """``min(1, size//(capacity + 1))``: 1 where so many bytes are more than a capacity, else 0.
 
     Where bounds show that they always are, it is 1.
@@ -123,7 +123,7 @@ def exceeds(size: Expr, capacity: Rational, known: CapacityBounds) -> Expr:
     return Minimum(S.One, Maximum(*(floor_div(term, whole) for term in terms)))
 
 
-def rungs(chain: Chain, size: Expr, known: CapacityBounds) -> tuple[MemoryOption, ...]:
+def rungs(chain: Chain, size: Expr, known: SymbolBounds) -> tuple[MemoryOption, ...]:
     """The memories of a chain that may be the nearest to hold some bytes."""
     found = [MemoryOption(chain[0], S.One)]
     for near, far in pairwise(chain):
