@@ -46,11 +46,16 @@ class Declared(NamedTuple):
 
 
 def _declared(value: Any) -> Declared:
-    """A default alone; a list of the values that there may be, first the default; or both said."""
+    """Return a default alone, a list of the values that there may be, first the default, or both.
+
+    A default that is itself a list stands under ``default``.
+    """
     if isinstance(value, list) and value:
         return Declared(value[0], tuple(value))
     if not isinstance(value, dict):
         return Declared(value)
+    if value.keys() == {"default"}:
+        return Declared(value["default"])
     values = value.get("values")
     if value.keys() != {"default", "values"} or not isinstance(values, dict) or not values:
         raise fields.wrong(value, "field", "as hidden_act: {default: silu, values: {silu: 0}}")
@@ -84,7 +89,7 @@ _DECLARED: dict[str, Any] = {
         {
             "type": "object",
             "properties": {"default": {}, "values": {"type": "object", "minProperties": 1}},
-            "required": ["default", "values"],
+            "required": ["default"],
             "additionalProperties": False,
         },
     ]

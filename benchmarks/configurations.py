@@ -163,6 +163,7 @@ NAMES = {
     "source": "input_ids",
     "target": "decoder_input_ids",
     "image": "pixel_values",
+    "points": "input_points",
     "input": "pixel_values",
     "audio": "input_features",
     "sound": "input_values",
