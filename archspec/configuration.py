@@ -104,6 +104,14 @@ class Configuration(BaseModel):
     model_config = STRICT
 
     like: str | None = optional(None, "the model_type before it whose fields and formulas it has")
+    part: str | None = optional(
+        None,
+        "the field in which those fields stand, if the file has it; of what family they are is "
+        "what that part says of its own model_type, and `like` where it says nothing",
+    )
+    input: dict[str, list[Any]] = optional(
+        {}, "inputs that the network has beside those of the spec, as of a spec's input"
+    )
     fields: dict[str, Field] = optional(
         {},
         "field → its default; or the list of the values that the spec expresses, first the "

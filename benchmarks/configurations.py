@@ -29,7 +29,7 @@ from costmodel import Analysis, analyze
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden" / "configurations.yaml"
 
-SIZES: Mapping[str, int] = {"n": 2, "m": 3, "s": 12, "t": 16}
+SIZES: Mapping[str, int] = {"n": 2, "m": 3, "s": 12, "t": 16, "patches": 24 * 24}
 """The sizes at which MACs are counted, where a network has such symbols."""
 
 DIFFERS = {
@@ -151,11 +151,31 @@ def macs_of(case: Case, model: Any, spec: str) -> int | None:
         runs = (model if device == "meta" else model_of(case, device)).requires_grad_(False)
         try:
             with FlopCounterMode(display=False) as counter, torch.no_grad():
-                runs(**_tensors(analysed(spec), device))
+                _run(runs, analysed(spec), device)
         except RuntimeError:
             continue
         return int(counter.get_total_flops()) // 2
     return None
+
+
+def _run(model: Any, analysis: Analysis, device: str) -> None:
+    """Run a model; one in which images become tokens sees these beside those of the text."""
+    import torch
+
+    given = _tensors(analysis, device)
+    if not hasattr(model.config, "image_token_id"):
+        model(**given)
+        return
+    image, tokens = given["pixel_values"], given["input_ids"]
+    if image.dim() == 3:  # patches, of images of any size
+        side = int(image.shape[1] ** 0.5)
+        grid = torch.tensor([[1, side, side]] * len(image), device=device)
+        model.get_image_features(image.flatten(0, 1), image_grid_thw=grid)
+    else:
+        model.get_image_features(image)
+    joined = next(each for each in analysis.layers if each.node.kind == "concat")
+    length = int(analysis.evaluator(joined.output[1]))
+    model(input_ids=tokens.new_zeros(len(tokens), length))
 
 
 NAMES = {
