@@ -33,7 +33,7 @@ NULL = Name("null")
 """Nothing: a symbol or derived value that is left as the spec has it."""
 
 
-class Declared(NamedTuple):
+class ConfigField(NamedTuple):
     """A field of a configuration.
 
     Attributes:
@@ -45,21 +45,21 @@ class Declared(NamedTuple):
     values: Mapping[str, Given] | tuple[Given, ...] | None = None
 
 
-def _declared(value: Any) -> Declared:
+def _declared(value: Any) -> ConfigField:
     """Return a default alone, a list of the values that there may be, first the default, or both.
 
     A default that is itself a list stands under ``default``.
     """
     if isinstance(value, list) and value:
-        return Declared(value[0], tuple(value))
+        return ConfigField(value[0], tuple(value))
     if not isinstance(value, dict):
-        return Declared(value)
+        return ConfigField(value)
     if value.keys() == {"default"}:
-        return Declared(value["default"])
+        return ConfigField(value["default"])
     values = value.get("values")
     if value.keys() != {"default", "values"} or not isinstance(values, dict) or not values:
         raise fields.wrong(value, "field", "as hidden_act: {default: silu, values: {silu: 0}}")
-    return Declared(value["default"], values)
+    return ConfigField(value["default"], values)
 
 
 def read_formula(value: Any) -> Tree:

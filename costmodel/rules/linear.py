@@ -10,7 +10,7 @@ from costmodel.rules import Both, Shape, Site, elements, keeps, rule
 from costmodel.rules.backward import FACTOR
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Output, Parameter, Role, axes_but, weight_and_bias
-from costmodel.rules.formula import Formula
+from costmodel.rules.formula import SizeFormula
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
@@ -25,7 +25,7 @@ def linear(layer: Linear, site: Site) -> Both:
     c_o, rank = site.size("out_features", layer.out_features), len(site.input)
     output = (*site.input[:-1], c_o)
     nest = linear_nest(row_loops(output), site.input[-1], c_o)._replace(biased=layer.bias.holds)
-    features = Formula("c_o", "{out_features}", {"out_features": c_o}, c_o)
+    features = SizeFormula("c_o", "{out_features}", {"out_features": c_o}, c_o)
     axes = axes_but(rank, rank - 1)
     return output, Cost(Output.LINEAR, (nest,), weight_and_bias(nest, c_o), (features,), axes=axes)
 

@@ -9,7 +9,7 @@ from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
-from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, KeptInput, KeptIntermediate
 from costmodel.rules.base import Several, show_shape
 from costmodel.rules.cost import (
     Cost,
@@ -80,7 +80,9 @@ def _require_states(site: Site, states: Sequence[Shape]) -> None:
         raise site.node.error(f"the first states are {each}, not {len(given)} other tensors")
     for number, (found, state) in enumerate(zip(given, states, strict=False), 1):
         for axis, (left, right) in enumerate(zip(found, state, strict=True)):
-            rule = f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            rule = (
+                f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            )
             site.require(Equal(left, right), rule, {"left": left, "right": right})
 
 
@@ -175,14 +177,17 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     hidden = site.size("hidden_size", layer.hidden_size)
     made = dict(_MADE[next(kind for kind in _MADE if isinstance(layer, kind))])
     cells = layers * _directions(layer) * hidden
-    inside = [Inside(name, rows * count * cells) for name, count in made.items()]
+    inside = [KeptIntermediate(name, rows * count * cells) for name, count in made.items()]
     weights = frozenset({WEIGHTS})
     if _projection(layer):
-        inside.append(Inside("before the projection", rows * cells, needed_by=weights))
+        inside.append(KeptIntermediate("before the projection", rows * cells, needed_by=weights))
     if layers > 1:
         between = (layers - 1) * rows * output[2]
-        inside.append(Inside("states between", between))
+        inside.append(KeptIntermediate("states between", between))
         if site.value("dropout", layer.dropout) != 0:
-            inside += [Inside("mask", between, BYTE), Inside("dropped states", between)]
-    first = tuple(Entered(number) for number in range(1, len(site.inputs)))
-    return Backward((Entered(0, weights), *first), output=True, inside=tuple(inside))
+            inside += [
+                KeptIntermediate("mask", between, BYTE),
+                KeptIntermediate("dropped states", between),
+            ]
+    first = tuple(KeptInput(number) for number in range(1, len(site.inputs)))
+    return Backward((KeptInput(0, weights), *first), output=True, inside=tuple(inside))
