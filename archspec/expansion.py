@@ -188,7 +188,7 @@ class Expanded(NamedTuple):
     """What a call of a block makes, how many items it counts for, and the call itself."""
 
     made: Made
-    count: int
+    items: int
     entry: Entry
 
 
@@ -658,7 +658,7 @@ class _Frame:
             if known and key and self.expansion.gathered.met == met:
                 known.keep(key, found)
         else:
-            count["items"] += found.count
+            count["items"] += found.items
         self._remember(entry, found.made[1])
         return found.made
 

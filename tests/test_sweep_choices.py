@@ -195,7 +195,8 @@ blocks:
       - conv2d: {out_channels: 8, kernel_size: 1}
       - concat: {axis: 1}
         from: [previous, stem]
-  named: {layers: [conv2d: {out_channels: 8, kernel_size: k, padding: same}, {relu: , name: inside}]}
+  named:
+    layers: [conv2d: {out_channels: 8, kernel_size: k, padding: same}, {relu: , name: inside}]
   outer: {layers: [plain: {out: "2*in_channels"}, of_let: , named: ]}
 layers:
   - plain: {out: c}
