@@ -6,7 +6,16 @@ from archspec.layers import activation as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule, shape_rule
-from costmodel.rules.backward import BIT, INPUT, NOTHING, OUTPUT, Backward, Entered, Inside, mask
+from costmodel.rules.backward import (
+    BIT,
+    INPUT,
+    NOTHING,
+    OUTPUT,
+    Backward,
+    KeptInput,
+    KeptIntermediate,
+    mask,
+)
 from costmodel.rules.base import replaced
 from costmodel.rules.cost import TRUTH, Cost, Output, Parameter, Role, axes_but
 
@@ -127,7 +136,7 @@ keeps(
 keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, kinds.Cumsum)
 
 # The factors, and what is made of them. Source: ``torch.cumprod``.
-keeps(Backward((Entered(0),), output=True), kinds.Cumprod)
+keeps(Backward((KeptInput(0),), output=True), kinds.Cumprod)
 
 
 @backward_rule(
@@ -164,4 +173,4 @@ def threshold_backward(layer: kinds.Threshold, site: Site, output: Shape) -> Bac
 @backward_rule(kinds.RReLU)
 def random_slopes_backward(layer: kinds.RReLU, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """The slope of each element, 1 above 0: it is random. Source: ``torch.nn.RReLU``."""
-    return Backward(inside=(Inside("slopes", elements(output)),))
+    return Backward(inside=(KeptIntermediate("slopes", elements(output)),))
