@@ -185,7 +185,7 @@ def unchecked(
     architecture = with_past(architecture, scenario)
     assumed = read_assumptions(setup.assume, architecture.header.symbols, numbers)
     near = _near_defaults(architecture, assumed.conditions)
-    graph = build_graph(near, numbers, assumed.derived)
+    graph = build_graph(near, numbers, assumed.derived, known.blocks if known else None)
     past, still = scenario.past, set[str]()
     if past is not None:
         alone = propagate(graph, assumed)

@@ -27,6 +27,7 @@ from costmodel.cli.options import (
     require_values,
     unwrapped,
 )
+from costmodel.cli.plain import worked_out
 from costmodel.cli.tell import mark, tell_all
 from costmodel.studies import Question
 
@@ -82,7 +83,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return _printed(*answer(opened(spec, answers["for_"], given.setup), *others))
         in_json = format == "json" and "symbolic" in parameters
         symbolic = question.opens or bool(answers.get("symbolic") or in_json)
-        found = given.worked_out(spec, lambda one: answer(one, *others), symbolic=symbolic)
+        found = worked_out(spec, lambda one: answer(one, *others), given.setup, symbolic=symbolic)
         return _printed(*found)
 
     _declare(command, question, list(parameters.values()), given_type, has_spec=has_analysis)

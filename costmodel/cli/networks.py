@@ -24,6 +24,7 @@ from costmodel.cli.options import (
     require_depth,
     require_values,
 )
+from costmodel.cli.plain import worked_out
 from costmodel.cli.tables import PLAIN, Layout, require_one, table
 
 if TYPE_CHECKING:
@@ -125,4 +126,4 @@ def _print_report(
     def made(analysis: Analysis) -> str:
         return render(framing.around(document(shown(analysis)), form))
 
-    print(given.worked_out(spec, made, symbolic=symbolic or form == "json"), end="")
+    print(worked_out(spec, made, given.setup, symbolic=symbolic or form == "json"), end="")

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError, find_named
-from costmodel.algebra.sums import NoClosedFormError
-from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import Setup, analyze
-from costmodel.analysis.standing import warnings_of
+from costmodel.analysis.loading import Setup
 from costmodel.cli.misuse import is_like_a_spec
-from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.scenario.settings import to_rational
@@ -301,27 +297,6 @@ class NetworkOptions:
                 raise SpecError(
                     f"--{name} changes nothing in archcost {command}", hint="leave it out"
                 )
-
-    def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
-        """Return the analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(spec, **self.setup._asdict(), numbers_suffice=numbers_suffice)
-        tell_all(warnings_of([analysis]))
-        return analysis
-
-    def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, symbolic: bool) -> _T:
-        """Return the result of some work on a spec, done in numbers where a law is open.
-
-        Raises:
-            SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
-        """
-        analysis = self.analysis(spec, numbers_suffice=not symbolic)
-        try:
-            return work(analysis)
-        except NoClosedFormError:
-            if symbolic or self.assume or not analysis.symbols:
-                raise
-        values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))
 
 
 NOTHING_GIVEN = NetworkOptions()

@@ -30,7 +30,7 @@ MAX_SUMMED = 2_000
 
 
 class IterationKind(Enum):
-    """The iterations that a traced one stands for, and how many there are before and after them."""
+    """The iterations of a repeat that a traced one stands for: the first, the last or others."""
 
     FIRST = "the first", 0, 0
     LATER = "all but the first", 1, 0

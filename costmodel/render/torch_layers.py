@@ -314,6 +314,13 @@ def matmul(site: SizedLayer) -> Text:  # noqa: ARG001
     return Text(called("torch.matmul", of(), of(1)))
 
 
+@writer("grouped_linear")
+def grouped_linear(site: SizedLayer) -> Text:
+    """Each matrix with its share of the rows, as if a router had found all groups alike."""
+    sizes = site.shown("groups"), marked("in_features", site.x[-1]), site.shown("out_features")
+    return Text(called(OWN, of()), called("GroupedLinear", *sizes))
+
+
 @writer("bilinear")
 def bilinear(site: SizedLayer) -> Text:
     """``nn.Bilinear``."""
@@ -404,11 +411,17 @@ def latent(site: SizedLayer) -> Text:
 
 @writer("lstm", "gru", "rnn")
 def recurrent(site: SizedLayer) -> Text:
-    """``nn.LSTM`` and the like; the states after the last step are left."""
-    rest = site.given("batch_first", but=("hidden_size",))
+    """``nn.LSTM`` and the like; the states after the last step leave where the spec says so."""
+    rest = site.given("batch_first", but=("hidden_size", "states"))
     sizes = marked("input_size", site.x[-1]), site.shown("hidden_size")
     build = called(f"nn.{site.layer.kind.upper()}", *sizes, *rest)
-    return Text(f"{OWN}({of()})[0]", build)
+    states = [of(number) for number in range(1, len(site.inputs))]
+    first = f"({', '.join(states)})" if len(states) > 1 else "".join(states)
+    made = called(OWN, of(), *([first] if first else []))
+    if len(site.outputs) == 1:
+        return Text(f"{made}[0]", build)
+    is_pair = site.layer.kind == "lstm"
+    return Text(f"(lambda y, last: (y, {'*' * is_pair}last))(*{made})", build)
 
 
 @writer("batchnorm", "instancenorm")

@@ -133,11 +133,10 @@ keeps(
 
 
 # Nothing: the derivative is 0, a constant, or, of a sum, sums. Source: ``torch.neg`` and others.
-cumsum, cumprod = kinds.CUMULATIVE
-keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, cumsum)
+keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, kinds.Cumsum)
 
 # The factors, and what is made of them. Source: ``torch.cumprod``.
-keeps(Backward((KeptInput(0),), output=True), cumprod)
+keeps(Backward((KeptInput(0),), output=True), kinds.Cumprod)
 
 
 @backward_rule(

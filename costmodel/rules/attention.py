@@ -24,7 +24,7 @@ from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.memory import up_to
-from costmodel.rules.merge import require_equal, require_same_rank
+from costmodel.rules.merge import require_equal
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_probability
 
@@ -97,7 +97,7 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
     """
     require_tokens(site)
     _require_heads(layer, site)
-    require_same_rank(site)
+    site.require_same_rank()
     first, *others = site.inputs
     for i, other in enumerate(others, 1):
         for axis, extents in enumerate(zip(first[:-2], other[:-2], strict=True)):
@@ -385,7 +385,7 @@ def scaled_dot_product_attention(layer: ScaledDotProductAttention, site: Site) -
     Source: ``torch.nn.functional.scaled_dot_product_attention``.
     """
     require_probability(site, "dropout", layer.dropout)
-    require_same_rank(site)
+    site.require_same_rank()
     q, k, v = site.inputs
     if len(q) < 3:
         raise site.node.error(f"the queries {show_shape(q)} are not (…, H, t, d_h)")

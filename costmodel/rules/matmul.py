@@ -20,7 +20,7 @@ from costmodel.rules.backward import (
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
-from costmodel.rules.merge import broadcast, require_equal, require_same_rank
+from costmodel.rules.merge import broadcast, require_equal
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
@@ -61,7 +61,7 @@ def bilinear(layer: Bilinear, site: Site) -> Both:
     Weights ``c_o·c_1·c_2``; bias ``c_o``. Source: ``torch.nn.Bilinear``.
     """
     left, right = site.inputs
-    require_same_rank(site)
+    site.require_same_rank()
     for axis, extents in enumerate(zip(left[:-1], right[:-1], strict=True)):
         require_equal(site, axis, (0, extents[0]), (1, extents[1]))
     output = (*left[:-1], site.size("out_features", layer.out_features))

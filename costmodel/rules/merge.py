@@ -10,7 +10,7 @@ from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, KeptInput, factors, mask
-from costmodel.rules.base import replaced, show_shape
+from costmodel.rules.base import replaced
 from costmodel.rules.cost import TRUTH, Cost, Output, axes_but
 
 _CHOOSERS = {kinds.Where: 0, kinds.MaskedFill: 1}
@@ -74,17 +74,9 @@ def require_equal(
     )
 
 
-def require_same_rank(site: Site) -> None:
-    """All inputs have as many axes."""
-    if len({len(shape) for shape in site.inputs}) > 1:
-        shapes = zip(site.sources, map(show_shape, site.inputs), strict=True)
-        shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
-        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
-
-
 def _require_equal_axes(site: Site, but: int | None = None) -> Shape:
     """All inputs have as many axes, which agree but for one; return their simplest extents."""
-    require_same_rank(site)
+    site.require_same_rank()
     for axis, first in enumerate(site.input):
         if axis != but:
             for i, shape in enumerate(site.inputs[1:], 1):

@@ -1,16 +1,16 @@
 """Recurrent layers: two matrices per layer and direction, over every step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sympy import Expr, Integer, S
 
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
-from costmodel.algebra.conditions import AtLeast
+from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
 from costmodel.rules.backward import BYTE, WEIGHTS, Backward, KeptInput, KeptIntermediate
-from costmodel.rules.base import show_shape
+from costmodel.rules.base import Several, show_shape
 from costmodel.rules.cost import (
     Cost,
     Inner,
@@ -56,7 +56,34 @@ def recurrent(layer: Recurrent, site: Site) -> Both:
     inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
     learned, axes = (*map(weight_of, nests), *biases), axes_but(3, 2)
     cost = Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
-    return output, cost._replace(state=_kept(layer, site, layers))
+    cost, states = cost._replace(state=_kept(layer, site, layers)), _states(layer, site, layers)
+    _require_states(site, states)
+    if layer.outputs > 1 or len(site.inputs) > 1:  # the axes of states are others
+        cost = cost._replace(axes=(None,) * 3)
+    return (Several((output, *states)) if layer.outputs > 1 else output), cost
+
+
+def _states(layer: Recurrent, site: Site, layers: int) -> tuple[Shape, ...]:
+    """Return the shapes of the states between two steps: ``(D·L, n, h)``, of an LSTM cells, too."""
+    rows = site.input[0 if layer.batch_first.holds else 1]
+    sizes = [_state(layer, site)]
+    if isinstance(layer, LSTM):
+        sizes.append(site.size("hidden_size", layer.hidden_size))
+    return tuple((Integer(layers * _directions(layer)), rows, size) for size in sizes)
+
+
+def _require_states(site: Site, states: Sequence[Shape]) -> None:
+    """Require the first states, if they enter, to be as many as there are, of their shapes."""
+    given = site.inputs[1:]
+    if given and (len(given), *map(len, given)) != (len(states), *(3 for _ in given)):
+        each = " and ".join(map(show_shape, states))
+        raise site.node.error(f"the first states are {each}, not {len(given)} other tensors")
+    for number, (found, state) in enumerate(zip(given, states, strict=False), 1):
+        for axis, (left, right) in enumerate(zip(found, state, strict=True)):
+            rule = (
+                f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            )
+            site.require(Equal(left, right), rule, {"left": left, "right": right})
 
 
 def _kept(layer: Recurrent, site: Site, layers: int) -> KeptState | None:
@@ -162,4 +189,5 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
                 KeptIntermediate("mask", between, BYTE),
                 KeptIntermediate("dropped states", between),
             ]
-    return Backward((KeptInput(0, weights),), output=True, inside=tuple(inside))
+    first = tuple(KeptInput(number) for number in range(1, len(site.inputs)))
+    return Backward((KeptInput(0, weights), *first), output=True, inside=tuple(inside))

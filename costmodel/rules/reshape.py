@@ -14,7 +14,6 @@ from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
 from costmodel.rules.base import Several, replaced, show_shape, text_of
 from costmodel.rules.cost import Cost, Output, axes_but
 from costmodel.rules.formula import SizeFormula
-from costmodel.rules.merge import require_same_rank
 from costmodel.rules.sliding import require_mode, require_probability, spatial_input
 from costmodel.rules.windows import AXES
 
@@ -202,7 +201,7 @@ def cropped(layer: kinds.Crop, site: Site) -> Both:
 
     Source: Ronneberger et al., 2015.
     """
-    require_same_rank(site)
+    site.require_same_rank()
     if (layer.size, layer.like).count(None) != len(site.inputs):
         raise site.node.error("the extents come from size, or from a second input", field="size")
     wanted: Sequence[Expr]

@@ -85,7 +85,7 @@ def _beside_defaults(kind: str, given: Any) -> Any:
 
 def _spliced(item: Any, known: DecidedNames) -> Iterator[Any]:
     """Yield what stands for an item of a list: nothing, itself, or the layers of a known table."""
-    table = item.get("foreach") if isinstance(item, dict) else None
+    table = item.get("foreach") if isinstance(item, dict) and "name" not in item else None
     columns = table.get("columns", {}) if isinstance(table, dict) and "index" not in table else {}
     guards = {None, *(f"len({name}) > 0" for name in columns.values())}
     if known.tables.keys() >= {*columns.values()} != set() and item.get("when") in guards:

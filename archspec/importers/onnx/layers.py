@@ -688,25 +688,33 @@ def _recurrent(op: OnnxNode) -> list[OnnxTensor | None]:
     both, first = direction == "bidirectional", bool(op.attribute("layout", 0))
     if op.has(7) or op.attribute("clip") or op.has(4):
         raise UnknownOperatorError("peepholes, a clip, or lengths of the sequences")
-    if any(op.has(i) and not op.value(i).fixed for i in (5, 6)):
-        raise UnknownOperatorError("a first state that depends on data")
+    first_states = [op.value(i) for i in (5, 6) if op.has(i)]
+    if all(state.fixed for state in first_states):
+        first_states = []
     weights = [_weight(op, i) for i in (1, 2, 3) if op.has(i)]
     count = 2 if both else 1
     fields: dict[str, Any] = {"hidden_size": hidden, "bidirectional": both, "bias": op.has(3)}
     output = (*shape[:2], extent(count * hidden))
     kind = op.kind.lower()
-    made = op.emit(kind, [op.value(0)], output, weights, batch_first=first, **fields)
-    used = [bool(name and op.uses.get(name)) for name in (*op.node.output, "", "", "")]
-    if used[2]:
-        raise UnknownOperatorError("the last cell state is used")
-    place, leads = (2, 0) if first else (1, 0)
-    sides = _with_directions(op, made, count, hidden, place)
-    last = None
-    if used[1]:
-        axis = 1 if first else leads
-        parts = sides.shape or ()
-        last = op.emit("select", [sides], (*parts[:axis], *parts[axis + 1 :]), dim=axis, index=-1)
-    return [sides, last, None]
+    leaves = any(op.uses.get(name) for name in op.node.output[1:] if name)
+    entering = [op.value(0), *(_turned(op, state, first) for state in first_states)]
+    fields |= {"batch_first": first, "states": leaves}
+    made = op.emit(kind, entering, output, weights, **fields)
+    steps = made._replace(call=f"{made.call}.0") if leaves else made
+    sides = _with_directions(op, steps, count, hidden, 2 if first else 1)
+    if not leaves:
+        return [sides]
+    state = (extent(count), shape[0 if first else 1], extent(hidden))
+    last = (OnnxTensor(state, f"{made.call}.{i}") for i in range(1, len(op.node.output)))
+    return [sides, *(_turned(op, each, first) for each in last)]
+
+
+def _turned(op: OnnxNode, state: OnnxTensor, is_turned: bool) -> OnnxTensor:
+    """Turn a state between ``(D, n, h)`` and ``(n, D, h)``, which ONNX has batch first."""
+    if not is_turned or state.shape is None:
+        return state
+    a, b, c = state.shape
+    return op.emit("transpose", [state], (b, a, c), dim0=0, dim1=1)
 
 
 def _with_directions(
