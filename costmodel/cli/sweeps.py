@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -18,6 +19,7 @@ from costmodel.render.plots import Drawing, require_plot
 if TYPE_CHECKING:
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
+    from costmodel.sweep.shards import Merged
     from costmodel.sweep.study import Plan, Sweep
 
 
@@ -187,6 +189,7 @@ def _merge(
     files: list[str], request: SweepRequest, output: str | None, form_name: str | None
 ) -> None:
     """Reduce the files of all shards of a sweep to what one run gives, and write that."""
+    from costmodel.render.sweep import points_note
     from costmodel.render.sweep_files import find_format, merged, write_file, write_text
 
     if not files:
@@ -194,11 +197,13 @@ def _merge(
     if request.metric:
         raise SpecError("--metric: shards are merged with the columns that they have")
     form = find_format(form_name or (None if output else "csv"), output)
-    fields, chunks = merged(files, request.texts)
+    found, chunks = merged(files, request.texts)
+    notes = (("points", points_note(found)) for _ in range(1))  # when all rows are there
     if output is None:
-        write_text(fields, chunks, form, sys.stdout, ())
+        write_text(found.fields, chunks, form, sys.stdout, notes)
     else:
-        write_file(output, fields, chunks, form, ())
+        write_file(output, found.fields, chunks, form, notes)
+    _tell(found, form, output)
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -249,10 +254,10 @@ def _carry_out(
     from costmodel.render.terminal import render
     from costmodel.sweep.fields import fields_of
     from costmodel.sweep.jobs import local, rows_by
-    from costmodel.sweep.shards import about
+    from costmodel.sweep.shards import about, shard_fields
 
     _warn(study)
-    fields = fields_of(study)
+    fields = shard_fields(study) if form == "parquet" else fields_of(study)
     shown = ""
     shows = output is not None or form == "table"
     with local(workers, study) as executor, _progress(len(study.numbers), shows=shows) as watch:
@@ -260,7 +265,7 @@ def _carry_out(
         chunks = figure.passing(chunks) if figure else chunks
         notes = notes_of(study)
         if output is not None:
-            write_file(output, fields, chunks, form, notes, about(study))
+            write_file(output, fields, chunks, form, notes, partial(about, study))
         elif form == "table":
             shown = render(first_rows(study, fields, chunks, notes))
         else:
@@ -275,7 +280,7 @@ def _warn(study: "Sweep") -> None:
     tell_all(dict.fromkeys(warnings_of(analyses)))
 
 
-def _tell(study: "Sweep", form: str, output: str | None) -> None:
+def _tell(study: "Sweep | Merged", form: str, output: str | None) -> None:
     """Tell on stderr what is not in the data: the rows that are left out."""
     from costmodel.render.sweep import points_note
 

@@ -19,6 +19,7 @@ from costmodel.render.sweep_files import Notes, shown
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
+from costmodel.sweep.shards import Merged
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
@@ -97,26 +98,27 @@ def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
             yield "none", f"{error.cause}{f' ({of})' if of else ''}"
 
 
-def points_note(sweep: Sweep) -> str:
+def points_note(sweep: Sweep | Merged) -> str:
     """Return how many points were looked at, and what became of them."""
-    tally = sweep.tally
+    tally, query = sweep.tally, sweep.reduction
+    file, unused = sweep.joined or ("", 0)
     parts = [f"{tally.points:,}"]
     if tally.invalid:
         parts.append(_invalid(tally))
-    if tally.unmatched and sweep.join:
-        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
+    if tally.unmatched:
+        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {file}")
     if tally.refused:
-        conditions = " and ".join(condition.text for condition in sweep.query.conditions)
+        conditions = " and ".join(sweep.conditions)
         parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {conditions}")
-    if sweep.query.pareto:
-        objectives = ", ".join(map(_best, sweep.query.pareto))
+    if query.pareto:
+        objectives = ", ".join(map(_best, query.pareto))
         parts.append(f"the front of {objectives} has {tally.front:,}")
-    if sweep.query.top and sweep.query.by:
-        best = f"with the {_best(sweep.query.by)}"
+    if query.top and query.by:
+        best = f"with the {_best(query.by)}"
         parts.append(f"the {_so_many(tally.kept, f'{best} is', f'{best} are')} kept")
-    if sweep.join and sweep.join.unused:
-        lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
-        parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
+    if unused:
+        lines = _so_many(unused, "line {} is", "lines {} are")
+        parts.append(f"{lines} of no point".format(f"of {file}"))
     return "; ".join(parts)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from archspec.errors import SpecError
 from costmodel.sweep.processes import Processes
+from costmodel.sweep.query import reduced
 from costmodel.sweep.reduce import Tally
 from costmodel.sweep.rows import Rows
 from costmodel.sweep.study import Plan, Sweep, planned
@@ -144,9 +145,8 @@ def _plain_rows(study: Sweep, chunks: Iterable[Rows]) -> list[Rows]:
 
 def _reduced_rows(study: Sweep, chunks: Iterable[Rows]) -> list[Rows]:
     """Return the rows that a part keeps; those that are kept of all are among them."""
-    found = _plain_rows(study, study.reduced(chunks))
-    study.tally.kept = study.tally.front = 0  # they are reduced again
-    return found
+    found = reduced(chunks, study.query.of_part, Tally(), study.once)  # and once more with all
+    return _plain_rows(study, found)
 
 
 def require_jobs(jobs: int | None) -> int:

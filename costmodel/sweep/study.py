@@ -267,6 +267,12 @@ class Sweep:
         return bool(self.query.pareto or self.query.top is not None or self.query.sort)
 
     @property
+    def reduction(self) -> Query:
+        """The query of the rows that are looked at: of a shard, what leaves it to be merged."""
+        is_all = self.plan.shard[1] == 1
+        return self.query if is_all else self.query.of_part._replace(sort=self.query.sort)
+
+    @property
     def has_structures(self) -> bool:
         """Return whether what varies decides structure, in some network."""
         return any(case.has_structures for case in self.cases)
@@ -282,9 +288,8 @@ class Sweep:
             SpecError: none does. Of a shard that is none, for others may have some.
         """
         yield from chunks
-        is_all = self.plan.shard[1] == 1
-        if is_all and self.tally.refusal is not None and self.tally.points == self.tally.invalid:
-            raise self.tally.refusal
+        if self.plan.shard[1] == 1:
+            self.tally.require_network()
 
     def evaluated(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         """Yield the rows of some points that keep all conditions."""
@@ -293,13 +298,26 @@ class Sweep:
             chunks = self.join.joined(chunks, self.tally)
         return where(chunks, self.query.conditions, self.tally)
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions that rows keep, as texts."""
+        return tuple(condition.text for condition in self.query.conditions)
+
+    @property
+    def joined(self) -> tuple[str, int] | None:
+        """The joined file, if there is one, and how many of its lines are of no point."""
+        return None if self.join is None else (self.join.file, self.join.unused)
+
+    @property
+    def once(self) -> tuple[str, ...]:
+        """The columns of which no values are among the best twice: all that tells points apart."""
+        return () if self.seed is None else self.shown
+
     def reduced(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
         """Yield of some rows those that are kept, in order."""
         if self.behind is not None:
             chunks = self.behind.passing(chunks)
-        once = () if self.seed is None else self.shown
-        chunks = reduced(chunks, self.query, self.tally, once)
-        for chunk in chunks:
+        for chunk in reduced(chunks, self.reduction, self.tally, self.once):
             self.tally.kept += chunk.count
             yield chunk
 
