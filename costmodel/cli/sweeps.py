@@ -47,6 +47,9 @@ Jobs = Annotated[
     WHOLE,
     Parameter(help="Processes that evaluate points, all cores if not said; the rows are the same."),
 ]
+On = Annotated[
+    str, Parameter(help="The place where points are evaluated: local, or dask://host:8786.")
+]
 Shard = Annotated[
     str | None, Parameter(help="One part of so many, as 3/64: the same points whenever it is run.")
 ]
@@ -117,6 +120,7 @@ def sweep(
     sample: Sample = None,
     seed: Seed = None,
     jobs: Jobs = None,
+    on: On = "local",
     shard: Shard = None,
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
@@ -140,25 +144,25 @@ def sweep(
     require_values("--vary", vary)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
-    return _swept(plan, format, output, jobs, (plot, label, colour))
+    return _swept(plan, format, output, (on, jobs), (plot, label, colour))
 
 
 def _swept(
     plan: "Plan",
     form: str | None,
     output: str | None,
-    jobs: int | None,
+    place: tuple[str, int | None],
     drawn: tuple[str | None, list[str] | None, str | None],
 ) -> Drawing | None:
     """Carry out a sweep, and return what is drawn of it."""
     from costmodel.render.sweep_files import find_format
-    from costmodel.sweep.jobs import require_jobs
+    from costmodel.sweep.cluster import require_place
     from costmodel.sweep.study import planned
 
-    plot, found, workers = drawn[0], find_format(form, output), require_jobs(jobs)
+    plot, found, workers = drawn[0], find_format(form, output), require_place(*place)
     study = planned(plan)
     figure = _figure(study, *drawn)
-    _carry_out(study, found, output, figure, workers)
+    _carry_out(study, found, output, figure, (place[0], workers))
     if not (figure and plot):
         return None
     from costmodel.render.sweep_plot import draw
@@ -246,22 +250,26 @@ def _count(sample: str | None) -> int | None:
 
 
 def _carry_out(
-    study: "Sweep", form: str, output: str | None, figure: "SweepFigure | None", workers: int
+    study: "Sweep",
+    form: str,
+    output: str | None,
+    figure: "SweepFigure | None",
+    place: tuple[str, int],
 ) -> None:
     """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
+    from costmodel.sweep.cluster import evaluated
     from costmodel.sweep.fields import fields_of
-    from costmodel.sweep.jobs import local, rows_by
     from costmodel.sweep.shards import about, shard_fields
 
     _warn(study)
     fields = shard_fields(study) if form == "parquet" else fields_of(study)
     shown = ""
     shows = output is not None or form == "table"
-    with local(workers, study) as executor, _progress(len(study.numbers), shows=shows) as watch:
-        chunks = rows_by(executor, study, watch, workers)
+    with evaluated(*place, study) as rows, _progress(len(study.numbers), shows=shows) as watch:
+        chunks = rows(watch)
         chunks = figure.passing(chunks) if figure else chunks
         notes = notes_of(study)
         if output is not None:

@@ -1,5 +1,6 @@
 """A sweep as a whole: networks, what varies of each, and the query of all points."""
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -320,6 +321,16 @@ class Sweep:
         for chunk in reduced(chunks, self.reduction, self.tally, self.once):
             self.tally.kept += chunk.count
             yield chunk
+
+    def part_reduced(self, chunks: Iterable[Rows]) -> list[Rows]:
+        """Return of a part's rows those among which are all that are kept of the whole."""
+        found = reduced(chunks, self.query.of_part, Tally(), self.once)
+        return [chunk.made() for chunk in found]
+
+    @property
+    def pickled(self) -> bytes:
+        """The plan for another process."""
+        return pickle.dumps(self.plan)
 
     def _all_rows(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         needed = self.query.names | set(self.join.keys if self.join else ())
