@@ -40,7 +40,17 @@ Sample = Annotated[
     str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
 ]
 Seed = Annotated[
-    int | None, WHOLE, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
+    int | None,
+    WHOLE,
+    Parameter(help="Of the sample or the search, 0 or more: the same seed, the same points."),
+]
+Search = Annotated[
+    str | None,
+    Parameter(help="Look at so many points, proposed by what was found so far (extra: search)."),
+]
+Predict = Annotated[
+    list[str] | None,
+    Parameter(help="MODULE:FUNCTION whose code is run: it makes a column of the others."),
 ]
 Jobs = Annotated[
     int | None,
@@ -85,6 +95,8 @@ class SweepRequest:
         top: Keep so many of the best, of which --by says the best.
         by: What is best: macs, or macs:max for the largest.
         sort: The order of the rows: macs, or macs:max; the next where rows are equal in it.
+        minimise: Keep the front of these, as --pareto macs:min does.
+        maximise: Keep the front of these, as --pareto accuracy:max does.
     """
 
     metric: list[str] | None = None
@@ -93,16 +105,19 @@ class SweepRequest:
     top: Annotated[int | None, WHOLE] = None
     by: str | None = None
     sort: list[str] | None = None
+    minimise: list[str] | None = None
+    maximise: list[str] | None = None
 
     @property
     def texts(self) -> "Request":
         """The same as texts, which are parsed when the networks are known."""
         from costmodel.sweep.query import Request
 
-        for option in ("metric", "where", "pareto", "sort"):
+        for option in ("metric", "where", "pareto", "sort", "minimise", "maximise"):
             require_values(f"--{option}", getattr(self, option))
         metrics = tuple(dict.fromkeys(self.metric or ()))
         where, pareto, sort = (tuple(each or ()) for each in (self.where, self.pareto, self.sort))
+        pareto += (*(self.minimise or ()), *(f"{each}:max" for each in self.maximise or ()))
         return Request(metrics, where, pareto, self.top, self.by, sort)
 
 
@@ -118,7 +133,9 @@ def sweep(
     request: SweepRequest = NO_REQUEST,
     join: Join = None,
     sample: Sample = None,
+    search: Search = None,
     seed: Seed = None,
+    predict: Predict = None,
     jobs: Jobs = None,
     on: On = "local",
     shard: Shard = None,
@@ -143,7 +160,14 @@ def sweep(
         return None
     require_values("--vary", vary)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
-    plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
+    require_values("--predict", predict)
+    plan = plan._replace(
+        sample=_count("--sample", sample),
+        seed=_seed(seed, sample or search),
+        shard=_shard(shard),
+        search=_count("--search", search),
+        predict=tuple(predict or ()),
+    )
     return _swept(plan, format, output, (on, jobs), (plot, label, colour))
 
 
@@ -228,7 +252,7 @@ def _shard(text: str | None) -> tuple[int, int]:
 def _seed(seed: int | None, sample: str | None) -> int:
     if seed is not None and sample is None:
         raise SpecError(
-            f"--seed {seed} is of a sample, and all points are looked at",
+            f"--seed {seed} is of a sample or a search, and all points are looked at",
             hint="say how many are drawn, as --sample 1e6",
         )
     if seed is not None and seed < 0:
@@ -236,16 +260,17 @@ def _seed(seed: int | None, sample: str | None) -> int:
     return seed or 0
 
 
-def _count(sample: str | None) -> int | None:
-    """Return the number of points of a sample, as 1e6."""
+def _count(option: str, text: str | None) -> int | None:
+    """Return the number of points of a sample or a search, as 1e6."""
     from costmodel.scenario.settings import to_rational
     from costmodel.sweep.space import MAX_POINTS
 
-    if sample is None:
+    if text is None:
         return None
-    count = to_rational("--sample", sample)
+    count = to_rational(option, text)
     if count.denominator != 1 or not 1 <= count <= MAX_POINTS:
-        raise SpecError(f"--sample {sample}: a sample has from 1 to {MAX_POINTS:,} points")
+        name = option.removeprefix("--")
+        raise SpecError(f"{option} {text}: a {name} has from 1 to {MAX_POINTS:,} points")
     return int(count)
 
 

@@ -1,6 +1,7 @@
 """A sweep for the terminal: a table of its first rows, and what stands below it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.document import (
@@ -58,7 +59,9 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     """Yield what stands below a sweep: points, values, conditions, convention."""
     yield "points", points_note(sweep)
     yield from _none(sweep)
-    if sweep.seed is not None:
+    if sweep.plan.search is not None:
+        yield "search", _search_note(sweep)
+    elif sweep.seed is not None:
         yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
         if one.link is not None:
@@ -74,6 +77,15 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         yield from _of_scenarios(sweep, notes, metrics)
     elif at:
         yield "at", at
+
+
+def _search_note(sweep: Sweep) -> str:
+    """Return how the points were found that were looked at."""
+    count = sweep.points_of_space
+    if count <= sweep.size:
+        return "all points of the space"
+    points = f"{count:,}" if count < 10**15 else f"{Decimal(count):.1e}"
+    return f"of {points} points, as NSGA-II of Optuna proposes them, seed {sweep.plan.seed}"
 
 
 def _of_scenarios(

@@ -90,6 +90,8 @@ def evaluated(on: str, workers: int, study: Sweep) -> Iterator[Callable[[Watch],
         with local(workers, study) as executor:
             yield lambda watch: rows_by(executor, study, watch, workers)
         return
+    if study.plan.search is not None:
+        raise SpecError(f"--search runs on this machine, not on {shortened(on)}")
     with connected(on) as client:
         yield partial(rows_on, client, study)
 

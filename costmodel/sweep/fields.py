@@ -87,6 +87,9 @@ def fields_of(sweep: Sweep) -> tuple[Field, ...]:
     for column in sweep.query.columns:
         name = column.tree.id if isinstance(column.tree, Name) else ""
         fields.append(own.pop(name) if name in own else field_of(sweep, column))
+    shown = {field.name for field in fields}
+    predicted = (ColumnExpression(each.name, Name(each.name)) for each in sweep.predictors)
+    fields += [field_of(sweep, each) for each in predicted if each.text not in shown]
     return (*fields, *own.values())
 
 
@@ -143,6 +146,7 @@ def field_of(sweep: Sweep, column: ColumnExpression) -> Field:
     declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
     wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
     wholes |= {name: values.dtype == np.int64 for name, values in joined.items()}
+    wholes |= dict.fromkeys((each.name for each in sweep.predictors), False)
     wholes |= {name: _counts(sweep, name) for name in METRICS.keys() & free_names(tree)}
     whole = is_whole(tree, wholes)
     return Field(column.text, column.text, "whole" if whole else "float", tree=tree)

@@ -68,7 +68,7 @@ def rows_by(
         watch: is called with the points so far.
         workers: how many parts the executor evaluates at once; as many as it says if not given.
     """
-    if executor is None:
+    if executor is None or study.plan.search is not None:
         return study.rows(watch)
     workers = workers or getattr(executor, "_max_workers", None) or require_jobs(None)
     parts = parts_by(executor, study, finish_of(study), watch, workers)
@@ -161,7 +161,11 @@ def require_jobs(jobs: int | None) -> int:
 @contextmanager
 def local(jobs: int, study: Sweep) -> Iterator[Executor | None]:
     """Give processes of this machine, or None where a sweep is quicker without."""
-    if jobs == 1 or len(study.numbers) < (MANY_STRUCTURES if study.has_structures else MANY_POINTS):
+    if (
+        jobs == 1
+        or study.plan.search is not None
+        or len(study.numbers) < (MANY_STRUCTURES if study.has_structures else MANY_POINTS)
+    ):
         yield None
         return
     executor = Processes(jobs)

@@ -34,6 +34,11 @@ class Query(NamedTuple):
     sort: tuple[Objective, ...] = ()
 
     @property
+    def searched(self) -> tuple[Objective, ...]:
+        """What a search is for: a front's objectives, or else what is best."""
+        return self.pareto or ((self.by,) if self.by else ())
+
+    @property
     def goals(self) -> tuple[ColumnExpression, ...]:
         """The expressions that rows are ordered by."""
         goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
