@@ -29,6 +29,7 @@ from archspec.expressions import ExpressionError, inside
 from archspec.fields import Condition, Expression
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat, items_in
 from archspec.header import Header, Symbol
+from archspec.known_blocks import KnownBlocks
 from archspec.layers import Layer, find_kind
 from archspec.layers.base import FieldError, as_expression, decided
 from archspec.outputs import Outputs, entering_of, is_list, numbered, one, text_of
@@ -52,6 +53,7 @@ def build_graph(
     architecture: Architecture,
     settings: Mapping[str, Rational] | None = None,
     derived: Mapping[str, Tree] | None = None,
+    known: "KnownBlocks[Expanded] | None" = None,
 ) -> Graph:
     """Decide the structure of an architecture.
 
@@ -59,6 +61,7 @@ def build_graph(
         architecture: the spec.
         settings: symbols that stand for numbers.
         derived: symbols that stand for expressions of the others.
+        known: calls of blocks in other structures of the spec, which are not expanded again.
 
     Raises:
         SpecError: a setting, a name or a structural expression breaks a rule.
@@ -69,7 +72,7 @@ def build_graph(
     gathered = Gathered()
     with gathered.together():
         scope = _outer_scope(architecture, settings, derived, gathered)
-        expansion = _Expansion(architecture, scope, gathered)
+        expansion = _Expansion(architecture, scope, gathered, known)
         inputs = tuple(_inputs(architecture, scope, gathered))
         items, output = _network(expansion)
     if not items:
@@ -181,6 +184,14 @@ Made = tuple[tuple[Item, ...], Outputs]
 """The item that an entry makes, if it makes one, and what leaves it."""
 
 
+class Expanded(NamedTuple):
+    """What a call of a block makes, how many items it counts for, and the call itself."""
+
+    made: Made
+    items: int
+    entry: Entry
+
+
 class Named(NamedTuple):
     """The outputs of a named entry, and the path of the copied body around it ('' if none)."""
 
@@ -208,10 +219,17 @@ class Sharing(NamedTuple):
 class _Expansion:
     """The state that all frames of one expansion share."""
 
-    def __init__(self, architecture: Architecture, outer: Scope, gathered: Gathered) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        outer: Scope,
+        gathered: Gathered,
+        known: "KnownBlocks[Expanded] | None",
+    ) -> None:
         self.architecture = architecture
         self.outer = outer
         self.gathered = gathered
+        self.known = known
         self.count = Counter[str]()
         self.around = Around((architecture.document.file,), {})
         self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
@@ -223,6 +241,7 @@ class _Expansion:
         """The expansion of a network inside this one, in which names are its own."""
         other = copy(self)
         other.architecture, other.outer, other.named = architecture, outer, {}
+        other.known = None
         other.around = self.around.inside(architecture.document.file)
         return other
 
@@ -628,20 +647,54 @@ class _Frame:
         if len(self.blocks) >= MAX_BLOCKS:
             raise entry.error(f"blocks within blocks, more than {MAX_BLOCKS} deep")
         block = self.expansion.architecture.blocks[call.block]
-        tensors, entering = self._entering(block, inputs)
         names = self._arguments(entry, call, block, inputs[0])
+        key = self._hangs_on(entry, call.block, name, inputs, names)
+        known, count = self.expansion.known, self.expansion.count
+        found = known.find(key) if known and key else None
+        if found is None:
+            before, met = count["items"], self.expansion.gathered.met
+            made = self._called(entry, call.block, name, inputs, names)
+            found = Expanded(made, count["items"] - before, entry)
+            if known and key and self.expansion.gathered.met == met:
+                known.keep(key, found)
+        else:
+            count["items"] += found.items
+        self._remember(entry, found.made[1])
+        return found.made
+
+    def _hangs_on(
+        self, entry: Entry, block: str, name: str, inputs: tuple[Tensor, ...], names: Names
+    ) -> tuple[object, ...] | None:
+        """Return all that the expansion of a block hangs on; None where it cannot be known."""
+        known, architecture = self.expansion.known, self.expansion.architecture
+        if known is None or self.sharing is not None:
+            return None
+        tensors = {*self._top().tensors, *self.expansion.named}
+        spoken = known.spoken(block, architecture.blocks, self.expansion.outer.names, tensors)
+        if spoken is None:
+            return None
+        stated = self.precision, self.trainable
+        return id(entry), self.path, name, inputs, *names.values(), *spoken, *stated
+
+    def _called(
+        self, entry: Entry, called: str, name: str, inputs: tuple[Tensor, ...], names: Names
+    ) -> Made:
+        """Return what a block expands to with some arguments."""
+        block = self.expansion.architecture.blocks[called]
+        tensors, entering = self._entering(block, inputs)
         frame = replace(
             self.inner(entering, name),
             scope=self.expansion.outer.extended(names),
             tensors=tensors,
             parent=self._top(),
-            blocks=(*self.blocks, call.block),
+            blocks=(*self.blocks, called),
             document=block.document or self.document,
         )
         items, outputs = frame.body(block.entries)
-        left = frame.leaving(block.outputs, ("blocks", call.block, "outputs"), outputs)
+        left = frame.leaving(block.outputs, ("blocks", called, "outputs"), outputs)
         self._bounded(entry, left.all)
-        return self._group(entry, name, items, left)
+        outputs = left._replace(path=self.path + name)
+        return self._grouped(entry, name, entry.key, items, outputs.carried[0]), outputs
 
     def _arguments(
         self, entry: Entry, call: BlockCall, block: Block, source: Tensor

@@ -195,7 +195,7 @@ def unchecked(
     architecture = with_past(architecture, scenario)
     assumed = read_assumptions(assume, architecture.header.symbols, settings)
     near = _near_defaults(architecture, assumed.conditions)
-    graph = build_graph(near, settings, assumed.derived)
+    graph = build_graph(near, settings, assumed.derived, known and known.blocks)
     past, still = scenario.past, set[str]()
     if past is not None:
         alone = propagate(graph, assumed)

@@ -77,7 +77,12 @@ def widest(dtypes: Iterable[str]) -> str:
     floating point where none does.
     Source: ``torch.promote_types`` (bf16 with fp16).
     """
-    ordered = sorted(dict.fromkeys(dtypes), key=_width, reverse=True)
+    return _widest(tuple(dict.fromkeys(dtypes)))
+
+
+@lru_cache
+def _widest(dtypes: tuple[str, ...]) -> str:
+    ordered = sorted(dtypes, key=_width, reverse=True)
     largest = "fp32" if {"bf16", "fp16"} == set(ordered[:2]) else ordered[0]
     whole = max((TYPES[dtype] - 1 for dtype in ordered if not is_floating(dtype)), default=0)
     wider = (largest, *(t for t in WIDER if _width(t) > _width(largest)))
