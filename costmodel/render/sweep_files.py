@@ -24,10 +24,9 @@ from costmodel.render import csv as csv_text
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
-from costmodel.sweep.query import Request, reduced
-from costmodel.sweep.reduce import Tally, where
+from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.shards import in_order, merge_query
+from costmodel.sweep.shards import Merged, in_order
 from costmodel.sweep.vary import show_value
 
 SUFFIXES = {
@@ -163,7 +162,7 @@ def write_file(
     chunks: Iterable[Rows],
     form: str,
     notes: Notes,
-    about: str | None = None,
+    about: Callable[[], str] | None = None,
 ) -> None:
     """Write rows into a file, which takes its place when it is whole.
 
@@ -173,7 +172,7 @@ def write_file(
         chunks: the rows.
         form: its format.
         notes: what stands below a table.
-        about: which part of which sweep it is, which Parquet keeps.
+        about: returns which part of which sweep it is, which Parquet keeps, when all rows are read.
 
     Raises:
         SpecError: it cannot be written.
@@ -299,18 +298,15 @@ TEXT_FORMATS = {
 """Format → how rows become text."""
 
 
-def merged(files: Sequence[str], request: Request) -> tuple[tuple[Field, ...], Iterator[Rows]]:
-    """Return the columns, and the rows of all shards of a sweep reduced to what one run gives.
+def merged(files: Sequence[str], request: Request) -> tuple[Merged, Iterator[Rows]]:
+    """Return all shards of a sweep, and their rows reduced to what one run gives.
 
     Raises:
         SpecError: they are no such shards, or do not have what is asked for.
     """
     parquet = _parquet()
-    shards = in_order(map(parquet.read_shard, files))
-    query = merge_query(shards, request)
-    rows = chain.from_iterable(map(parquet.shard_rows, shards))
-    kept = where(rows, query.conditions, Tally())
-    return shards[0].fields, reduced(kept, query, Tally(), shards[0].once)
+    found = Merged(in_order(map(parquet.read_shard, files)), request)
+    return found, found.rows(parquet.shard_rows)
 
 
 def _parquet() -> Any:
