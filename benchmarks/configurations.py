@@ -74,7 +74,9 @@ class Case(NamedTuple):
     @property
     def is_windowed(self) -> bool:
         """Return whether a layer sees less than transformers counts."""
-        return self.kind in ("mamba", "mamba2", "llama4_text") or any("window" in name for name in self.fields)
+        return self.kind in ("mamba", "mamba2", "llama4_text") or any(
+            "window" in name for name in self.fields
+        )
 
 
 def cases() -> list[Case]:

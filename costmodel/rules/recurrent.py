@@ -80,7 +80,9 @@ def _require_states(site: Site, states: Sequence[Shape]) -> None:
         raise site.node.error(f"the first states are {each}, not {len(given)} other tensors")
     for number, (found, state) in enumerate(zip(given, states, strict=False), 1):
         for axis, (left, right) in enumerate(zip(found, state, strict=True)):
-            rule = f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            rule = (
+                f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            )
             site.require(Equal(left, right), rule, {"left": left, "right": right})
 
 

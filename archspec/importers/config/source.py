@@ -219,7 +219,7 @@ def mapping_of(document: YamlDocument, kind: str, given: Given | None = None) ->
 
 
 def _as_inherited(name: str, own: Configuration, base: Mapped) -> str:
-    """Return the name of an inherited field of a part, where a field is declared anew by its path."""
+    """Return the name of an inherited field, where its path declares it anew."""
     inner = name.removeprefix(f"{own.part}.")
     return inner if inner in base.fields and inner not in own.fields else name
 
@@ -233,12 +233,12 @@ def _base(document: YamlDocument, own: Configuration, given: Given | None) -> Ma
     part = given.data.get(own.part) if given is not None and own.part else None
     if given is None or not own.part or not isinstance(part, dict):
         return mapping_of(document, str(own.like))
-    family = part.get("model_type", own.like)
+    family = str(part.get("model_type", own.like))
     if family not in document.data["config"] or document.data["config"][family].get("part"):
         path = f"{own.part}.model_type"
         known = [n for n, each in document.data["config"].items() if not (each or {}).get("part")]
         cause = f"{path} is {_json(family)}, which this mapping does not know"
-        raise given.error(path, cause, did_you_mean(str(family), known))
+        raise given.error(path, cause, did_you_mean(family, known))
     return mapping_of(document, family).within(own.part)
 
 

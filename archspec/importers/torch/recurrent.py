@@ -29,7 +29,9 @@ def _library() -> Any:
         left = ", ".join(["Tensor"] * (states + 1))
         library.define(_SCHEMA.format(name, given, left))
         library.impl(name, _without_data, "CompositeExplicitAutograd")
-    library.define("selective_scan(Tensor x, Tensor step, Tensor decay, Tensor b, Tensor c) -> Tensor")
+    library.define(
+        "selective_scan(Tensor x, Tensor step, Tensor decay, Tensor b, Tensor c) -> Tensor"
+    )
     library.impl("selective_scan", lambda x, *_: x.new_empty(x.shape), "CompositeExplicitAutograd")
     return library
 
@@ -67,7 +69,7 @@ def _called(operator: Callable[..., Any], function: Callable[..., Any], *args: A
     return (function if is_packed else operator)(*args)
 
 
-_SCAN = "mamba_selective_scan"
+_SCAN, _SCANNED = "mamba_selective_scan", ("x", "step", "decay", "b", "c")
 
 
 def _has_scan(module: Any) -> bool:
