@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Gap, Note
+from costmodel.analysis.document import Block, Document, MissingNote, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
 
@@ -115,14 +115,14 @@ def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
     return replace(document, gaps=gaps) if gaps else document
 
 
-def gap_of(analysis: Analysis) -> Gap | None:
+def gap_of(analysis: Analysis) -> MissingNote | None:
     """Return what is missing in a network; None where nothing is."""
     if not analysis.missing:
         return None
     names, count = ", ".join(analysis.missing), sum(map(len, analysis.missing.values()))
     what = "1 operator is missing" if count == 1 else f"{count} operators are missing"
     note = f"{analysis.graph.title}: {what}: {names}; totals are lower bounds"
-    return Gap(note, analysis.missing)
+    return MissingNote(note, analysis.missing)
 
 
 def require_whole(analysis: Analysis) -> Analysis:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from archspec.arithmetic import tidy
-from archspec.configuration import Configuration, Declared
+from archspec.configuration import ConfigField, Configuration
 from archspec.document import MAX_BYTES, YamlDocument, decode, read_document
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
@@ -37,7 +37,7 @@ _IGNORED = Path(__file__).with_name("ignored.yaml")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Mapped(NamedTuple):
+class ConfigMapping(NamedTuple):
     """The mapping of one ``model_type``, those that it is like put in.
 
     Attributes:
@@ -50,7 +50,7 @@ class Mapped(NamedTuple):
         ignored: patterns of fields that are not looked at.
     """
 
-    fields: Mapping[str, Declared]
+    fields: Mapping[str, ConfigField]
     let: Mapping[str, Tree]
     set: Mapping[str, Tree]
     require: tuple[Tree, ...]
@@ -62,14 +62,14 @@ class Mapped(NamedTuple):
         """Return the path of a field in the file."""
         return self.paths.get(name, name)
 
-    def within(self, part: str) -> "Mapped":
+    def within(self, part: str) -> "ConfigMapping":
         """Return the same mapping of fields that stand in a part of the file."""
         paths = {name: f"{part}.{self.path(name)}" for name in self.fields}
         ignored = (*self.ignored, *(f"{part}.{each}" for each in self.ignored))
         return self._replace(paths=paths, ignored=ignored)
 
 
-class Given(NamedTuple):
+class ConfigText(NamedTuple):
     """A configuration: its data, and its text for the places of its fields."""
 
     file: str
@@ -137,7 +137,7 @@ def _heading(kind: str) -> dict[str, str]:
     return {"name": f"{kind} (config.json)", "source": said}
 
 
-def parsed(text: str, file: str) -> Given:
+def parsed(text: str, file: str) -> ConfigText:
     """Return a configuration's data.
 
     Raises:
@@ -161,7 +161,7 @@ def parsed(text: str, file: str) -> Given:
         raise SpecError(f"not read: {error}", origin=Origin(file, 1, 1)) from None
     if not isinstance(data, dict):
         raise SpecError("a configuration is a JSON object", origin=Origin(file, 1, 1))
-    return Given(file, text, data)
+    return ConfigText(file, text, data)
 
 
 MAX_DIGITS = 400
@@ -186,7 +186,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def mapping_of(document: YamlDocument, kind: str, given: Given | None = None) -> Mapped:
+def mapping_of(document: YamlDocument, kind: str, given: ConfigText | None = None) -> ConfigMapping:
     """Return the mapping of a ``model_type`` that a spec's ``config`` has.
 
     Args:
@@ -201,13 +201,13 @@ def mapping_of(document: YamlDocument, kind: str, given: Given | None = None) ->
     own = validate(Configuration, each or {}, document, path, entry="config")
     ignored = tuple(own.ignored)
     if own.like is None:
-        return Mapped(own.fields, own.let, own.set, tuple(own.require), ignored)
+        return ConfigMapping(own.fields, own.let, own.set, tuple(own.require), ignored)
     if own.like not in [*document.data["config"]][: [*document.data["config"]].index(kind)]:
         cause = f"there is no '{own.like}' before it"
         raise document.error((*path, "like"), cause, entry="config")
     base = _base(document, own, given)
     fields = {_as_inherited(name, own, base): each for name, each in own.fields.items()}
-    return Mapped(
+    return ConfigMapping(
         {**base.fields, **fields},
         {**base.let, **own.let},
         {**base.set, **own.set},
@@ -218,13 +218,13 @@ def mapping_of(document: YamlDocument, kind: str, given: Given | None = None) ->
     )
 
 
-def _as_inherited(name: str, own: Configuration, base: Mapped) -> str:
+def _as_inherited(name: str, own: Configuration, base: ConfigMapping) -> str:
     """Return the name of an inherited field, where its path declares it anew."""
     inner = name.removeprefix(f"{own.part}.")
     return inner if inner in base.fields and inner not in own.fields else name
 
 
-def _base(document: YamlDocument, own: Configuration, given: Given | None) -> Mapped:
+def _base(document: YamlDocument, own: Configuration, given: ConfigText | None) -> ConfigMapping:
     """Return the mapping that another begins with, of fields that may stand in a part of the file.
 
     Raises:
@@ -242,7 +242,7 @@ def _base(document: YamlDocument, own: Configuration, given: Given | None) -> Ma
     return mapping_of(document, family).within(own.part)
 
 
-def unknown_fields(given: Given, mapped: Mapped) -> Iterator[str]:
+def unknown_fields(given: ConfigText, mapped: ConfigMapping) -> Iterator[str]:
     """Yield the fields that neither the mapping nor the list of what is ignored has."""
     ignored = (*_ignored(), *mapped.ignored)
     known = set(map(mapped.path, mapped.fields))
@@ -265,7 +265,7 @@ def _ignored() -> tuple[str, ...]:
     return tuple(pattern for patterns in lists.values() for pattern in patterns)
 
 
-def values_of(given: Given, mapped: Mapped) -> dict[str, Any]:
+def values_of(given: ConfigText, mapped: ConfigMapping) -> dict[str, Any]:
     """Return what a configuration makes of a spec's symbols and derived values, null left out.
 
     Raises:
@@ -289,7 +289,9 @@ def values_of(given: Given, mapped: Mapped) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _add(name: str, mapped: Mapped, values: dict[str, Any], given: Given, depth: int = 0) -> None:
+def _add(
+    name: str, mapped: ConfigMapping, values: dict[str, Any], given: ConfigText, depth: int = 0
+) -> None:
     """Add the value of a name and, before it, of the names that its formula has."""
     if depth > len(mapped.let):
         raise SpecError(f"config: '{name}' stands for itself", entry="let")
@@ -300,7 +302,7 @@ def _add(name: str, mapped: Mapped, values: dict[str, Any], given: Given, depth:
 
 
 def _value(
-    given: Given, mapped: Mapped, name: str, formula: Tree, values: Mapping[str, Any]
+    given: ConfigText, mapped: ConfigMapping, name: str, formula: Tree, values: Mapping[str, Any]
 ) -> Any:
     """The value of a formula.
 
@@ -317,7 +319,7 @@ def _value(
         raise given.error(first, f"{name} has no value: {cause}", shown) from None
 
 
-def _fields_behind(formula: Tree, mapped: Mapped) -> list[str]:
+def _fields_behind(formula: Tree, mapped: ConfigMapping) -> list[str]:
     """The fields that a formula is made of, those of the names in it included."""
     found: dict[str, None] = {}
     ahead, seen = [*names_in(formula)], set()
@@ -331,20 +333,22 @@ def _fields_behind(formula: Tree, mapped: Mapped) -> list[str]:
     return [*found]
 
 
-def _first(fields: list[str], mapped: Mapped, given: Given) -> str:
+def _first(fields: list[str], mapped: ConfigMapping, given: ConfigText) -> str:
     """The path of the first field that the file has, of some."""
     paths = [*map(mapped.path, fields)]
     there = (each for each in paths if each.partition(".")[0] in given.data)
     return next(there, paths[0] if paths else "model_type")
 
 
-def _said(fields: list[str], mapped: Mapped, values: Mapping[str, Any], given: Given) -> str:
+def _said(
+    fields: list[str], mapped: ConfigMapping, values: Mapping[str, Any], given: ConfigText
+) -> str:
     """The values of fields, as the file has them where it has them."""
     known = ((mapped.path(each), values[each]) for each in fields if each in values)
     return ", ".join(f"{path} = {_json(given.data.get(path, value))}" for path, value in known)
 
 
-def _field(given: Given, path: str, field: Declared) -> Any:
+def _field(given: ConfigText, path: str, field: ConfigField) -> Any:
     """The value of a field, as the mapping has it stand for something else or not."""
     value: Any = given.data
     for name in path.split("."):
@@ -357,7 +361,7 @@ def _field(given: Given, path: str, field: Declared) -> Any:
     return None if value is None else _meaning(value, path, field.values, given)
 
 
-def _fits(value: Any, field: Declared, given: Given, path: str) -> bool:
+def _fits(value: Any, field: ConfigField, given: ConfigText, path: str) -> bool:
     """Check that a value is of the type of its default, where that has one."""
     default, numbers = field.default, (int, Fraction)
     if default is None or value is None or type(value) is type(default):
@@ -367,7 +371,7 @@ def _fits(value: Any, field: Declared, given: Given, path: str) -> bool:
     raise given.error(path, f"{path} is {_json(value)}; the family has {_json(default)}")
 
 
-def _meaning(value: Any, path: str, values: Any, given: Given) -> Any:
+def _meaning(value: Any, path: str, values: Any, given: ConfigText) -> Any:
     """Return the meaning of a value, or of each in a list, as the mapping has it.
 
     Raises:
@@ -394,7 +398,7 @@ def _json(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:60]}…"
 
 
-def filled(spec: Mapping[str, Any], given: Given, mapped: Mapped) -> dict[str, Any]:
+def filled(spec: Mapping[str, Any], given: ConfigText, mapped: ConfigMapping) -> dict[str, Any]:
     """Return a spec's data with a configuration's values for its symbols and derived values.
 
     Raises:

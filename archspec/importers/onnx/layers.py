@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.errors import SpecError
 from archspec.importers.onnx.operator import (
-    Operator,
+    OnnxNode,
     UnknownOperatorError,
     elements,
     field,
@@ -14,9 +14,9 @@ from archspec.importers.onnx.operator import (
     short,
 )
 from archspec.importers.onnx.sizes import Extent, chosen, extent, product
-from archspec.importers.onnx.values import Shape, Value, joined_shape
+from archspec.importers.onnx.values import OnnxTensor, Shape, joined_shape
 
-Translate = Callable[[Operator], Sequence[Value | None]]
+Translate = Callable[[OnnxNode], Sequence[OnnxTensor | None]]
 
 OPERATORS: dict[str, Translate] = {}
 """ONNX's operator → the calls that it is."""
@@ -83,13 +83,13 @@ COMMUTE = frozenset({"Add", "Mul", "Max", "Min", "Equal", "And", "Or", "Xor"})
 """Operators of two tensors whose order is of no account."""
 
 
-def _unary(op: Operator) -> list[Value]:
+def _unary(op: OnnxNode) -> list[OnnxTensor]:
     kind, fields = SAME_SHAPE[op.kind]
     given = {n: short(op.attribute(at, usual)) for n, (at, usual) in fields.items()}
     return [op.emit(kind, [op.value(0)], op.value(0).shape, **given)]
 
 
-def _broadcast(op: Operator) -> list[Value]:
+def _broadcast(op: OnnxNode) -> list[OnnxTensor]:
     values = [value for value in op.inputs if value is not None]
     biased = _biased(op, values) if op.kind == "Add" and len(values) == 2 else None
     if biased is not None:
@@ -108,7 +108,7 @@ def _broadcast(op: Operator) -> list[Value]:
     return [op.emit(BROADCAST[op.kind], values, shape)]
 
 
-def _aligned(op: Operator, values: list[Value]) -> list[Value]:
+def _aligned(op: OnnxNode, values: list[OnnxTensor]) -> list[OnnxTensor]:
     """Up to opset 6 the second tensor is placed by an axis: give it the axes behind."""
     if op.opset > 6 or not op.attribute("broadcast", 0) or op.attribute("axis") is None:
         return values
@@ -120,7 +120,7 @@ def _aligned(op: Operator, values: list[Value]) -> list[Value]:
     return [left, right._replace(shape=right.shape + (extent(1),) * behind)]
 
 
-def _biased(op: Operator, values: Sequence[Value]) -> Value | None:
+def _biased(op: OnnxNode, values: Sequence[OnnxTensor]) -> OnnxTensor | None:
     """A linear layer or a convolution that had no bias, with this addition as its bias."""
     for made, bias in (values, values[::-1]):
         call = op.calls.made.get(made.call)
@@ -144,7 +144,7 @@ OPERATORS.update(dict.fromkeys(SAME_SHAPE, _unary))
 OPERATORS.update(dict.fromkeys(BROADCAST, _broadcast))
 
 
-def _size(value: Value, axis: int, what: str = "the weight") -> int:
+def _size(value: OnnxTensor, axis: int, what: str = "the weight") -> int:
     """An extent of a stored tensor."""
     size = value.shape[axis].field if value.shape is not None else None
     if size is None:
@@ -152,7 +152,7 @@ def _size(value: Value, axis: int, what: str = "the weight") -> int:
     return size
 
 
-def _weight(op: Operator, place: int) -> Value:
+def _weight(op: OnnxNode, place: int) -> OnnxTensor:
     value = op.value(place)
     if not value.fixed:
         raise UnknownOperatorError(f"the weight (input {place}) depends on data")
@@ -162,7 +162,7 @@ def _weight(op: Operator, place: int) -> Value:
 class _Windows:
     """Kernel, strides, dilations and pads of a convolution or a pool."""
 
-    def __init__(self, op: Operator, kernel: Sequence[int]) -> None:
+    def __init__(self, op: OnnxNode, kernel: Sequence[int]) -> None:
         self.kernel = list(kernel)
         rank = len(self.kernel)
         self.strides = op.integers("strides", rank, 1)
@@ -204,7 +204,7 @@ def _positions(
     return chosen("min", [span.ceil_div(stride).plus(1), last])
 
 
-def _convolved(op: Operator) -> tuple[Shape, Value, int]:
+def _convolved(op: OnnxNode) -> tuple[Shape, OnnxTensor, int]:
     """Return what enters a convolution, its weight, and its number of spatial axes.
 
     Raises:
@@ -218,7 +218,7 @@ def _convolved(op: Operator) -> tuple[Shape, Value, int]:
 
 
 @operator("Conv")
-def _conv(op: Operator) -> list[Value]:
+def _conv(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     kernel = [_size(weight, axis) for axis in range(2, 2 + rank)]
     windows = _Windows(op, kernel)
@@ -249,7 +249,7 @@ def _conv(op: Operator) -> list[Value]:
 
 
 @operator("ConvTranspose")
-def _conv_transpose(op: Operator) -> list[Value]:
+def _conv_transpose(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     windows = _Windows(op, [_size(weight, axis) for axis in range(2, 2 + rank)])
     extra = op.integers("output_padding", rank, 0)
@@ -278,7 +278,7 @@ def _conv_transpose(op: Operator) -> list[Value]:
     return [padded(op, made, [(0, 0), (0, 0), *left])]
 
 
-def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
+def _cut(op: OnnxNode, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
     """Elements that a transposed convolution cuts off, per side."""
     given = op.attribute("output_shape")
     if not given and not windows.same:
@@ -297,7 +297,9 @@ def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> lis
     return cuts
 
 
-def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any) -> Value:
+def padded(
+    op: OnnxNode, value: OnnxTensor, sides: Sequence[tuple[Any, Any]], **fields: Any
+) -> OnnxTensor:
     """Return a tensor with elements added before and after its axes.
 
     Args:
@@ -321,7 +323,7 @@ def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **field
 
 
 @operator("MaxPool", "AveragePool", "LpPool")
-def _pool(op: Operator) -> list[Value | None]:
+def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
     if len(op.node.output) > 1 and op.node.output[1] and op.uses.get(op.node.output[1]):
         raise UnknownOperatorError("the indices of the maxima are used")
     value, kernel = op.value(0), list(op.attribute("kernel_shape"))
@@ -377,7 +379,7 @@ def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
-def _global_pool(op: Operator) -> list[Value]:
+def _global_pool(op: OnnxNode) -> list[OnnxTensor]:
     shape = op.shape()
     output = (*shape[:2], *(extent(1) for _ in shape[2:]))
     kind = "global_avgpool" if op.kind == "GlobalAveragePool" else "global_maxpool"
@@ -385,7 +387,7 @@ def _global_pool(op: Operator) -> list[Value]:
 
 
 @operator("BatchNormalization")
-def _batchnorm(op: Operator) -> list[Value | None]:
+def _batchnorm(op: OnnxNode) -> list[OnnxTensor | None]:
     eps, momentum = op.attribute("epsilon", 1e-5), 1 - op.attribute("momentum", 0.9)
     made = op.emit(
         "batchnorm",
@@ -399,7 +401,7 @@ def _batchnorm(op: Operator) -> list[Value | None]:
 
 
 @operator("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-def _layernorm(op: Operator) -> list[Value | None]:
+def _layernorm(op: OnnxNode) -> list[OnnxTensor | None]:
     shape = op.shape()
     axes = len(shape) - op.axis(-1, len(shape))
     weights = [_weight(op, i) for i in range(1, len(op.inputs)) if op.has(i)]
@@ -418,7 +420,7 @@ def _layernorm(op: Operator) -> list[Value | None]:
 
 
 @operator("GroupNormalization", "InstanceNormalization", "LRN")
-def _group(op: Operator) -> list[Value]:
+def _group(op: OnnxNode) -> list[OnnxTensor]:
     shape, value = op.shape(), op.value(0)
     if op.kind == "LRN":
         names = (("alpha", "alpha", 1e-4), ("beta", "beta", 0.75), ("k", "bias", 1.0))
@@ -448,7 +450,7 @@ def is_filled_in(name: str) -> bool:
 
 
 @operator("Gemm")
-def _gemm(op: Operator) -> list[Value]:
+def _gemm(op: OnnxNode) -> list[OnnxTensor]:
     value, weight = op.value(0), op.value(1)
     if op.attribute("transA", 0):
         value = transposed(op, value)
@@ -464,12 +466,14 @@ def _gemm(op: Operator) -> list[Value]:
     return [made if bias is None or folded else _added(op, made, bias)]
 
 
-def _added(op: Operator, left: Value, right: Value) -> Value:
+def _added(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     shapes = [left.shape or (), right.shape or ()]
     return op.emit("add", [left, right], joined_shape(shapes))
 
 
-def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value | None) -> Value:
+def linear(
+    op: OnnxNode, value: OnnxTensor, weight: OnnxTensor, shape: Shape, bias: OnnxTensor | None
+) -> OnnxTensor:
     """Return what leaves a linear layer.
 
     Args:
@@ -483,7 +487,7 @@ def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value 
     return op.emit("linear", [value], shape, (weight, bias), **fields)
 
 
-def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
+def permuted(op: OnnxNode, value: OnnxTensor, order: Sequence[int]) -> OnnxTensor:
     """Return a tensor with its axes in another order; of two orders behind each other one is made.
 
     Args:
@@ -503,7 +507,7 @@ def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
     return op.emit("permute", [value], output, dims=tuple(order))
 
 
-def transposed(op: Operator, value: Value) -> Value:
+def transposed(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
     """Return a tensor with its last two axes in each other's place.
 
     Args:
@@ -514,7 +518,7 @@ def transposed(op: Operator, value: Value) -> Value:
     return permuted(op, value, (*range(rank - 2), rank - 1, rank - 2))
 
 
-def product_of(op: Operator, left: Value, right: Value) -> Value:
+def product_of(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """Return the product of two tensors.
 
     Args:
@@ -534,7 +538,7 @@ def product_of(op: Operator, left: Value, right: Value) -> Value:
     return op.emit("matmul", [left, right], shape)
 
 
-def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
+def _product_of_rows(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """A tensor of one axis is a row on the left, a column on the right; the axis goes again."""
     a, b = left.shape or (), right.shape or ()
     if len(a) == 1:
@@ -550,7 +554,7 @@ def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
 
 
 @operator("MatMul")
-def _matmul(op: Operator) -> list[Value]:
+def _matmul(op: OnnxNode) -> list[OnnxTensor]:
     left, right = op.value(0), op.value(1)
     if right.fixed and right.real and len(op.shape(1)) == 2 and len(op.shape(0)) > 1:
         return [linear(op, left, right, (*op.shape(0)[:-1], op.shape(1)[1]), None)]
@@ -558,7 +562,7 @@ def _matmul(op: Operator) -> list[Value]:
 
 
 @operator("Attention")
-def _attention(op: Operator) -> list[Value | None]:
+def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     """Queries, keys and values of heads, or side by side in one axis; a mask costs nothing."""
     flat = len(op.shape()) == 3
     counts = (op.attribute("q_num_heads"), *(op.attribute("kv_num_heads"),) * 2)
@@ -581,14 +585,14 @@ def _attention(op: Operator) -> list[Value | None]:
 
 
 @operator("AttentionByColumns")
-def _attention_by_columns(op: Operator) -> list[Value]:
+def _attention_by_columns(op: OnnxNode) -> list[OnnxTensor]:
     """Queries times keys whose last two axes have changed places (see `onnx_patterns`)."""
     queries, keys, values = op.value(0), transposed(op, op.value(1)), op.value(2)
     output = (*op.shape()[:-1], *op.shape(2)[-1:])
     return [op.emit("scaled_dot_product_attention", [queries, keys, values], output)]
 
 
-def split_heads(op: Operator, value: Value, heads: int | Extent) -> Value:
+def split_heads(op: OnnxNode, value: OnnxTensor, heads: int | Extent) -> OnnxTensor:
     """Return a tensor ``(n, t, d)`` as ``(n, heads, t, d/heads)``.
 
     Args:
@@ -602,7 +606,7 @@ def split_heads(op: Operator, value: Value, heads: int | Extent) -> Value:
     return op.emit("permute", [wide], (n, split[2], length, split[3]), dims=(0, 2, 1, 3))
 
 
-def merged(op: Operator, value: Value) -> Value:
+def merged(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
     """Return heads ``(n, heads, t, d/heads)`` side by side, ``(n, t, d)``.
 
     Args:
@@ -615,7 +619,7 @@ def merged(op: Operator, value: Value) -> Value:
 
 
 @operator("RotaryEmbedding")
-def _rotary(op: Operator) -> list[Value]:
+def _rotary(op: OnnxNode) -> list[OnnxTensor]:
     """Pairs of features are turned by the position, whatever the axes before."""
     if op.attribute("rotary_embedding_dim", 0):
         raise UnknownOperatorError("turns a part of the features")
@@ -630,7 +634,7 @@ def _rotary(op: Operator) -> list[Value]:
 
 
 @operator("Einsum")
-def _einsum(op: Operator) -> list[Value]:
+def _einsum(op: OnnxNode) -> list[OnnxTensor]:
     text = op.attribute("equation", "").replace(" ", "")
     if "..." in text:
         lead = len(op.shape()) - len(text.replace("...", "").split(",")[0].split("->")[0])
@@ -652,7 +656,7 @@ def _einsum(op: Operator) -> list[Value]:
 
 
 @operator("Softmax", "LogSoftmax")
-def _softmax(op: Operator) -> list[Value]:
+def _softmax(op: OnnxNode) -> list[OnnxTensor]:
     kind = "softmax" if op.kind == "Softmax" else "log_softmax"
     shape, value = op.shape(), op.value(0)
     rank = len(shape)
@@ -672,7 +676,7 @@ def _flattened(shape: Shape, axis: int) -> Shape:
 
 
 @operator("PRelu")
-def _prelu(op: Operator) -> list[Value]:
+def _prelu(op: OnnxNode) -> list[OnnxTensor]:
     slopes = _weight(op, 1)
     count = elements(slopes.shape or ())
     if count not in (1, op.shape()[1].field if len(op.shape()) > 1 else 1):
@@ -681,13 +685,13 @@ def _prelu(op: Operator) -> list[Value]:
 
 
 @operator("Gelu")
-def _gelu(op: Operator) -> list[Value]:
+def _gelu(op: OnnxNode) -> list[OnnxTensor]:
     approximate = op.attribute("approximate", "none")
     return [op.emit("gelu", [op.value(0)], op.value(0).shape, approximate=approximate)]
 
 
 @operator("Shrink")
-def _shrink(op: Operator) -> list[Value]:
+def _shrink(op: OnnxNode) -> list[OnnxTensor]:
     bias, bound = op.attribute("bias", 0.0), short(op.attribute("lambd", 0.5))
     if bias not in (0.0, op.attribute("lambd", 0.5)):
         raise UnknownOperatorError("a bias that is neither 0 nor lambd")
@@ -696,7 +700,7 @@ def _shrink(op: Operator) -> list[Value]:
 
 
 @operator("Clip")
-def _clip(op: Operator) -> list[Value]:
+def _clip(op: OnnxNode) -> list[OnnxTensor]:
     low, high = (_bound(op, i, name) for i, name in ((1, "min"), (2, "max")))
     value = op.value(0)
     if low is None and high is None:
@@ -714,7 +718,7 @@ CLIPS: Mapping[tuple[float | None, float | None], str] = {
 """Bounds → the activation that has them."""
 
 
-def _bound(op: Operator, place: int, name: str) -> float | None:
+def _bound(op: OnnxNode, place: int, name: str) -> float | None:
     if op.opset < 11:
         bound = op.attribute(name)
         return None if bound is None or abs(bound) > 3e38 else short(bound)
@@ -727,7 +731,7 @@ def _bound(op: Operator, place: int, name: str) -> float | None:
 
 
 @operator("LSTM", "GRU", "RNN")
-def _recurrent(op: Operator) -> list[Value | None]:
+def _recurrent(op: OnnxNode) -> list[OnnxTensor | None]:
     shape, weight = op.shape(), _weight(op, 1)
     hidden = op.attribute("hidden_size", _size(weight, 1))
     direction = op.attribute("direction", "forward")
@@ -751,11 +755,11 @@ def _recurrent(op: Operator) -> list[Value | None]:
     if not leaves:
         return [sides]
     state = (extent(count), shape[0 if first else 1], extent(hidden))
-    last = (Value(state, f"{made.call}.{i}") for i in range(1, len(op.node.output)))
+    last = (OnnxTensor(state, f"{made.call}.{i}") for i in range(1, len(op.node.output)))
     return [sides, *(_turned(op, each, first) for each in last)]
 
 
-def _turned(op: Operator, state: Value, is_turned: bool) -> Value:
+def _turned(op: OnnxNode, state: OnnxTensor, is_turned: bool) -> OnnxTensor:
     """Turn a state between ``(D, n, h)`` and ``(n, D, h)``, which ONNX has batch first."""
     if not is_turned or state.shape is None:
         return state
@@ -763,7 +767,9 @@ def _turned(op: Operator, state: Value, is_turned: bool) -> Value:
     return op.emit("transpose", [state], (b, a, c), dim0=0, dim1=1)
 
 
-def _with_directions(op: Operator, made: Value, count: int, hidden: int, place: int) -> Value:
+def _with_directions(
+    op: OnnxNode, made: OnnxTensor, count: int, hidden: int, place: int
+) -> OnnxTensor:
     """ONNX has an axis for the directions: ``(t, D, n, h)``, or ``(n, t, D, h)`` batch first."""
     a, b, _ = made.shape or (extent(1),) * 3
     if count == 1:

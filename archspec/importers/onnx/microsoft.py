@@ -11,10 +11,10 @@ from archspec.importers.onnx.layers import (
     split_heads,
     transposed,
 )
-from archspec.importers.onnx.operator import Operator, UnknownOperatorError, field, short
+from archspec.importers.onnx.operator import OnnxNode, UnknownOperatorError, field, short
 from archspec.importers.onnx.quantized import applied
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import Value
+from archspec.importers.onnx.values import OnnxTensor
 
 DOMAIN = "com.microsoft"
 
@@ -24,7 +24,7 @@ def _own(*names: str) -> Callable[..., Any]:
     return operator(*(f"{DOMAIN}.{name}" for name in names))
 
 
-def _sum(op: Operator, *values: Value | None) -> Value:
+def _sum(op: OnnxNode, *values: OnnxTensor | None) -> OnnxTensor:
     """Return the sum of the tensors that are given."""
     there = [value for value in values if value is not None]
     made = there[0]
@@ -33,12 +33,12 @@ def _sum(op: Operator, *values: Value | None) -> Value:
     return made
 
 
-def _input(op: Operator, place: int) -> Value | None:
+def _input(op: OnnxNode, place: int) -> OnnxTensor | None:
     return op.value(place) if op.has(place) else None
 
 
 @_own("BiasGelu", "FastGelu", "QuickGelu")
-def _gelu(op: Operator) -> list[Value]:
+def _gelu(op: OnnxNode) -> list[OnnxTensor]:
     value = _sum(op, op.value(0), _input(op, 1))
     if op.kind != "QuickGelu":
         how = "tanh" if op.kind == "FastGelu" else "none"
@@ -50,7 +50,7 @@ def _gelu(op: Operator) -> list[Value]:
 
 
 @_own("SkipLayerNormalization", "SkipSimplifiedLayerNormalization")
-def _sum_and_norm(op: Operator) -> list[Value | None]:
+def _sum_and_norm(op: OnnxNode) -> list[OnnxTensor | None]:
     is_simple = "Simplified" in op.kind
     total = _sum(op, op.value(0), op.value(1), _input(op, 3 if is_simple else 4))
     shift = None if is_simple else _input(op, 3)
@@ -60,7 +60,7 @@ def _sum_and_norm(op: Operator) -> list[Value | None]:
 
 
 @_own("EmbedLayerNormalization")
-def _embedded(op: Operator) -> list[Value | None]:
+def _embedded(op: OnnxNode) -> list[OnnxTensor | None]:
     total = applied(op, "Gather", [op.value(2), op.value(0)], axis=0)
     if op.has(8):
         total = _sum(op, total, applied(op, "Gather", [op.value(3), op.value(8)], axis=0))
@@ -75,7 +75,7 @@ def _embedded(op: Operator) -> list[Value | None]:
 
 
 @_own("FusedMatMul")
-def _scaled_product(op: Operator) -> list[Value]:
+def _scaled_product(op: OnnxNode) -> list[OnnxTensor]:
     if op.attribute("transBatchA", 0) or op.attribute("transBatchB", 0):
         raise UnknownOperatorError("turns the axes of the batch")
     left, right = op.value(0), op.value(1)
@@ -88,7 +88,7 @@ def _scaled_product(op: Operator) -> list[Value]:
 
 
 @_own("FusedConv")
-def _activated(op: Operator) -> list[Value]:
+def _activated(op: OnnxNode) -> list[OnnxTensor]:
     made = _sum(op, applied(op, "Conv", op.inputs[:3]), _input(op, 3))
     kind = op.attribute("activation", "")
     given: Sequence[float] = op.attribute("activation_params") or ()
@@ -99,7 +99,7 @@ def _activated(op: Operator) -> list[Value]:
 
 
 @_own("RotaryEmbedding")
-def _turned(op: Operator) -> list[Value]:
+def _turned(op: OnnxNode) -> list[OnnxTensor]:
     """Pairs of features are turned; of heads side by side, the tables say how wide one is."""
     width = op.shape(2)[1].times(2)
     if op.attribute("rotary_embedding_dim", 0) not in (0, width.field):
@@ -113,7 +113,7 @@ def _turned(op: Operator) -> list[Value]:
 
 
 @_own("Attention")
-def _attention(op: Operator) -> list[Value | None]:
+def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     """One linear layer for queries, keys and values, then attention; no layer behind it."""
     heads, width = op.attribute("num_heads"), op.shape(1)[1]
     sizes = [*map(extent, op.attribute("qkv_hidden_sizes") or [width.floor_div(3)] * 3)]
@@ -133,7 +133,7 @@ def _attention(op: Operator) -> list[Value | None]:
 
 
 @_own("MultiHeadAttention")
-def _several_heads(op: Operator) -> list[Value | None]:
+def _several_heads(op: OnnxNode) -> list[OnnxTensor | None]:
     heads, flat = op.attribute("num_heads"), [_input(op, i) for i in range(3)]
     if any(value is None or len(value.shape or ()) not in (3, 4) for value in flat):
         raise UnknownOperatorError("queries, keys and values lie in one tensor")
@@ -155,7 +155,7 @@ def _several_heads(op: Operator) -> list[Value | None]:
 
 
 @_own("GroupQueryAttention")
-def _grouped(op: Operator) -> list[Value | None]:
+def _grouped(op: OnnxNode) -> list[OnnxTensor | None]:
     heads, groups = op.attribute("num_heads"), op.attribute("kv_num_heads")
     if op.has(1):
         parts = [op.value(i) for i in range(3)]
@@ -176,15 +176,15 @@ def _grouped(op: Operator) -> list[Value | None]:
     return [_attended(op, queries, keys, values, causal=True, **fields), keys, values]
 
 
-def _parts(op: Operator, value: Value, sizes: Sequence[Extent], axis: int) -> list[Value]:
+def _parts(op: OnnxNode, value: OnnxTensor, sizes: Sequence[Extent], axis: int) -> list[OnnxTensor]:
     """Return the parts of an axis of a tensor."""
     made = op.emit("split", [value], None, sizes=tuple(map(field, sizes)), dim=axis)
     shape = value.shape or ()
     shapes = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
-    return [Value(each, f"{made.call}.{i}") for i, each in enumerate(shapes)]
+    return [OnnxTensor(each, f"{made.call}.{i}") for i, each in enumerate(shapes)]
 
 
-def _behind(op: Operator, past: Value, value: Value) -> Value:
+def _behind(op: OnnxNode, past: OnnxTensor, value: OnnxTensor) -> OnnxTensor:
     """Return the keys or values of all tokens, behind those that came before."""
     before, shape = past.shape or (), value.shape or ()
     if before[2].field == 0:
@@ -194,8 +194,14 @@ def _behind(op: Operator, past: Value, value: Value) -> Value:
 
 
 def _attended(
-    op: Operator, queries: Value, keys: Value, values: Value, *, causal: bool, **fields: Any
-) -> Value:
+    op: OnnxNode,
+    queries: OnnxTensor,
+    keys: OnnxTensor,
+    values: OnnxTensor,
+    *,
+    causal: bool,
+    **fields: Any,
+) -> OnnxTensor:
     """Return attention's heads side by side; a mask, and what is added to scores, costs nothing."""
     shape = (*(queries.shape or ())[:3], (values.shape or ())[3])
     entering = [queries, keys, values]

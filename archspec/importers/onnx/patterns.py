@@ -10,7 +10,7 @@ from math import isclose, pi, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.importers.onnx.operator import elements
-from archspec.importers.onnx.values import Value
+from archspec.importers.onnx.values import OnnxTensor
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -21,7 +21,7 @@ Names = Mapping[str, str]
 """A text of a pattern → the tensor that it stands for."""
 
 
-class Graph(NamedTuple):
+class TensorIndex(NamedTuple):
     """The tensors that were met so far.
 
     Attributes:
@@ -31,7 +31,7 @@ class Graph(NamedTuple):
     """
 
     makers: dict[str, "NodeProto"]
-    values: dict[str, Value]
+    values: dict[str, OnnxTensor]
     uses: Mapping[str, int]
 
     def number(self, name: str) -> float | None:
@@ -55,7 +55,7 @@ class Graph(NamedTuple):
         return all(size.field == 1 for size in value.shape)
 
 
-class Found(NamedTuple):
+class PatternMatch(NamedTuple):
     """A match: what the texts stand for, and the nodes inside with what each takes."""
 
     names: dict[str, str]
@@ -75,22 +75,24 @@ class Rewrite(NamedTuple):
     layer: str
     pattern: Pattern
     inputs: tuple[str, ...] = ("x",)
-    attributes: Callable[[Graph, Names], Mapping[str, Any] | None] = lambda *_: {}
+    attributes: Callable[[TensorIndex, Names], Mapping[str, Any] | None] = lambda *_: {}
 
 
-def _matches(graph: Graph, pattern: Pattern, name: str, found: Found) -> Iterator[Found]:
+def _matches(
+    graph: TensorIndex, pattern: Pattern, name: str, found: PatternMatch
+) -> Iterator[PatternMatch]:
     """Every way in which a tensor is what a pattern says."""
     if isinstance(pattern, tuple):
         node = graph.makers.get(name)
         if node is not None and _is(graph, node, pattern[0]):
-            inner = Found(found.names, (*found.inner, node))
+            inner = PatternMatch(found.names, (*found.inner, node))
             for order in _orders(node, pattern[1:]):
                 yield from _all(graph, order, node.input, inner)
     elif isinstance(pattern, str):
         constant = pattern.startswith("#")
         free = not constant or graph.is_one(name)
         if found.names.get(pattern, name) == name and free:
-            yield Found({**found.names, pattern: name}, found.inner)
+            yield PatternMatch({**found.names, pattern: name}, found.inner)
     else:
         number = graph.number(name)
         if number is not None and isclose(number, pattern, rel_tol=1e-3):
@@ -104,8 +106,8 @@ def _orders(node: "NodeProto", patterns: Sequence[Pattern]) -> Iterator[Sequence
 
 
 def _all(
-    graph: Graph, patterns: Sequence[Pattern], names: Sequence[str], found: Found
-) -> Iterator[Found]:
+    graph: TensorIndex, patterns: Sequence[Pattern], names: Sequence[str], found: PatternMatch
+) -> Iterator[PatternMatch]:
     if not patterns:
         yield found
     elif names:
@@ -113,7 +115,7 @@ def _all(
             yield from _all(graph, patterns[1:], names[1:], each)
 
 
-def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
+def _is(graph: TensorIndex, node: "NodeProto", operator: object) -> bool:
     if operator == "LastMean":
         return node.op_type == "ReduceMean" and _reduces_last(graph, node)
     if operator == "LastSoftmax":
@@ -124,7 +126,7 @@ def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
     return bool(node.op_type == operator)
 
 
-def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
+def _reduces_last(graph: TensorIndex, node: "NodeProto") -> bool:
     """Return whether a mean is over the last axis, which stays."""
     given = {a.name: list(a.ints) or a.i for a in node.attribute}
     if len(node.input) > 1:
@@ -135,12 +137,12 @@ def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
     return given.get("axes") in ([-1], [rank - 1]) and given.get("keepdims", 1) == 1
 
 
-def _rank(graph: Graph, name: str) -> int:
+def _rank(graph: TensorIndex, name: str) -> int:
     value = graph.values.get(name)
     return len(value.shape) if value is not None and value.shape is not None else 0
 
 
-def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
+def layer_of(graph: TensorIndex, node: "NodeProto") -> "NodeProto | None":
     """Return the layer whose last operator a node is; None where it is part of none.
 
     Args:
@@ -152,7 +154,7 @@ def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
     for rewrite in BY_LAST.get(node.op_type, ()):
         makers = {**graph.makers, node.output[0]: node}
         whole = graph._replace(makers=makers)
-        for found in _matches(whole, rewrite.pattern, node.output[0], Found({})):
+        for found in _matches(whole, rewrite.pattern, node.output[0], PatternMatch({})):
             if not all(name in graph.values for name in found.names.values()):
                 continue
             attributes = rewrite.attributes(graph, found.names)
@@ -164,7 +166,7 @@ def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
     return None
 
 
-def _feeds_nothing_else(graph: Graph, inner: Sequence["NodeProto"]) -> bool:
+def _feeds_nothing_else(graph: TensorIndex, inner: Sequence["NodeProto"]) -> bool:
     """Return whether no node outside of a match takes what the nodes inside it make."""
     nodes = {node.output[0]: node for node in inner}
     taken = [name for node in nodes.values() for name in node.input]
@@ -214,7 +216,7 @@ _GROUPS: Pattern = (
 )
 
 
-def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _rows(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """The attributes of a norm over the last axis, whose scale and shift are stored."""
     stored = (graph.values.get(names[name]) for name in ("w", "b") if name in names)
     last = graph.values[names["x"]].shape
@@ -224,7 +226,7 @@ def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     return None if epsilon is None else {"axis": -1, "epsilon": epsilon}
 
 
-def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _grouped(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     shape = graph.values[names["x"]].shape
     target = graph.values[names["groups"]].read()
     stored = [graph.values[names[name]] for name in ("w", "b")]
@@ -253,7 +255,7 @@ def _attentions() -> Iterator[Pattern]:
                 yield ("MatMul", shares, "v")
 
 
-def _heads(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _heads(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """None where these are no heads, or where what is added to the scores is more than a mask."""
     ranks = {_rank(graph, names[name]) for name in ("q", "k", "v")}
     mask = graph.values[names["mask"]] if "mask" in names else None
@@ -261,7 +263,7 @@ def _heads(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     return {} if ranks == {4} and is_plain else None
 
 
-def _columns(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _columns(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """Heads and batch are one axis while the last two change places."""
     shape = graph.values[names["x"]].shape or ()
     flat, wide = (graph.values[names[name]].read() for name in ("flat", "wide"))

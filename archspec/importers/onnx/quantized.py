@@ -8,9 +8,9 @@ from typing import Any
 
 from archspec.errors import SpecError
 from archspec.importers.onnx.layers import OPERATORS, linear, operator
-from archspec.importers.onnx.operator import Operator
+from archspec.importers.onnx.operator import OnnxNode
 from archspec.importers.onnx.sizes import extent
-from archspec.importers.onnx.values import Known, Value
+from archspec.importers.onnx.values import KnownTensor, OnnxTensor
 
 PLAIN: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "QLinearConv": ("Conv", (0, 3, 8)),
@@ -32,7 +32,9 @@ WITH_BIAS: Mapping[str, int] = {"DynamicQuantizeMatMul": 4, "MatMulIntegerToFloa
 """Products that take real numbers or give them → the input that is their bias."""
 
 
-def applied(op: Operator, kind: str, values: Sequence[Value | None], **more: Any) -> Value:
+def applied(
+    op: OnnxNode, kind: str, values: Sequence[OnnxTensor | None], **more: Any
+) -> OnnxTensor:
     """Return what another operator makes of some tensors, with the attributes of this one.
 
     Args:
@@ -51,31 +53,31 @@ def applied(op: Operator, kind: str, values: Sequence[Value | None], **more: Any
     node = make_node(kind, names, op.node.output[:1], op.node.name, **more)
     node.attribute.extend(each for each in op.node.attribute if each.name not in more)
     node.metadata_props.extend(op.node.metadata_props)
-    made = OPERATORS[kind](Operator(node, values, op.opset, op.calls, op.modules, op.uses))[0]
+    made = OPERATORS[kind](OnnxNode(node, values, op.opset, op.calls, op.modules, op.uses))[0]
     if made is None:
         raise SpecError(f"{kind} makes nothing")
     return made
 
 
-def as_real(value: Value | None) -> Value | None:
+def as_real(value: OnnxTensor | None) -> OnnxTensor | None:
     """Return a tensor of small integers as the real numbers that they stand for."""
     return None if value is None else value._replace(real=True)
 
 
 @operator(*PLAIN)
-def _plain(op: Operator) -> list[Value]:
+def _plain(op: OnnxNode) -> list[OnnxTensor]:
     kind, places = PLAIN[op.kind]
     op.inputs = [as_real(value) for value in op.inputs]
     return [applied(op, kind, [op.inputs[i] for i in places if op.has(i)])]
 
 
 @operator("QLinearConcat")
-def _concat(op: Operator) -> list[Value]:
+def _concat(op: OnnxNode) -> list[OnnxTensor]:
     return [applied(op, "Concat", [as_real(value) for value in op.inputs[2::3]])]
 
 
 @operator(*WITH_BIAS)
-def _product(op: Operator) -> list[Value]:
+def _product(op: OnnxNode) -> list[OnnxTensor]:
     place = WITH_BIAS[op.kind]
     op.inputs = [as_real(value) for value in op.inputs]
     made = applied(op, "MatMul", op.inputs[:2])
@@ -83,19 +85,19 @@ def _product(op: Operator) -> list[Value]:
 
 
 @operator("QuantizeLinear", "DequantizeLinear")
-def _other_numbers(op: Operator) -> list[Value | None]:
+def _other_numbers(op: OnnxNode) -> list[OnnxTensor | None]:
     return [as_real(op.value(0)._replace(known=None))]
 
 
 @operator("DynamicQuantizeLinear")
-def _measured(op: Operator) -> list[Value]:
+def _measured(op: OnnxNode) -> list[OnnxTensor]:
     """The scale and the zero point are found from the data; here they are any number."""
-    one = Value((), known=Known((), (extent(1),), real=True))
+    one = OnnxTensor((), known=KnownTensor((), (extent(1),), real=True))
     return [op.value(0), one, one]
 
 
 @operator("MatMulNBits")
-def _few_bits(op: Operator) -> list[Value]:
+def _few_bits(op: OnnxNode) -> list[OnnxTensor]:
     """A linear layer whose weights lie in blocks of a few bits each."""
     features = op.attribute("N")
     if op.shape()[-1].field not in (None, op.attribute("K")):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from archspec.importers.onnx.operator import Operator, UnknownOperatorError
+from archspec.importers.onnx.operator import OnnxNode, UnknownOperatorError
 from archspec.importers.onnx.sizes import extent
-from archspec.importers.onnx.values import Known, Value
+from archspec.importers.onnx.values import KnownTensor, OnnxTensor
 
 MOST_TURNS = 1024
 """The most times that the body of a loop is translated."""
@@ -22,12 +22,12 @@ class Turns(NamedTuple):
     """
 
     times: int
-    states: tuple[Value, ...]
-    rows: tuple[Value, ...] = ()
+    states: tuple[OnnxTensor, ...]
+    rows: tuple[OnnxTensor, ...] = ()
     is_counted: bool = True
 
     @classmethod
-    def of(cls, op: Operator) -> "Turns":
+    def of(cls, op: OnnxNode) -> "Turns":
         """Return the turns of a Loop or a Scan.
 
         Raises:
@@ -49,17 +49,17 @@ class Turns(NamedTuple):
         times = _turn_count(item and item.field, str(item or ""))
         return cls(times, tuple(map(op.value, range(2, len(op.inputs)))))
 
-    def counters(self, turn: int) -> tuple[Value, ...]:
+    def counters(self, turn: int) -> tuple[OnnxTensor, ...]:
         """Return the number of a turn, and that it runs."""
-        numbers = (Known((), (extent(each),)) for each in (turn, 1))
-        return tuple(Value((), known=n, real=False) for n in numbers if self.is_counted)
+        numbers = (KnownTensor((), (extent(each),)) for each in (turn, 1))
+        return tuple(OnnxTensor((), known=n, real=False) for n in numbers if self.is_counted)
 
-    def slices(self, op: Operator, turn: int) -> Iterator[Value]:
+    def slices(self, op: OnnxNode, turn: int) -> Iterator[OnnxTensor]:
         """Yield the place of each sequence that a turn takes."""
         for row in self.rows:
             yield op.emit("select", [row], (row.shape or ())[1:], dim=0, index=turn)
 
-    def checks(self, left: Sequence[Value]) -> int:
+    def checks(self, left: Sequence[OnnxTensor]) -> int:
         """Return how many outputs of a turn say whether another follows: none, or one.
 
         Raises:
@@ -82,7 +82,7 @@ def _turn_count(count: int | None, size: str) -> int:
     return count
 
 
-def stacked(op: Operator, values: Sequence[Value]) -> Value:
+def stacked(op: OnnxNode, values: Sequence[OnnxTensor]) -> OnnxTensor:
     """Return what each turn leaves, one behind the other on a new first axis.
 
     Args:
