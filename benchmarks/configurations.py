@@ -35,8 +35,10 @@ SIZES: Mapping[str, int] = {"n": 2, "m": 3, "s": 12, "t": 16, "patches": 24 * 24
 DIFFERS = {
     "mamba": "places that the convolution drops",
     "mamba2": "products of a scan in chunks",
+    "llama4_text": "transformers runs all experts on all tokens",
     "qwen2": "transformers counts what a window hides",
     "gpt_neo": "transformers counts what a window hides",
+    "phimoe": "transformers counts what a window hides",
 }
 """The types of which MACs differ, and why; one of their configurations at least."""
 
@@ -72,7 +74,9 @@ class Case(NamedTuple):
     @property
     def is_windowed(self) -> bool:
         """Return whether a layer sees less than transformers counts."""
-        return self.kind in ("mamba", "mamba2") or any("window" in name for name in self.fields)
+        return self.kind in ("mamba", "mamba2", "llama4_text") or any(
+            "window" in name for name in self.fields
+        )
 
 
 def cases() -> list[Case]:

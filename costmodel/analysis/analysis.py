@@ -87,6 +87,11 @@ class Analysis(MetricForms):
         """The warnings of what the spec says without effect."""
         return warnings_of(self.architecture, self.graph)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the spec says that every report of it must say."""
+        return tuple(self.architecture.header.notes)
+
     @cached_property
     def context(self) -> Context:
         """All that metrics need besides a layer."""

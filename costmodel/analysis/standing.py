@@ -57,6 +57,7 @@ def _under(label: str, notes: StatedNotes) -> Iterable[Note]:
 
 def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[Note]:
     """Yield the notes on the types of numbers, the device, training and attention."""
+    yield from (("note", text) for text in analysis.notes)
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
     device = analysis.scenario.device
@@ -176,7 +177,8 @@ def warnings_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
 
 def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:
     """Return the scenario as plain data."""
-    fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}
+    fields: dict[str, Any] = {"notes": list(analysis.notes)} if analysis.notes else {}
+    fields["types"] = {of: list(names) for of, names in analysis.types.items()}
     device = analysis.scenario.device
     if device is not None:
         fields["device"] = device.profile.key

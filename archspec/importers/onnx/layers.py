@@ -1,6 +1,7 @@
 """ONNX operators that are layers: convolutions, products, norms, pools, activations."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from archspec.errors import SpecError
@@ -317,8 +318,6 @@ def padded(
 
 @operator("MaxPool", "AveragePool", "LpPool")
 def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
-    if op.kind == "LpPool":
-        raise UnknownOperatorError("no kind takes a norm per window")
     if len(op.node.output) > 1 and op.node.output[1] and op.uses.get(op.node.output[1]):
         raise UnknownOperatorError("the indices of the maxima are used")
     value, kernel = op.value(0), list(op.attribute("kernel_shape"))
@@ -328,7 +327,9 @@ def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
     windows, ceil = _Windows(op, kernel), bool(op.attribute("ceil_mode", 0))
     sides = _same_sides(windows, op.shape()[2:]) if windows.same else windows.sides
     rows = zip(sides, windows.kernel, strict=True)
-    mean = op.kind == "AveragePool"
+    p, mean = op.attribute("p", 2), op.kind != "MaxPool"
+    if op.kind == "LpPool":  # the root of a sum of powers, and a sum is a mean times its terms
+        value = op.emit("pow", [value], value.shape, other=p)
     dilated = mean and max(windows.dilations) > 1
     if dilated:
         raise UnknownOperatorError("a mean of a dilated window")
@@ -345,14 +346,17 @@ def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
         "ceil_mode": ceil,
     }
     if mean:
-        fields["count_include_pad"] = bool(op.attribute("count_include_pad", 0)) or not any(
-            b for b, _ in windows.sides
-        )
+        includes = op.kind == "LpPool" or bool(op.attribute("count_include_pad", 0))
+        fields["count_include_pad"] = includes or not any(b for b, _ in windows.sides)
     else:
         fields["dilation"] = per_axis(windows.dilations)
     if inside and windows.same:
         fields["padding"] = per_axis([b for b, _ in sides])
-    return [op.emit(f"{'avgpool' if mean else 'maxpool'}{rank}d", [value], output, **fields), None]
+    made = op.emit(f"{'avgpool' if mean else 'maxpool'}{rank}d", [value], output, **fields)
+    if op.kind == "LpPool":
+        made = op.emit("mul", [made], output, other=prod(kernel))
+        made = op.emit("pow", [made], output, other=short(1 / p))
+    return [made, None]
 
 
 def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
@@ -531,7 +535,7 @@ def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     counts = (op.attribute("q_num_heads"), *(op.attribute("kv_num_heads"),) * 2)
     values = [op.value(place) for place in range(3)]
     if flat:
-        values = [_in_heads(op, each, count) for each, count in zip(values, counts, strict=True)]
+        values = [split_heads(op, each, count) for each, count in zip(values, counts, strict=True)]
     for i, past in enumerate(op.inputs[4:6], 1):
         if past is not None:
             joined = (past.shape or ())[2].plus((values[i].shape or ())[2])
@@ -544,7 +548,7 @@ def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     fields["softcap"] = short(op.attribute("softcap", 0.0)) or None
     output = (n, heads, length, width)
     made = op.emit("scaled_dot_product_attention", values, output, **fields)
-    return [_merged(op, made) if flat else made, *values[1:]]
+    return [merged(op, made) if flat else made, *values[1:]]
 
 
 @operator("AttentionByColumns")
@@ -555,14 +559,27 @@ def _attention_by_columns(op: OnnxNode) -> list[OnnxTensor]:
     return [op.emit("scaled_dot_product_attention", [queries, keys, values], output)]
 
 
-def _in_heads(op: OnnxNode, value: OnnxTensor, heads: int) -> OnnxTensor:
+def split_heads(op: OnnxNode, value: OnnxTensor, heads: int | Extent) -> OnnxTensor:
+    """Return a tensor ``(n, t, d)`` as ``(n, heads, t, d/heads)``.
+
+    Args:
+        op: the operator that wants it.
+        value: the tensor.
+        heads: how many there are.
+    """
     n, length, features = value.shape or (extent(1),) * 3
     split = (n, length, extent(heads), features.floor_div(heads))
     wide = op.emit("reshape", [value], split, shape=tuple(map(field, split)))
     return op.emit("permute", [wide], (n, split[2], length, split[3]), dims=(0, 2, 1, 3))
 
 
-def _merged(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
+def merged(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
+    """Return heads ``(n, heads, t, d/heads)`` side by side, ``(n, t, d)``.
+
+    Args:
+        op: the operator that wants it.
+        value: the heads.
+    """
     n, heads, length, width = value.shape or (extent(1),) * 4
     turned = op.emit("permute", [value], (n, length, heads, width), dims=(0, 2, 1, 3))
     return op.emit("flatten", [turned], (n, length, heads.times(width)), start_dim=2)
@@ -576,11 +593,11 @@ def _rotary(op: OnnxNode) -> list[OnnxTensor]:
     value = op.value(0)
     if len(op.shape()) == 4:
         return [op.emit("rotary_embedding", [value], value.shape)]
-    turned = op.emit("rotary_embedding", [_in_heads(op, value, op.attribute("num_heads"))], None)
+    turned = op.emit("rotary_embedding", [split_heads(op, value, op.attribute("num_heads"))], None)
     n, length, features = op.shape()
     heads = op.attribute("num_heads")
     shape = (n, extent(heads), length, features.floor_div(heads))
-    return [_merged(op, turned._replace(shape=shape))]
+    return [merged(op, turned._replace(shape=shape))]
 
 
 @operator("Einsum")

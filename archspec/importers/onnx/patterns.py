@@ -145,7 +145,7 @@ def layer_of(graph: TensorIndex, node: "NodeProto") -> "NodeProto | None":
             if not all(name in graph.values for name in found.names.values()):
                 continue
             attributes = rewrite.attributes(graph, found.names)
-            if attributes is not None and _is_alone(graph, found.inner):
+            if attributes is not None and _feeds_nothing_else(graph, found.inner):
                 inputs = [found.names[name] for name in rewrite.inputs]
                 made = make_node(rewrite.layer, inputs, node.output[:1], node.name, **attributes)
                 made.metadata_props.extend(node.metadata_props)
@@ -153,8 +153,8 @@ def layer_of(graph: TensorIndex, node: "NodeProto") -> "NodeProto | None":
     return None
 
 
-def _is_alone(graph: TensorIndex, inner: Sequence["NodeProto"]) -> bool:
-    """Return whether nothing else takes what the nodes inside make."""
+def _feeds_nothing_else(graph: TensorIndex, inner: Sequence["NodeProto"]) -> bool:
+    """Return whether no node outside of a match takes what the nodes inside it make."""
     nodes = {node.output[0]: node for node in inner}
     taken = [name for node in nodes.values() for name in node.input]
     return all(taken.count(name) == graph.uses.get(name) for name in [*nodes][1:])

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from archspec.errors import SpecError
 from archspec.importers.calls import LayerCall, SourceNetwork
 from archspec.importers.folding.writing import write
-from archspec.importers.onnx import indexing  # noqa: F401 - registers its operators
+from archspec.importers.onnx import indexing as indexing
+from archspec.importers.onnx import quantized as quantized
 from archspec.importers.onnx.counts import has_initializers, measure
 from archspec.importers.onnx.layers import OPERATORS
+from archspec.importers.onnx.loops import UnrolledLoop, stacked
+from archspec.importers.onnx.microsoft import DOMAIN
 from archspec.importers.onnx.modules import modules_of
 from archspec.importers.onnx.operator import Calls, OnnxNode, UnknownOperatorError, field
 from archspec.importers.onnx.patterns import TensorIndex, layer_of
@@ -274,10 +277,11 @@ class _Reader:
             learned = self.learns_constants and op.kind == "Constant"
             return [folded._replace(initial=True) if learned else folded]
         if op.kind in ("Loop", "Scan"):
-            raise UnknownOperatorError("a loop over a graph of its own")
-        if op.kind not in OPERATORS or op.node.domain not in ("", "ai.onnx", "com.microsoft"):
+            return self._unrolled(op)
+        own = f"{op.node.domain}.{op.kind}"
+        if op.node.domain not in ("", "ai.onnx", DOMAIN) or not {own, op.kind} & {*OPERATORS}:
             raise UnknownOperatorError("no kind expresses this operator")
-        return OPERATORS[op.kind](op)
+        return OPERATORS[own if own in OPERATORS else op.kind](op)
 
     def _branch(self, op: OnnxNode) -> Sequence[OnnxTensor | None]:
         known = op.value(0).read()
@@ -294,6 +298,36 @@ class _Reader:
             if value.name in self.failed:
                 raise self.failed[value.name]
         return [self.values.get(value.name) for value in graph.output]
+
+    def _unrolled(self, op: OnnxNode) -> Sequence[OnnxTensor | None]:
+        """Translate the graph of a loop as often as it runs, where that is a number."""
+        body = op.attribute("body")
+        if body is None:
+            raise SpecError("it has no body")
+        loop = UnrolledLoop.of(op)
+        self._store(body.initializer)
+        states, gathered = list(loop.states), list[list[OnnxTensor]]()
+        for iteration in range(loop.times):
+            made = [name for node in body.node for name in node.output]
+            for known in (self.values, self.failed, self.met.makers):
+                for name in made:
+                    known.pop(name, None)
+            entering = (*loop.counters(iteration), *states, *loop.slices(op, iteration))
+            names = [value.name for value in body.input]
+            self.values |= dict(zip(names, entering, strict=True))
+            self._walk(body)
+            left = [self._inner(value.name) for value in body.output]
+            left = left[loop.checks(left) :]
+            states = left[: len(states)]
+            gathered.append(left[len(states) :])
+        return [*states, *(stacked(op, list(each)) for each in zip(*gathered, strict=True))]
+
+    def _inner(self, name: str) -> OnnxTensor:
+        if name in self.failed:
+            raise self.failed[name]
+        if name not in self.values:
+            raise SpecError(f"nothing makes the output '{name}' of its body")
+        return self.values[name]
 
     def _value(self, name: str, node: "NodeProto") -> OnnxTensor | None:
         if not name:

@@ -69,7 +69,7 @@ def _called(operator: Callable[..., Any], function: Callable[..., Any], *args: A
     return (function if is_packed else operator)(*args)
 
 
-_SCAN = "mamba_selective_scan"
+_SCAN, _SCANNED = "mamba_selective_scan", ("x", "step", "decay", "b", "c")
 
 
 def _has_scan(module: Any) -> bool:

@@ -187,7 +187,7 @@ def imported(
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
         return _counted(module, inputs, found, values)
 
-    return Imported(text, measure, names, found.network.notes)
+    return Imported(text, measure, names, (*found.network.notes, *found.network.remarks))
 
 
 class Found(NamedTuple):
@@ -238,9 +238,9 @@ def network_of(module: Any, inputs: Sequence[Entering], source: str, *, partial:
         if name not in traced.fixed
     }
     symbols = {name: sample.values[name] for name in symbols}
-    notes = (*_fixed_notes(traced), *_unused_notes(module, used))
+    notes = tuple(_fixed_notes(traced)), tuple(_unused_notes(module, used))
     name = type(module).__name__
-    network = SourceNetwork(name, source, symbols, entering, calls, outputs, notes)
+    network = SourceNetwork(name, source, symbols, entering, calls, outputs, *notes)
     return Found(network, used, sample)
 
 
@@ -333,12 +333,12 @@ def _fitted(
 
     found: list[Found] = []
     text, names = write_fitted(make, varied)
-    known = found[0].network.symbols
+    known = found[0].network
 
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
-        own = (value for name, value in values.items() if name not in known)
+        own = (value for name, value in values.items() if name not in known.symbols)
         module, (network, used, sample) = made(dict(zip(varied, own, strict=True)))
-        sizes = {name: value for name, value in values.items() if name in known}
+        sizes = {name: value for name, value in values.items() if name in known.symbols}
         return _counted(module, inputs, Found(network, used, sample), sizes)
 
-    return Imported(text, measure, names, found[0].network.notes)
+    return Imported(text, measure, names, (*known.notes, *known.remarks))
