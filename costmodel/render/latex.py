@@ -195,8 +195,8 @@ def _grid(table: Table, place: _Place) -> Iterator[str]:
     for row in table.rows:
         first, *others = map(_breaking, MARKUP.cells(table, row))
         rows.append(line_of([rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]))
-    if table.total is not None:
-        rows += [r"\midrule", line_of(MARKUP.cells(table, table.total))]
+    last = [line_of(MARKUP.cells(table, total)) for total in table.totals]
+    rows += [r"\midrule", *last] if last else []
     return place.around(align, line_of([escaped(column.title) for column in columns]), rows)
 
 
