@@ -14,10 +14,10 @@ from costmodel.cli.options import (
     WHOLE,
     Depth,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
     Order,
+    PageOptions,
     PlotFile,
     Spec,
     Step,
@@ -56,12 +56,15 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         *words: Any,
         format: str = "table",  # noqa: A002 - the option's name
         plot: str | None = None,
-        framing: Framing = UNFRAMED,
+        framing: PageOptions = UNFRAMED,
         **values: Any,
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
 
-        render, given = find_renderer(format), values.pop("given", None) or (given_type or Given)()
+        render, given = (
+            find_renderer(format),
+            values.pop("given", None) or (given_type or NetworkOptions)(),
+        )
         answers = {name: _value(name, values[name], parameters[name]) for name in values}
         if "metric" in values:
             answers["metric"] = chosen(values["metric"], given) or answers["metric"]
@@ -118,7 +121,7 @@ def _declare(
     command: Any,
     question: Question,
     parameters: list[Argument],
-    given: type[Given] | None,
+    given: type[NetworkOptions] | None,
     *,
     has_spec: bool,
 ) -> None:
@@ -128,7 +131,7 @@ def _declare(
     if question.plot:
         others.append(_option("plot", PlotFile, None))
     others.append(_option("format", Format, "table"))
-    others.append(_option("framing", Framing, UNFRAMED))
+    others.append(_option("framing", PageOptions, UNFRAMED))
     if has_spec:
         words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
     if given is not None:
@@ -169,14 +172,20 @@ def _value(name: str, value: Any, parameter: Argument) -> Any:
     return value
 
 
-def _given(question: Question) -> type[Given]:
+def _given(question: Question) -> type[NetworkOptions]:
     """Return the options beside the spec, as a question has them: its defaults, and less help."""
     if not (question.defaults or question.without):
-        return Given
+        return NetworkOptions
     changed: list[Any] = [
         (name, str, field(default=value)) for name, value in question.defaults.items()
     ]
     hidden = Annotated[str | None, Parameter(show=False)]
     changed += [(name, hidden, field(default=None)) for name in question.without]
-    place = {"__module__": Given.__module__}  # in which the types of its fields are looked up
-    return options(make_dataclass("Given", changed, bases=(Given,), namespace=place, frozen=True))
+    place = {
+        "__module__": NetworkOptions.__module__
+    }  # in which the types of its fields are looked up
+    return options(
+        make_dataclass(
+            "NetworkOptions", changed, bases=(NetworkOptions,), namespace=place, frozen=True
+        )
+    )

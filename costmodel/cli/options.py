@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 OF_THE_SPEC = ("set_", "assume", "convention")
-"""The fields of `Given` that no scenario has."""
+"""The fields of `NetworkOptions` that no scenario has."""
 
 
 SOURCES = "torch:MODULE:FACTORY with --input, *.onnx and config.json, as archcost import has them"
@@ -148,7 +148,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/+-]*")
 
 @options
 @dataclass(frozen=True)
-class Framing:
+class PageOptions:
     """The form of an answer on a page.
 
     Attributes:
@@ -171,7 +171,7 @@ class Framing:
         Raises:
             SpecError: its format has no such form, or there is none.
         """
-        from costmodel.analysis.document import Frame
+        from costmodel.analysis.document import PageForm
 
         if self == UNFRAMED:
             return document
@@ -180,7 +180,7 @@ class Framing:
         title = self.caption or document.title
         if self.label and not (title and not self.tabular):
             raise SpecError(f"--label {self.label} is of a table with a caption", hint="--caption")
-        frame = Frame(self.label, notes=notes)
+        frame = PageForm(self.label, notes=notes)
         if self.longtable or self.tabular:
             frame = frame._replace(environment="longtable" if self.longtable else "tabular")
         return document.framed(title, frame)
@@ -199,7 +199,7 @@ class Framing:
             raise SpecError(f"--label {self.label} is no label", hint=hint)
 
 
-UNFRAMED = Framing()
+UNFRAMED = PageOptions()
 """The title of the question, a float in LaTeX, all notes."""
 
 NOTES: dict[str, Literal["full", "short", "none"]] = {
@@ -211,7 +211,7 @@ NOTES: dict[str, Literal["full", "short", "none"]] = {
 
 @options
 @dataclass(frozen=True)
-class Given:
+class NetworkOptions:
     """Everything that is said of a network beside its spec.
 
     Attributes:
@@ -282,7 +282,7 @@ class Given:
     @property
     def scenario(self) -> Scenario:
         """Return the types of numbers, the device, and what else no symbol says."""
-        names = [field.name for field in fields(Given)]
+        names = [field.name for field in fields(NetworkOptions)]
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
@@ -324,7 +324,7 @@ class Given:
         return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))
 
 
-NOTHING_GIVEN = Given()
+NOTHING_GIVEN = NetworkOptions()
 """The spec's own defaults."""
 
 
@@ -348,7 +348,7 @@ def require_depth(depth: int | None) -> None:
         raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
 
 
-def chosen(metrics: list[str] | None, given: Given) -> tuple[str, ...]:
+def chosen(metrics: list[str] | None, given: NetworkOptions) -> tuple[str, ...]:
     """Return what ``--metric`` names, each once; a pattern is all metrics that it matches."""
     require_values("--metric", metrics)
     if not metrics:

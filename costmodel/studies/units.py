@@ -95,7 +95,7 @@ class NumberForms:
         unit = self._units.get(name)
         return f"{name} ({unit.name})" if unit else name
 
-    def kind(self, each: Measured) -> doc.Kind:
+    def kind(self, each: Measured) -> doc.ColumnKind:
         """Return the way in which a column is shown: in a unit, with one, or whole."""
         unit = self._units.get(each.name) or (ONE if each.metric is None else None)
         if unit is None:
@@ -104,14 +104,14 @@ class NumberForms:
             return kind._replace(show=partial(_whole, kind))
         digits = self._digits.get(each.name, DIGITS if self.digits is None else self.digits)
         show = partial(in_unit, unit=unit, digits=digits)
-        return doc.Kind(partial(show, grouped=True), partial(show, grouped=False))
+        return doc.ColumnKind(partial(show, grouped=True), partial(show, grouped=False))
 
 
 WHOLE = NumberForms()
 """Counts in full, expressions with two digits."""
 
 
-def kind_of(metric: Metric) -> doc.Kind:
+def kind_of(metric: Metric) -> doc.ColumnKind:
     """Return the kind of column that a metric has."""
     return doc.quantity_in(metric.quantity) if metric.quantity else doc.COUNT
 
@@ -150,7 +150,7 @@ def units_of(metric: Metric) -> dict[str, Rational]:
     return {name: size for name, size in units.items() if name}
 
 
-def _whole(kind: doc.Kind, value: Rational) -> str:
+def _whole(kind: doc.ColumnKind, value: Rational) -> str:
     """Return a number as its kind shows it; the mean of counts with two digits."""
     is_count = kind is doc.COUNT and isinstance(value, Fraction)
     return in_unit(value, ONE, DIGITS, grouped=True) if is_count else kind.show(value)
