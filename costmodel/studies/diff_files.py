@@ -49,6 +49,12 @@ class FileDifferences(NamedTuple):
                 yield f"{file.new.name}@{variant}" if variant else file.new.name, diff
 
     @property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """Every network on either side."""
+        sides = (side for _, diff in self.diffs for side in (diff.old, diff.new))
+        return (*sides, *(each.analysis for each in (*self.added, *self.removed)))
+
+    @property
     def changed(self) -> tuple[tuple[str, Diff], ...]:
         """The networks that differ."""
         return tuple((name, diff) for name, diff in self.diffs if not diff.is_empty)
@@ -111,12 +117,15 @@ def file_differences(
         old = revision.beside(new)
         is_here = exists(new.path)
         if is_here and is_at(old):
-            files.append(differences((old, new), setup, requested, budgets))
+            files.append(differences((old, new), setup, requested, budgets, checks_settings=False))
         elif is_here:
             added += _wholes(new, new, setup)
         else:
             removed += _wholes(old, new, setup)
-    return FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    found = FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    if analyses := found.analyses:
+        setup.require_known([each.architecture for each in analyses])
+    return found
 
 
 def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
