@@ -473,6 +473,12 @@ def test_no_spec_leaves_its_folder(tmp_path: Path, key: str) -> None:
             analyze(file)
 
 
+def test_blocks_of_a_file_that_cannot_be_read_are_not_called_unknown() -> None:
+    error = error_of("include: resnet19\nlayers: [two: {o: 8}, relu, three]\n")
+    assert "resnet19" in error.cause
+    assert not error.others
+
+
 def test_what_enters_a_network_has_its_shape() -> None:
     error = error_of("layers:\n  - use: {network: resnet18, symbols: {c: 4}}\n")
     assert "axis 1 of what enters is 3; use_1 takes 4" in error.cause
