@@ -135,7 +135,7 @@ MAX_WITHIN = 10
 """The most specs that may be nested, each naming the next."""
 
 
-class Around(NamedTuple):
+class EnclosingSpecs(NamedTuple):
     """The specs that are being read, where one names another.
 
     Attributes:
@@ -146,13 +146,13 @@ class Around(NamedTuple):
     files: tuple[str, ...]
     known: dict[str, Architecture]
 
-    def inside(self, file: str) -> "Around":
+    def inside(self, file: str) -> "EnclosingSpecs":
         """The same for what a file names."""
         return self._replace(files=(*self.files, file))
 
 
 def read_architecture(
-    document: YamlDocument, variant: str | None = None, around: Around | None = None
+    document: YamlDocument, variant: str | None = None, around: EnclosingSpecs | None = None
 ) -> Architecture:
     """Validate a document (see `load`), which stands in those around it."""
     check_version(document)
@@ -164,7 +164,7 @@ def read_architecture(
         )
         included, are_all = _Included({}, {}), False
         with gathered.gathering():
-            inside = (around or Around((), {})).inside(document.file)
+            inside = (around or EnclosingSpecs((), {})).inside(document.file)
             included = _include(document, header.include if header else (), inside)
             are_all = header is not None or "include" not in document.data
         _check_own(own, included, document, gathered)
@@ -184,7 +184,7 @@ class _Included(NamedTuple):
     blocks: dict[str, Block]
 
 
-def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _Included:
+def _include(document: YamlDocument, names: Iterable[str], around: EnclosingSpecs) -> _Included:
     """Return the blocks of the specs that a spec includes.
 
     Raises:
@@ -204,7 +204,7 @@ def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _I
 
 
 def read_beside(
-    name: str, document: YamlDocument, origin: Origin, entry: str, around: Around
+    name: str, document: YamlDocument, origin: Origin, entry: str, around: EnclosingSpecs
 ) -> Architecture:
     """Read the spec that another one names.
 

@@ -30,7 +30,7 @@ MAX_SUMMED = 2_000
 """The most terms that are added up iteration by iteration, where a sum has no closed form."""
 
 
-class Which(Enum):
+class IterationKind(Enum):
     """The iterations that one stands for, with how many others there must be beside them."""
 
     FIRST = "the first", 0, 0
@@ -47,10 +47,10 @@ class Which(Enum):
         return self.value[1:]
 
 
-THREE = (Which.FIRST, Which.BETWEEN, Which.LAST)
+THREE = (IterationKind.FIRST, IterationKind.BETWEEN, IterationKind.LAST)
 """Those that a backward pass tells apart, where there are as many."""
 
-ENDS = (Which.FIRST, Which.LAST, Which.END, Which.ONLY)
+ENDS = (IterationKind.FIRST, IterationKind.LAST, IterationKind.END, IterationKind.ONLY)
 """Those that stand for one iteration."""
 
 
@@ -65,7 +65,7 @@ class Iteration(NamedTuple):
     """
 
     repeat: str
-    which: Which
+    which: IterationKind
     runs: Expr
     iterations: Iterations | None = None
 
@@ -82,14 +82,14 @@ class Iteration(NamedTuple):
     @property
     def occurs(self) -> Expr:
         """1 where the first iteration is among those that it stands for, or there is a second."""
-        is_first = self.which in (Which.FIRST, Which.ALIKE)
+        is_first = self.which in (IterationKind.FIRST, IterationKind.ALIKE)
         return self.happens if is_first else at_least_once(self.runs - 1)
 
     def at_end(self, count: Expr) -> Expr:
         """Return a count in the first iteration, or the last, where it stands for only one."""
         if self.iterations is None or self.which not in ENDS:
             return count
-        is_last = self.which in (Which.LAST, Which.END)
+        is_last = self.which in (IterationKind.LAST, IterationKind.END)
         return at_iteration(
             count, self.iterations.index, self.iterations.last if is_last else S.Zero
         )
@@ -100,9 +100,12 @@ class Iteration(NamedTuple):
         Raises:
             OpenFormError: it depends on the index otherwise than by polynomials and steps.
         """
-        if self.which in (Which.FIRST, Which.LAST):
+        if self.which in (IterationKind.FIRST, IterationKind.LAST):
             return each_by_each(self.happens, self.at_end(count))
-        ends = {Which.LATER: [Which.FIRST], Which.BETWEEN: [Which.FIRST, Which.LAST]}
+        ends = {
+            IterationKind.LATER: [IterationKind.FIRST],
+            IterationKind.BETWEEN: [IterationKind.FIRST, IterationKind.LAST],
+        }
         others = (self._replace(which=which) for which in ends.get(self.which, ()))
         beside = Add(*(other.summed(count) for other in others))
         return Add(self._over_all(count), each_by_each(-S.One, beside))
@@ -121,7 +124,7 @@ class Iteration(NamedTuple):
     def largest(self, size: Expr) -> Expr:
         """Return the largest size in the iterations that it stands for; 0 where there are none."""
         before, after = self.which.others
-        if self.which is Which.ONLY:
+        if self.which is IterationKind.ONLY:
             return each_by_each(
                 1 - at_least_once(self.runs - 1), where_it_happens(self.at_end(size), self.runs)
             )
@@ -136,15 +139,15 @@ class Iteration(NamedTuple):
     def indices(self, count: int) -> range:
         """Return the indices of the iterations that it stands for, of so many."""
         before, after = self.which.others
-        if self.which is Which.FIRST:
+        if self.which is IterationKind.FIRST:
             return range(min(1, count))
-        return range(count - 1 if self.which is Which.LAST else before, count - after)
+        return range(count - 1 if self.which is IterationKind.LAST else before, count - after)
 
 
-def distinguished(runs: Expr) -> tuple[Which, ...]:
+def distinguished(runs: Expr) -> tuple[IterationKind, ...]:
     """Return the iterations of so many that a backward pass tells apart."""
     if runs.is_Integer and runs < 3:
-        return (Which.FIRST, Which.LAST)[: int(runs)]
+        return (IterationKind.FIRST, IterationKind.LAST)[: int(runs)]
     return THREE
 
 

@@ -26,51 +26,51 @@ from costmodel.algebra.sums import (
 )
 from costmodel.algebra.work import charge
 from costmodel.metrics.fusion import read_in
-from costmodel.metrics.iterations import Iteration, Which, largest, summed
+from costmodel.metrics.iterations import Iteration, IterationKind, largest, summed
 from costmodel.metrics.trace import (
     Case,
     Cases,
     Event,
-    Here,
+    Location,
     Scope,
+    StoredTensor,
     Tracer,
-    Value,
     require_own_places,
 )
 from costmodel.network.context import Context
 from costmodel.network.propagation import GroupCost, LayerCost
 
 
-class Run(NamedTuple):
+class Execution(NamedTuple):
     """A network at work: its layers in their order, and what is there at the start and the end."""
 
     events: tuple[Event, ...]
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[StoredTensor, ...]
+    outputs: tuple[StoredTensor, ...]
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The paths of the layers as they work, once in every iteration that is told apart."""
         return tuple(e.layer.node.path for e in self.events if e.layer is not None)
 
-    def dies(self) -> dict[Value, int]:
+    def dies(self) -> dict[StoredTensor, int]:
         """Return the place of the last event that reads each value; outputs outlive all."""
         last = {v: i for i, event in enumerate(self.events) for v in event.values_read}
         return last | dict.fromkeys(self.outputs, len(self.events))
 
 
-def unrolled(context: Context) -> Run:
+def unrolled(context: Context) -> Execution:
     """Return a network at work in the order of its graph."""
     network, graph = context.network.propagation, context.network.graph
     tracer = _Unrolled(context)
     scope = tracer.entering()
     entering = tuple(map(_value, scope.values()))
-    tracer.parts(network.parts, scope, Here())
+    tracer.parts(network.parts, scope, Location())
     leaving = (_value(scope[tensor]) for tensor in (graph.output, *graph.sides))
-    return Run(tuple(tracer.events), entering, tuple(dict.fromkeys((*leaving, *tracer.kept))))
+    return Execution(tuple(tracer.events), entering, tuple(dict.fromkeys((*leaving, *tracer.kept))))
 
 
-class AtWork(NamedTuple):
+class WorkingLayer(NamedTuple):
     """A layer in one of the iterations that are told apart; what grows depends on their indices."""
 
     layer: LayerCost
@@ -100,14 +100,14 @@ class AtWork(NamedTuple):
         yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
-def at_work(run: Run) -> Iterator[AtWork]:
+def at_work(run: Execution) -> Iterator[WorkingLayer]:
     """Yield every layer in every iteration that is told apart, with what is in memory then."""
     for layer, within, alive in _alive(run):
         taken = reduce(lambda each, one: one.at_end(each), within, alive)
-        yield AtWork(layer, taken, within)
+        yield WorkingLayer(layer, taken, within)
 
 
-def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
+def memory(run: Execution) -> Iterator[tuple[LayerCost, Expr]]:
     """Yield every layer with the most bytes that are in memory while it works, in that order.
 
     Raises:
@@ -120,7 +120,7 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
             raise no_closed_form("what is in memory", layer.node) from None
 
 
-def _alive(run: Run) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
+def _alive(run: Execution) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
     """Yield every layer with the iterations that it is in and what is in memory then."""
     dies = run.dies()
     alive = {value: value.bytes for value in run.inputs if value in dies}
@@ -142,17 +142,19 @@ class _Unrolled(Tracer):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.kept: dict[Value, None] = {}  # what leaves the iteration that is met, or the network
+        self.kept: dict[
+            StoredTensor, None
+        ] = {}  # what leaves the iteration that is met, or the network
         graph = context.network.graph
         self.read = {*read_in(context.network.propagation.parts), graph.output, *graph.sides}
 
-    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+    def repeat(self, group: GroupCost, scope: Scope, here: Location) -> None:
         """Trace the first iteration, and later ones if there may be any; experts read the same."""
         flow = group.flow
         assert flow is not None
         sources = [scope[each.source] for each in flow.carried]
-        begin, bodies = len(self.events), list[_Body]()
-        entering, kinds = sources, [Which.FIRST]
+        begin, bodies = len(self.events), list[_Iteration]()
+        entering, kinds = sources, [IterationKind.FIRST]
         for which in kinds:
             inside = here.iteration(group, self._iteration(group, here, which))
             if group.iteration is not None and bodies:
@@ -176,13 +178,13 @@ class _Unrolled(Tracer):
             weighed = (*(cases for body in bodies for cases in body.results), scope[flow.chosen_by])
             self._connect(weighed, inside)
 
-    def _iteration(self, group: GroupCost, here: Here, which: Which) -> Iteration:
+    def _iteration(self, group: GroupCost, here: Location, which: IterationKind) -> Iteration:
         """Return some iterations of a repeat at a place."""
         index = group.flow and group.flow.iteration
         iterations = None if index is None else Iterations(index, group.runs)
         return Iteration(f"{here.tag}/{group.path}", which, group.runs, iterations)
 
-    def _later(self, group: GroupCost, first: "_Body") -> list[Which]:
+    def _later(self, group: GroupCost, first: "_Iteration") -> list[IterationKind]:
         """Return the iterations that are traced after the first.
 
         Where what enters a later one is as large as what enters the first, what is in memory beside
@@ -191,11 +193,11 @@ class _Unrolled(Tracer):
         if group.runs is S.One:
             return []
         if first.is_alike or _has_sides(group):
-            return [Which.LATER]
-        later = [Which.BETWEEN, Which.LAST]
+            return [IterationKind.LATER]
+        later = [IterationKind.BETWEEN, IterationKind.LAST]
         return later[1:] if group.runs == 2 else later
 
-    def _hold(self, group: GroupCost, body: "_Body", inside: Here, start: int) -> None:
+    def _hold(self, group: GroupCost, body: "_Iteration", inside: Location, start: int) -> None:
         """Let be there till an iteration ends what only the next one reads, if there is one.
 
         The last, or of what nothing reads the others, could do without: so it is a bound.
@@ -208,7 +210,7 @@ class _Unrolled(Tracer):
         pairs = zip(flow.carried, body.results, strict=True)
         held = [cases for each, cases in pairs if not {each.entry, each.output} <= self.read]
         held = held if len(flow.carried) > 1 else []
-        if inside.within[-1].which is Which.LATER and not body.is_alike:
+        if inside.within[-1].which is IterationKind.LATER and not body.is_alike:
             events = self.events[body.begin :]
             read = (case for event in events for cases in event.reads for case in cases)
             held += [(case,) for case in read if case.value.maker < start]
@@ -226,8 +228,8 @@ class _Unrolled(Tracer):
         self.events[-1] = last._replace(reads=reads)
 
     def _body(
-        self, group: GroupCost, scope: Scope, entering: list[Cases], inside: Here, start: int
-    ) -> "_Body":
+        self, group: GroupCost, scope: Scope, entering: list[Cases], inside: Location, start: int
+    ) -> "_Iteration":
         """Trace an iteration of a repeat that begins with the event of a number.
 
         What leaves the network in it but was made before the repeat is kept by what is around it.
@@ -242,10 +244,14 @@ class _Unrolled(Tracer):
         keeps = {value for value in kept if start <= value.maker < begin}
         around.update({value: None for value in kept if value.maker < start})
         self.kept, results = around, [inner[each.result] for each in flow.carried]
-        return _Body(begin, entering, results, leaves, keeps, flow.chosen_by is None)
+        return _Iteration(begin, entering, results, leaves, keeps, flow.chosen_by is None)
 
     def _pile(
-        self, bodies: Sequence["_Body"], iterations: Iterations, ends: list[Cases], inside: Here
+        self,
+        bodies: Sequence["_Iteration"],
+        iterations: Iterations,
+        ends: list[Cases],
+        inside: Location,
     ) -> None:
         """Add what leaves the network in earlier iterations: beside a later one, and after all.
 
@@ -271,7 +277,7 @@ class _Unrolled(Tracer):
         after = self._connect(map(_read, taken), inside, rest)
         self.kept.update(dict.fromkeys((after, *left)))
 
-    def _before(self, values: Iterable[Value], index: Symbol) -> Expr:
+    def _before(self, values: Iterable[StoredTensor], index: Symbol) -> Expr:
         """Return the bytes of some values in all iterations before the one of an index.
 
         Raises:
@@ -284,7 +290,7 @@ class _Unrolled(Tracer):
             raise no_closed_form("what is in memory", next(layers).node) from None
 
     def _handed_over(
-        self, left: Iterable[Cases], index: Symbol, last: Expr, inside: Here, start: int
+        self, left: Iterable[Cases], index: Symbol, last: Expr, inside: Location, start: int
     ) -> list[Cases]:
         """Return what a growing iteration leaves, as large as after the one of an index.
 
@@ -298,38 +304,44 @@ class _Unrolled(Tracer):
         return [made[cases] for cases in left]
 
     def _connect(
-        self, reads: Iterable[Cases], inside: Here, size: Expr = S.Zero, place: int | None = None
-    ) -> Value:
+        self,
+        reads: Iterable[Cases],
+        inside: Location,
+        size: Expr = S.Zero,
+        place: int | None = None,
+    ) -> StoredTensor:
         """Add an event without a layer, and return what it makes of what it reads."""
         number, within = len(self.events), inside.within
-        made = Value("", "", None, size, size, number, within=within)
+        made = StoredTensor("", "", None, size, size, number, within=within)
         event = Event(number, None, tuple(reads), (_read(made),), within)
         self.events.insert(number if place is None else place, event)
         return made
 
 
-def _value(cases: Cases) -> Value:
+def _value(cases: Cases) -> StoredTensor:
     """Return the value of a tensor that can be but one."""
     return cases[0].value
 
 
-def _read(value: Value) -> Cases:
+def _read(value: StoredTensor) -> Cases:
     """Return a value as a tensor."""
     return (Case(value, maker=value.maker),)
 
 
-def _bytes(values: Iterable[Value]) -> Expr:
+def _bytes(values: Iterable[StoredTensor]) -> Expr:
     return Add(*(value.bytes for value in values))
 
 
-class _Body(NamedTuple):
+class _Iteration(NamedTuple):
     """An iteration of a repeat, from what enters it to its result."""
 
     begin: int  # the number of its first event
     entering: list[Cases]
     results: list[Cases]
-    leaves: tuple[Value, ...]  # made in it, and leave the network
-    keeps: Container[Value]  # of what enters it, what is made in the one before, and leaves it
+    leaves: tuple[StoredTensor, ...]  # made in it, and leave the network
+    keeps: Container[
+        StoredTensor
+    ]  # of what enters it, what is made in the one before, and leaves it
     is_chained: bool  # its results enter the next one
 
     @property
@@ -339,7 +351,7 @@ class _Body(NamedTuple):
         same = all(_value(one).bytes == _value(other).bytes for one, other in pairs)
         return same or not self.is_chained
 
-    def handed(self, others: Iterable[Cases]) -> list[tuple[Value, Value]]:
+    def handed(self, others: Iterable[Cases]) -> list[tuple[StoredTensor, StoredTensor]]:
         """Return others than its results beside them, if these enter the next iteration."""
         pairs = zip(others, self.results, strict=True) if self.is_chained else ()
         return [(_value(other), _value(result)) for other, result in pairs]

@@ -17,7 +17,7 @@ USUAL = "fp32"
 """The type of what nothing is said of."""
 
 
-class Types(NamedTuple):
+class LayerTypes(NamedTuple):
     """The types of one layer's numbers.
 
     Attributes:
@@ -35,7 +35,7 @@ class Types(NamedTuple):
     cache: str
 
 
-class Typed(NamedTuple):
+class NetworkTypes(NamedTuple):
     """The types of a whole network.
 
     Attributes:
@@ -43,7 +43,7 @@ class Typed(NamedTuple):
         tensors: tensor → the type of its elements.
     """
 
-    layers: Mapping[str, Types]
+    layers: Mapping[str, LayerTypes]
     tensors: Mapping[Tensor, str]
 
 
@@ -114,7 +114,7 @@ def accumulator_of(dtype: str) -> str:
     return "fp64" if dtype == "fp64" else "fp32"
 
 
-def typed(propagation: Propagation, *stated: Precision) -> Typed:
+def typed(propagation: Propagation, *stated: Precision) -> NetworkTypes:
     """The types of a network.
 
     Args:
@@ -129,7 +129,7 @@ def typed(propagation: Propagation, *stated: Precision) -> Typed:
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
     walk.parts(propagation.parts)
-    return Typed(walk.layers, walk.tensors)
+    return NetworkTypes(walk.layers, walk.tensors)
 
 
 class _TypeWalk:
@@ -137,7 +137,7 @@ class _TypeWalk:
 
     def __init__(self, of_all: Precision) -> None:
         self.of_all = of_all
-        self.layers: dict[str, Types] = {}
+        self.layers: dict[str, LayerTypes] = {}
         self.tensors: dict[Tensor, str] = {}
         self.choices: set[Tensor] = set()  # truth values and indices, which give no type
 
@@ -176,7 +176,7 @@ class _TypeWalk:
             factors.append(weights)
         operations = widest(factors)
         sums = stated.accumulators or accumulator_of(operations)
-        types = Types(weights, made, operations, sums, stated.cache or made)
+        types = LayerTypes(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
         said_here = layer.node.precision.activations is not None
         own = () if said_here else layer.cost.types

@@ -129,10 +129,10 @@ class GroupCost(NamedTuple):
     runs: Expr = S.One
     copies: Expr = S.One
     iteration: Symbol | None = None
-    flow: "Flow | None" = None
+    flow: "RepeatFlow | None" = None
 
 
-class Flow(NamedTuple):
+class RepeatFlow(NamedTuple):
     """The tensors of a repeat.
 
     Attributes:
@@ -150,7 +150,7 @@ class Flow(NamedTuple):
     sides: tuple[Tensor, ...] = ()
     iteration: Symbol | None = None
 
-    def moved(self, move: Callable[[Tensor], Tensor]) -> "Flow":
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "RepeatFlow":
         """The same of other tensors, which a function gives for these."""
         carried = tuple(Carry(*map(move, each)) for each in self.carried)
         chosen, sides = self.chosen_by and move(self.chosen_by), tuple(map(move, self.sides))
@@ -160,7 +160,7 @@ class Flow(NamedTuple):
 Part = LayerCost | GroupCost
 
 
-class Often(NamedTuple):
+class Multiplicity(NamedTuple):
     """The multiplicity of a layer: runs, copies of its weights, and iterations around it.
 
     Attributes:
@@ -180,12 +180,12 @@ class Often(NamedTuple):
         """The total number of runs, every iteration counted."""
         return Mul(self.runs, *(each.count for each in self.repeats))
 
-    def within(self, group: GroupCost) -> "Often":
+    def within(self, group: GroupCost) -> "Multiplicity":
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
             return self._replace(repeats=(*self.repeats, Iterations(group.iteration, group.runs)))
         chosen = group.flow is not None and group.flow.chosen_by is not None
-        return Often(
+        return Multiplicity(
             self.runs * group.runs,
             self.copies * group.copies,
             self.repeats,
@@ -193,11 +193,11 @@ class Often(NamedTuple):
         )
 
 
-class Counted(NamedTuple):
+class CountedLayer(NamedTuple):
     """A layer and how often it counts in the network."""
 
     layer: LayerCost
-    often: Often
+    often: Multiplicity
 
 
 class Propagation(NamedTuple):
@@ -223,7 +223,7 @@ class Propagation(NamedTuple):
         return tuple(counted.layer for counted in self.counted)
 
     @property
-    def counted(self) -> Iterator[Counted]:
+    def counted(self) -> Iterator[CountedLayer]:
         """Every layer with how often it counts."""
         return counted_in(self.parts)
 
@@ -232,14 +232,14 @@ class Propagation(NamedTuple):
         return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 
 
-ONCE = Often()
+ONCE = Multiplicity()
 
 
-def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
+def counted_in(parts: Iterable[Part], often: Multiplicity = ONCE) -> Iterator[CountedLayer]:
     """Every layer of a tree with how often it counts, the tree itself counting so often."""
     for part in parts:
         if isinstance(part, LayerCost):
-            yield Counted(part, often)
+            yield CountedLayer(part, often)
         else:
             yield from counted_in(part.parts, often.within(part))
 
@@ -574,7 +574,7 @@ class _ShapeWalk:
         parts, after = self._iteration(item, before)
         if item.kind == "moe" or runs is S.One or same_shapes(before, after):
             self._ask_where_it_runs(first, runs)
-            return self._finish(item, after, parts, Often(runs, copies))
+            return self._finish(item, after, parts, Multiplicity(runs, copies))
         if copies is S.One:
             hint = "give the repeat an index, so that its turns stand one by one"
             raise item.error(f"{_changing(before, after)}; shared turns keep it", hint)
@@ -685,7 +685,7 @@ class _ShapeWalk:
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
         self._ask_where_it_runs(first, runs)
         output = _grown(before, steps, runs)
-        return self._finish(item, output, parts, Often(runs, runs), index)
+        return self._finish(item, output, parts, Multiplicity(runs, runs), index)
 
     def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
         """The index of a repeat whose iterations each leave something in memory; else None."""
@@ -727,7 +727,7 @@ class _ShapeWalk:
         item: Repeat,
         outputs: Shapes,
         parts: tuple[Part, ...],
-        often: Often = ONCE,
+        often: Multiplicity = ONCE,
         index: Symbol | None = None,
     ) -> GroupCost:
         for each, shape in zip(item.carried, outputs, strict=True):
@@ -736,10 +736,10 @@ class _ShapeWalk:
         runs, copies, *_ = often
         last = parts[-1] if parts else None
         if isinstance(last, GroupCost) and last.kind == "turn":
-            flow = Flow(_of_iterations(item, last.path), is_loop=False)
+            flow = RepeatFlow(_of_iterations(item, last.path), is_loop=False)
         else:
             of_memory = index or self._index(item, item.path, runs)
-            flow = Flow(item.carried, True, item.chosen_by, item.sides, of_memory)
+            flow = RepeatFlow(item.carried, True, item.chosen_by, item.sides, of_memory)
         named = (item.name, item.path, item.kind, item.origin)
         return GroupCost(*named, parts, outputs[0], runs, copies, index, flow)
 
@@ -846,7 +846,7 @@ def _iteration_group(
         for source, each in zip(sources, item.carried, strict=True)
     )
     sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
-    flow = Flow(carried, True, None, sides, index)
+    flow = RepeatFlow(carried, True, None, sides, index)
     return GroupCost(name, path, "turn", item.origin, moved, outputs[0], runs, runs, None, flow)
 
 
