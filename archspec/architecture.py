@@ -175,12 +175,14 @@ def read_architecture(
         own: Mapping[str, BlockModel | None] = (
             header.blocks if header else _rough(document, gathered)
         )
-        included = _Included({}, {})
+        included, are_all = _Included({}, {}), False
         with gathered.gathering():
             inside = (around or EnclosingSpecs((), {})).inside(document.file)
             included = _include(document, header.include if header else (), inside)
+            are_all = header is not None or "include" not in document.data
         _check_own(own, included, document, gathered)
-        reader = EntryReader(document, {**included.models, **own}, gathered)
+        kinds = {**included.models, **own}
+        reader = EntryReader(document, kinds, gathered, are_all=are_all)
         blocks = included.blocks | read_blocks(reader, own)
         entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise

@@ -161,25 +161,25 @@ class _Graph:
 
     def repeat(self, group: GroupCost, flow: RepeatFlow, run: RepeatedRun) -> None:
         """Add every iteration of a repeat; of experts one, whose tensors have an axis for all."""
-        result = self.names.get(flow.source, "")
-        if flow.entry is None:
+        names = [self.names.get(each.source, "") for each in flow.carried]
+        if not flow.is_loop:
             self.parts(group.parts, run)
-            result = self.names[flow.result]
+            names = [self.names[each.result] for each in flow.carried]
         elif flow.chosen_by is not None:
-            self.names[flow.entry] = result
+            (expert,), path = flow.carried, group.path + run.name
+            self.names[expert.entry] = names[0]
             self.parts(group.parts, run._replace(experts=(*run.experts, int(group.copies))))
-            entering = [self.names[flow.chosen_by], self.names[flow.result]]
-            result = group.path + run.name
-            self.nodes.append((OnnxOperator("mixture", {}, DOMAIN), entering, [result], result))
-            self.shapes[result] = tuple(map(int, group.output))
+            entering, names = [self.names[flow.chosen_by], self.names[expert.result]], [path]
+            self.nodes.append((OnnxOperator("mixture", {}, DOMAIN), entering, names, path))
+            self.shapes[path] = tuple(map(int, group.output))
         else:
             for i in range(int(group.runs)):
-                self.names[flow.entry] = result
+                self.names.update(zip((each.entry for each in flow.carried), names, strict=True))
                 own = f"{run.weights}:{i}" if group.copies != 1 else run.weights
                 inner = run._replace(name=f"{run.name}:{i}", weights=own)
                 self.parts(group.parts, inner if group.runs != 1 else run)
-                result = self.names[flow.result]
-        self.names[Tensor(group.path)] = result
+                names = [self.names[each.result] for each in flow.carried]
+        self.names.update(zip((each.output for each in flow.carried), names, strict=True))
 
     def layer(self, layer: LayerCost, run: RepeatedRun) -> None:
         """Add a layer: its operator, what it learns as inputs, and the shapes that leave it."""
