@@ -30,7 +30,15 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.bounds import lower_bound
-from costmodel.algebra.functions import Maximum, Minimum, ceil_div, floor_div, is_whole, parts_of
+from costmodel.algebra.functions import (
+    Maximum,
+    Minimum,
+    ceil_div,
+    floor_div,
+    is_whole,
+    multiplied_out,
+    parts_of,
+)
 from costmodel.algebra.work import charge
 
 
@@ -150,7 +158,7 @@ def hull_of_first(one: Span, other: Span) -> Span:
     scale, over = stride.as_numer_denom()
     begin = -largest((one.padding, other.padding))
     end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
-    steps = (FloorMap(scale, (each * over).expand(), over) for each in (begin, end))
+    steps = (FloorMap(scale, multiplied_out(each * over), over) for each in (begin, end))
     return Span(*((_before(step, ()),) for step in steps))
 
 
@@ -174,10 +182,10 @@ def _before(step: FloorMap, route: Route) -> Route:
 def _joined(earlier: FloorMap, later: FloorMap) -> FloorMap | None:
     """Return two steps as one, where an identity of the module joins them."""
     if earlier.over is S.One:
-        offset = (later.scale * earlier.offset + later.offset).expand()
+        offset = multiplied_out(later.scale * earlier.offset + later.offset)
         return FloorMap(later.scale * earlier.scale, offset, later.over)
     if later.scale is S.One:
-        offset = (earlier.offset + later.offset * earlier.over).expand()
+        offset = multiplied_out(earlier.offset + later.offset * earlier.over)
         return FloorMap(earlier.scale, offset, earlier.over * later.over)
     return None
 
@@ -209,7 +217,7 @@ def _moved(route: Route, by: Expr) -> Route:
     if not route:
         return (FloorMap(S.One, by, S.One),)
     *steps, (scale, offset, over) = route
-    return (*steps, FloorMap(scale, (offset + by * over).expand(), over))
+    return (*steps, FloorMap(scale, multiplied_out(offset + by * over), over))
 
 
 def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
@@ -323,9 +331,9 @@ def _either(route: Route, other: Route, sign: int) -> Route | None:
     return (FloorMap(route[0].scale, pick(route[0].offset, other[0].offset), S.One),)
 
 
-def _is_never_negative(expression: Expr) -> bool:
-    least = lower_bound(expression.expand(), {})
-    return least is not None and least >= 0
+def _is_at_least(expression: Expr, bound: int = 0) -> bool:
+    least = lower_bound(multiplied_out(expression), {})
+    return least is not None and least >= bound
 
 
 def largest(values: Iterable[Expr]) -> Expr:
