@@ -316,7 +316,7 @@ def _is_dominated(route: Route, other: Route, sign: int) -> bool:
     """Return whether another route is proved to lead at least as far at every place."""
     low, high = (other, route) if sign > 0 else (route, other)
     try:
-        return _is_never_negative(-_gap(low, high))
+        return _is_at_least(-_gap(low, high))
     except OpenPlacesError:
         return False
 
@@ -340,8 +340,8 @@ def largest(values: Iterable[Expr]) -> Expr:
     """Return the largest of some values: where it is seen which it is that, else their maximum."""
     kept: list[Expr] = []
     for value in dict.fromkeys(values):
-        if any(_is_never_negative(other - value) for other in kept):
+        if any(_is_at_least(other - value) for other in kept):
             continue
-        kept = [other for other in kept if not _is_never_negative(value - other)]
+        kept = [other for other in kept if not _is_at_least(value - other)]
         kept.append(value)
     return Maximum(*kept)
