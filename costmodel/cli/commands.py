@@ -33,7 +33,9 @@ from costmodel.cli.tell import mark, tell_all
 from costmodel.studies import Question
 
 if TYPE_CHECKING:
+    from costmodel.analysis.analysis import Analysis
     from costmodel.analysis.document import Document
+    from costmodel.analysis.loading import Setup
     from costmodel.render.plots import Drawing
 
 SHARED: dict[str, Any] = {
@@ -62,10 +64,8 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
     ) -> "int | Drawing":
         from costmodel.render import find_renderer
 
-        render, given = (
-            find_renderer(format),
-            values.pop("given", None) or (given_type or NetworkOptions)(),
-        )
+        render = find_renderer(format)
+        given = values.pop("given", None) or (given_type or NetworkOptions)()
         answers = {name: _value(name, values[name], parameters[name]) for name in values}
         if "metric" in values:
             answers["metric"] = chosen(values["metric"], given) or answers["metric"]
@@ -81,9 +81,7 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return _printed(*answer(*words))
         spec, *others = words
         if answers.get("for_") is not None:
-            from costmodel.studies.solve import opened
-
-            return _printed(*answer(opened(spec, answers["for_"], given.setup), *others))
+            return _printed(*answer(_opened(spec, answers["for_"], given.setup), *others))
         in_json = format == "json" and "symbolic" in parameters
         symbolic = question.opens or bool(answers.get("symbolic") or in_json)
         found = worked_out(spec, lambda one: answer(one, *others), given.setup, symbolic=symbolic)
@@ -91,6 +89,13 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
 
     _declare(command, question, list(parameters.values()), given_type, has_spec=has_analysis)
     return command
+
+
+def _opened(spec: str, symbol: str, setup: "Setup") -> "Analysis":
+    """Return the analysis of a spec in which one symbol is open."""
+    from costmodel.studies.solve import opened
+
+    return opened(spec, symbol, setup)
 
 
 def _printed(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
