@@ -122,7 +122,8 @@ class _Graph:
             self.shapes[made[-1]] = tuple(map(int, shape))
         entering = [self.names[tensor] for tensor in layer.reads]
         draft = Draft(self.sites[node.path], entering, [*tied, *learned], made)
-        if not drawn(draft):
+        is_stacked = bool(run.experts and draft.learned)  # its tensors have an axis for experts
+        if is_stacked or not drawn(draft):
             own = Operator(node.kind, _fields(draft.site), DOMAIN)
             draft.steps = [Step(own, [*entering, *draft.learned], made)]
         for step in draft.steps:

@@ -423,3 +423,36 @@ def _attention(d: Draft) -> bool | None:
     softcap = float(d.site.get("softcap") or 0)
     d.last("Attention", d.entering, is_causal=int(d.site.get("causal")), softcap=softcap)
     return None
+
+
+@_draws("self_attention", "cross_attention")
+def _projected_attention(d: Draft) -> bool | None:
+    """Draw the linear layers around an attention whose heads lie side by side."""
+    unsaid = ("relative_positions", "alibi", "sinks", "window", "chunk", "kv_length")
+    fields = (name for name in unsaid if name in type(d.site.layer).model_fields)
+    if d.rank != 3 or d.site.get("qk_norm") == "head" or any(map(d.site.get, fields)):
+        return False
+    learned = {".".join(name.rsplit(".", 2)[1:]): name for name in d.learned}
+
+    def projected(source: str, which: str) -> list[str]:
+        turned = d.put("Transpose", [learned[f"{which}_proj.weight"]], perm=[1, 0])
+        bias = learned.get(f"{which}_proj.bias")
+        return [d.put("MatMul", [source, turned]), bias] if bias else [source, turned]
+
+    def made(source: str, which: str) -> str:
+        pair = projected(source, which)
+        found = d.put("Add" if f"{which}_proj.bias" in learned else "MatMul", pair)
+        scale = learned.get(f"{which}_norm.weight")
+        return d.put("RMSNormalization", [found, scale], axis=-1) if scale else found
+
+    queries, *others = d.entering
+    sources = (queries, *(others or [queries]) * 2)
+    heads = d.site.get("heads")
+    attributes = {"q_num_heads": heads, "kv_num_heads": d.site.get("kv_heads") or heads}
+    if "causal" in type(d.site.layer).model_fields:
+        attributes["is_causal"] = int(d.site.get("causal"))
+    attributes["softcap"] = float(d.site.get("softcap") or 0)
+    parts = [made(source, which) for source, which in zip(sources, "qkv", strict=False)]
+    attended = d.put("Attention", parts, **attributes)
+    d.last("Add" if "out_proj.bias" in learned else "MatMul", projected(attended, "out"))
+    return None
