@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
-from costmodel.network.propagation import Flow, GroupCost, LayerCost, Part
+from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
 from costmodel.render.onnx_operators import Draft, Numbers, Operator, Step, drawn
-from costmodel.render.torch_layers import Site, Sizes
+from costmodel.render.torch_layers import SizedLayer, Sizes
 from costmodel.render.torch_module import Exporter, Instance, require_no_hole
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ OPSET = 23
 """The operators of ONNX that are meant."""
 
 
-def _fields(site: Site) -> dict[str, object]:
+def _fields(site: SizedLayer) -> dict[str, object]:
     """Return the fields of a layer as attributes: numbers, texts and flat lists of numbers."""
     found: dict[str, object] = {}
     for name in type(site.layer).model_fields:
@@ -38,7 +38,7 @@ class _Sites(Exporter):
 
     def __init__(self, analysis: Analysis) -> None:
         super().__init__(analysis)
-        self.sites: dict[str, Site] = {}
+        self.sites: dict[str, SizedLayer] = {}
 
     def layer(self, into: Instance, layer: LayerCost) -> None:
         """Take down a layer's fields and shapes."""
@@ -46,7 +46,7 @@ class _Sites(Exporter):
         self.sites[layer.node.path] = self.site(layer)
 
 
-class Run(NamedTuple):
+class RepeatedRun(NamedTuple):
     """The place of a layer that runs several times.
 
     Attributes:
@@ -63,7 +63,7 @@ class Run(NamedTuple):
 class _Graph:
     """The nodes, inputs and shapes so far."""
 
-    def __init__(self, sites: Mapping[str, Site]) -> None:
+    def __init__(self, sites: Mapping[str, SizedLayer]) -> None:
         self.sites = sites
         self.names: dict[Tensor, str] = {}  # tensor → its name in the graph, in this iteration
         self.nodes: list[tuple[Step, str]] = []
@@ -73,7 +73,7 @@ class _Graph:
         self.shapes: dict[str, Sizes] = {}
         self.weights: dict[str, list[str]] = {}  # path of a layer → the names of what it learns
 
-    def parts(self, parts: Iterable[Part], run: Run) -> None:
+    def parts(self, parts: Iterable[Part], run: RepeatedRun) -> None:
         """Add some parts; what is in a repeat has the iteration's number behind its name."""
         for part in parts:
             if isinstance(part, LayerCost):
@@ -83,7 +83,7 @@ class _Graph:
             else:
                 self.repeat(part, part.flow, run)
 
-    def repeat(self, group: GroupCost, flow: Flow, run: Run) -> None:
+    def repeat(self, group: GroupCost, flow: RepeatFlow, run: RepeatedRun) -> None:
         """Add every iteration of a repeat; of experts one, whose tensors have an axis for all."""
         result = self.names.get(flow.source, "")
         if flow.entry is None:
@@ -94,7 +94,9 @@ class _Graph:
             self.parts(group.parts, run._replace(experts=(*run.experts, int(group.copies))))
             entering = [self.names[flow.chosen_by], self.names[flow.result]]
             result = group.path + run.name
-            self.nodes.append((Step(Operator("mixture", {}, DOMAIN), entering, [result]), result))
+            self.nodes.append(
+                (Step(OnnxOperator("mixture", {}, DOMAIN), entering, [result]), result)
+            )
             self.shapes[result] = tuple(map(int, group.output))
         else:
             for i in range(int(group.runs)):
@@ -105,7 +107,7 @@ class _Graph:
                 result = self.names[flow.result]
         self.names[Tensor(group.path)] = result
 
-    def layer(self, layer: LayerCost, run: Run) -> None:
+    def layer(self, layer: LayerCost, run: RepeatedRun) -> None:
         """Add a layer: its operator, what it learns as inputs, and the shapes that leave it."""
         node, name = layer.node, layer.node.path + run.name
         learned = []
@@ -124,7 +126,7 @@ class _Graph:
         draft = Draft(self.sites[node.path], entering, [*tied, *learned], made)
         is_stacked = bool(run.experts and draft.learned)  # its tensors have an axis for experts
         if is_stacked or not drawn(draft):
-            own = Operator(node.kind, _fields(draft.site), DOMAIN)
+            own = OnnxOperator(node.kind, _fields(draft.site), DOMAIN)
             draft.steps = [Step(own, [*entering, *draft.learned], made)]
         for step in draft.steps:
             self.nodes.append((step, name if step.made == made else step.made[0]))
@@ -151,7 +153,7 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
     for name, shape in analysis.propagation.inputs.items():
         graph.names[Tensor(name)] = name
         graph.inputs[name] = tuple(map(int, shape))
-    graph.parts(analysis.propagation.parts, Run())
+    graph.parts(analysis.propagation.parts, RepeatedRun())
     tensors = (*analysis.graph.sides, analysis.graph.output)
     left = dict.fromkeys(graph.names[tensor] for tensor in tensors)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]

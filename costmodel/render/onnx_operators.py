@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from costmodel.render.torch_layers import Site, Sizes
+from costmodel.render.torch_layers import SizedLayer, Sizes
 
 Numbers = tuple[int, ...] | tuple[float, ...]
 
@@ -39,7 +39,7 @@ class Draft:
     """
 
     def __init__(
-        self, site: Site, entering: Sequence[str], learned: Sequence[str], made: Sequence[str]
+        self, site: SizedLayer, entering: Sequence[str], learned: Sequence[str], made: Sequence[str]
     ) -> None:
         self.site = site
         self.entering, self.learned, self.made = list(entering), list(learned), list(made)
@@ -264,12 +264,12 @@ def _global_pool(d: Draft) -> bool | None:
     return None
 
 
-def _per_axis(site: Site, name: str, rank: int) -> list[Any]:
+def _per_axis(site: SizedLayer, name: str, rank: int) -> list[Any]:
     value = site.get(name)
     return value if isinstance(value, list) else [value] * rank
 
 
-def _windows(site: Site, rank: int) -> dict[str, Any]:
+def _windows(site: SizedLayer, rank: int) -> dict[str, Any]:
     """Return the attributes of a layer with windows; a pad may differ from side to side."""
     kernel = _per_axis(site, "kernel_size", rank)
     stride = _per_axis(site, "stride", rank) if site.get("stride") is not None else kernel
