@@ -1,8 +1,8 @@
 """The order of rows: in memory, or on disk by DuckDB where they are more than memory is for.
 
 On disk, rows are written as they come, each column as 64-bit numbers and, where a value is none,
-as text, beside keys in whose order DuckDB puts them: exact ones, then the number of the row, so that
-equal rows stay in their order. What is read back is what was written.
+as text, beside keys in whose order DuckDB puts them: exact ones, then the number of the row, so
+that equal rows stay in their order. What is read back is what was written.
 """
 
 from collections import deque
