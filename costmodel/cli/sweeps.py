@@ -315,7 +315,13 @@ def _carry_out(
 
 
 def _warn(study: "Sweep") -> None:
-    """Print warnings on stderr: what the specs say without effect."""
+    """Print warnings on stderr: what the specs say without effect, and where rows are sorted."""
+    from costmodel.sweep.order import disk_note
+
+    if study.query.sort and not study.query.keeps_few:
+        is_certain = study.join is None and not study.query.conditions
+        if note := disk_note(len(study.numbers), is_certain=is_certain):
+            tell(note)
     analyses = filter(None, (case.typical for case in study.cases))
     tell_all(dict.fromkeys(warnings_of(analyses)))
 

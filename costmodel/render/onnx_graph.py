@@ -93,12 +93,10 @@ class _Graph:
             (expert,), path = flow.carried, group.path + run.name
             self.names[expert.entry] = names[0]
             self.parts(group.parts, run._replace(experts=(*run.experts, int(group.copies))))
-            entering = [self.names[flow.chosen_by], self.names[flow.result]]
-            result = group.path + run.name
-            self.nodes.append(
-                (Step(OnnxOperator("mixture", {}, DOMAIN), entering, [result]), result)
-            )
-            self.shapes[result] = tuple(map(int, group.output))
+            entering, names = [self.names[flow.chosen_by], self.names[expert.result]], [path]
+            mixture = Step(OnnxOperator("mixture", {}, DOMAIN), entering, names)
+            self.nodes.append((mixture, path))
+            self.shapes[path] = tuple(map(int, group.output))
         else:
             for i in range(int(group.runs)):
                 self.names.update(zip((each.entry for each in flow.carried), names, strict=True))

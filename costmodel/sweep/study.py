@@ -281,11 +281,6 @@ class Sweep:
         return range(self.size * (part - 1) // parts, self.size * part // parts)
 
     @property
-    def is_reduced(self) -> bool:
-        """Return whether fewer rows leave it than points enter, or in another order."""
-        return bool(self.query.pareto or self.query.top is not None or self.query.sort)
-
-    @property
     def reduction(self) -> Query:
         """The query of the rows that are looked at: of a shard, what leaves it to be merged."""
         is_all = self.plan.shard[1] == 1
