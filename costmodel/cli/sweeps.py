@@ -11,7 +11,16 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
-from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    UNFRAMED,
+    WHOLE,
+    Framing,
+    Given,
+    PlotFile,
+    options,
+    require_values,
+)
 from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
@@ -55,14 +64,20 @@ Output = Annotated[
 Format = Annotated[
     str | None,
     Parameter(
-        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, latex."
+        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, "
+        "latex, rst."
     ),
 ]
 
 
 Label = Annotated[
-    list[str] | None, Parameter(help="Columns that name the points of a front in a plot.")
+    list[str] | None,
+    Parameter(
+        help="Columns that name the points of a front in a plot; without one, the name by which a "
+        "page refers to the table (latex, rst)."
+    ),
 ]
+Caption = Annotated[str, Parameter(help="What stands above the table (markdown, latex, rst).")]
 Colour = Annotated[
     str | None, Parameter(help="A column by which the points of a front are coloured in a plot.")
 ]
@@ -121,6 +136,7 @@ def sweep(
     plot: PlotFile = None,
     label: Label = None,
     colour: Colour = None,
+    caption: Caption = "",
     given: Given = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
@@ -138,7 +154,10 @@ def sweep(
     require_values("--vary", vary)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
-    return _swept(plan, format, output, jobs, (plot, label, colour))
+    framing = Framing(caption)
+    if plot is None and label and format in ("latex", "tex", "rst"):
+        framing, label = Framing(caption, " ".join(label)), None
+    return _swept(plan, format, output, jobs, (plot, label, colour), framing)
 
 
 def _swept(
@@ -147,6 +166,7 @@ def _swept(
     output: str | None,
     jobs: int | None,
     drawn: tuple[str | None, list[str] | None, str | None],
+    framing: Framing,
 ) -> Drawing | None:
     """Carry out a sweep, and return what is drawn of it."""
     from costmodel.render.sweep_files import find_format
@@ -154,9 +174,14 @@ def _swept(
     from costmodel.sweep.study import planned
 
     plot, found, workers = drawn[0], find_format(form, output), require_jobs(jobs)
+    is_page = found == "rst" or framing != UNFRAMED
+    if is_page and output is not None:
+        raise SpecError("--caption and --label are of a table that is printed", hint="leave -o out")
+    if framing.caption and found not in ("table", "markdown", "latex", "rst"):
+        raise SpecError("--caption is of a table", hint="--format markdown, latex or rst")
     study = planned(plan)
     figure = _figure(study, *drawn)
-    _carry_out(study, found, output, figure, workers)
+    _carry_out(study, found, output, figure, workers, framing if is_page else None)
     if not (figure and plot):
         return None
     from costmodel.render.sweep_plot import draw
@@ -195,6 +220,8 @@ def _merge(
         raise SpecError("--metric: shards are merged with the columns that they have")
     form = find_format(form_name or (None if output else "csv"), output)
     fields, chunks = merged(files, request.texts)
+    if form in ("table", "rst"):
+        raise SpecError(f"merged rows are data, no {form}", hint="--format csv, markdown, …")
     if output is None:
         write_text(fields, chunks, form, sys.stdout, ())
     else:
@@ -241,9 +268,15 @@ def _count(sample: str | None) -> int | None:
 
 
 def _carry_out(
-    study: "Sweep", form: str, output: str | None, figure: "SweepFigure | None", workers: int
+    study: "Sweep",
+    form: str,
+    output: str | None,
+    figure: "SweepFigure | None",
+    workers: int,
+    framing: Framing | None,
 ) -> None:
     """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
+    from costmodel.render import find_renderer
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
@@ -261,6 +294,9 @@ def _carry_out(
         notes = notes_of(study)
         if output is not None:
             write_file(output, fields, chunks, form, notes, about(study))
+        elif framing is not None:
+            made = first_rows(study, fields, chunks, notes, shows_all=form != "table")
+            shown = find_renderer(form)(framing.around(made, form))
         elif form == "table":
             shown = render(first_rows(study, fields, chunks, notes))
         else:
