@@ -136,7 +136,7 @@ class ClosedForm(NamedTuple):
 Cell = str | Rational | Shapes | ClosedForm | None
 
 
-class Kind(NamedTuple):
+class ColumnKind(NamedTuple):
     """The kind of a column: what is done to its numbers, and at which side its cells stand.
 
     Attributes:
@@ -152,23 +152,25 @@ class Kind(NamedTuple):
     is_real: bool = False
 
 
-TEXT = Kind(show_decimal, is_right=False)
+TEXT = ColumnKind(show_decimal, is_right=False)
 """Texts, shapes and closed forms."""
 
 FIGURE = TEXT._replace(is_right=True)
 """Numbers that are texts already."""
 
-COUNT = Kind(show_number)
+COUNT = ColumnKind(show_number)
 
-EXACT = Kind(show_number, lambda value: str(plain_number(value)))
+EXACT = ColumnKind(show_number, lambda value: str(plain_number(value)))
 """Numbers of which some may be fractions, written to files as JSON has them."""
 
-SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
+SHARE = ColumnKind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 
-def quantity_in(unit: str) -> Kind:
+def quantity_in(unit: str) -> ColumnKind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True)
+    return ColumnKind(
+        lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True
+    )
 
 
 class Column(NamedTuple):
@@ -186,7 +188,7 @@ class Column(NamedTuple):
 
     name: str
     title: str
-    kind: Kind = TEXT
+    kind: ColumnKind = TEXT
     hides_zero: bool = False
     keep: int = 0
     is_beside: bool = False
@@ -374,7 +376,7 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
+def _exact(cell: Cell, kind: ColumnKind) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
         case int() | Fraction() if kind.is_real:
@@ -404,7 +406,7 @@ STANDING = frozenset(
 """The labels of the notes on what numbers depend on, beside conditions and convention."""
 
 
-class Fault(NamedTuple):
+class Failure(NamedTuple):
     """A finding that fails, with its place.
 
     Attributes:
@@ -418,7 +420,7 @@ class Fault(NamedTuple):
     text: str
 
 
-class Frame(NamedTuple):
+class PageForm(NamedTuple):
     """The form that is asked of an answer on a page.
 
     Attributes:
@@ -450,7 +452,7 @@ class Frame(NamedTuple):
         return block._replace(entries=tuple(entries)) if entries else None
 
 
-UNFRAMED = Frame()
+UNFRAMED = PageForm()
 """A float in LaTeX, and all notes."""
 
 
@@ -504,9 +506,9 @@ class Document(Tabular):
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Failure, ...] = ()
     study: Any = None
-    frame: Frame = UNFRAMED
+    frame: PageForm = UNFRAMED
     gaps: tuple[Gap, ...] = ()
 
     def __post_init__(self) -> None:
@@ -519,7 +521,7 @@ class Document(Tabular):
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
 
-    def framed(self, title: str, frame: Frame) -> "Document":
+    def framed(self, title: str, frame: PageForm) -> "Document":
         """Return the same in another form on a page."""
         made = copy(self)  # which ends with what is missing already
         for name, value in (("title", title), ("frame", frame)):

@@ -15,8 +15,8 @@ from costmodel.cli.options import (
     NOTHING_GIVEN,
     UNFRAMED,
     WHOLE,
-    Framing,
-    Given,
+    NetworkOptions,
+    PageOptions,
     PlotFile,
     options,
     require_values,
@@ -137,7 +137,7 @@ def sweep(
     label: Label = None,
     colour: Colour = None,
     caption: Caption = "",
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
 
@@ -154,9 +154,9 @@ def sweep(
     require_values("--vary", vary)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
     plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
-    framing = Framing(caption)
+    framing = PageOptions(caption)
     if plot is None and label and format in ("latex", "tex", "rst"):
-        framing, label = Framing(caption, " ".join(label)), None
+        framing, label = PageOptions(caption, " ".join(label)), None
     return _swept(plan, format, output, jobs, (plot, label, colour), framing)
 
 
@@ -166,7 +166,7 @@ def _swept(
     output: str | None,
     jobs: int | None,
     drawn: tuple[str | None, list[str] | None, str | None],
-    framing: Framing,
+    framing: PageOptions,
 ) -> Drawing | None:
     """Carry out a sweep, and return what is drawn of it."""
     from costmodel.render.sweep_files import find_format
@@ -273,7 +273,7 @@ def _carry_out(
     output: str | None,
     figure: "SweepFigure | None",
     workers: int,
-    framing: Framing | None,
+    framing: PageOptions | None,
 ) -> None:
     """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
     from costmodel.render import find_renderer
