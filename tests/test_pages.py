@@ -278,3 +278,15 @@ def test_a_figure_has_no_caption_of_a_table(folder: Path) -> None:
     done = told(folder, text)
     assert done.returncode == 2
     assert "--caption is of a table, and this is a figure" in done.stderr
+
+
+def test_a_sweep_as_a_table_of_a_page() -> None:
+    words = ("sweep", "mlp", "--vary", "d=1:3", "--metric", "params", "--caption", "A b")
+    shown = run_here(*words, "--format", "rst", "--label", "tab-x").stdout
+    assert shown.startswith(".. table:: A b\n   :name: tab-x\n\n   +---+---------+\n")
+    shown = run_here(*words, "--format", "latex", "--label", "tab:x").stdout
+    assert "\\caption{A b}\\label{tab:x}" in shown
+    assert run_here(*words, "--format", "markdown").stdout.startswith("**A b**\n\n|")
+    done = run_here(*words, "--format", "rst", "-o", "x.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "rst is printed, for a page" in done.stderr

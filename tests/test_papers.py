@@ -208,3 +208,8 @@ def test_sizes_of_an_explanation_are_set_as_formulas() -> None:
     shown = run_here("explain", "alexnet", "conv2d_2", "--format", "latex").stdout
     assert r"$h_o$ = $\lfloor$($h_i$ + 2$\cdot$p $-$ $k_h$)/\allowbreak{}s$\rfloor$ + 1" in shown
     assert r"conv2d\_2" in shown
+
+
+def test_a_symbolic_explanation_is_set_as_formulas() -> None:
+    shown = run_here("explain", "alexnet", "conv2d_2", "--symbolic", "--format", "latex").stdout
+    assert r"$k_w$ = $\frac{614400}{g}$\par" in shown

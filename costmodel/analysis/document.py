@@ -312,6 +312,25 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
     return Table(columns, tuple(map(line, others)))
 
 
+class Equation(str):
+    """A text of equals that ends in a closed form; LaTeX alone sets that as a formula.
+
+    Attributes:
+        before: the text before the closed form.
+        form: the closed form.
+    """
+
+    before: str
+    form: ClosedForm
+
+    @classmethod
+    def of(cls, before: str, shown: str, form: ClosedForm) -> "Equation":
+        """Return the equation of a text and a closed form, as it is shown."""
+        made = cls(before + shown)
+        made.before, made.form = before, form
+        return made
+
+
 class LabelledValue(NamedTuple):
     """A label and what it stands for; without a label it belongs to the entry before it."""
 

@@ -17,6 +17,7 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Entries,
+    Equation,
     Line,
     Row,
     Table,
@@ -283,12 +284,16 @@ _INDEXED = re.compile(r"\b([A-Za-z])\\_([a-z])\b")
 def _entries(block: Entries) -> Iterator[str]:
     sign = " = " if block.are_equations else ": "
     for label, cell in block.entries:
-        name, shown = escaped(label.strip()), MARKUP.cell(cell)
+        name, form = escaped(label.strip()), ""
+        if isinstance(cell, Equation):
+            form = _closed_form(cell.form)
+            cell = cell.before
+        shown = MARKUP.cell(cell)
         if not isinstance(cell, ClosedForm):
             shown = shown.replace("/", r"/\allowbreak{}")
             if block.are_equations:
                 name, shown = (_INDEXED.sub(r"$\1_\2$", text) for text in (name, shown))
-        yield rf"{name + sign if label else ''}{shown}\par"
+        yield rf"{name + sign if label else ''}{shown}{form}\par"
 
 
 def _shape(shape: Shape) -> str:

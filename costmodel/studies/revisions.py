@@ -171,6 +171,19 @@ def files_at(revision: str) -> list[str]:
     return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
 
+def renames_since(revision: str) -> dict[str, str]:
+    """Return the files below this folder that git calls renamed since a revision → their old path.
+
+    Of what is staged git tells none.
+    """
+    words = ["diff", "--name-status", "-M", "-z", "--relative", "--diff-filter=R", revision, "--"]
+    done = _git(words)
+    if done.returncode or not revision:
+        return {}
+    _, *parts = [os.fsdecode(each) for each in done.stdout.split(b"\0")] or [""]
+    return {new: old for old, new in zip(parts[0::3], parts[1::3], strict=False)}
+
+
 def is_at(source: SpecSource) -> bool:
     """Return whether a revision has a file."""
     return not _git(
