@@ -22,7 +22,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
 from costmodel.studies.compare import ComparedNetwork, NetworkComparison, labels
 from costmodel.studies.revisions import SpecSource
-from tests.conftest import ROOT, Run, examples
+from tests.conftest import ROOT, Run, examples, thinned
 from tests.test_solve import INTEGER_LAWS, X
 
 Golden = Callable[[str, str], None]
@@ -139,7 +139,9 @@ def test_the_sign_of_an_expression_by_hand() -> None:
     assert found.is_decided
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(
+    max_examples=examples(100), suppress_health_check=[HealthCheck.filter_too_much], deadline=None
+)
 @given(st.lists(INTEGER_LAWS, min_size=2, max_size=4), st.integers(1, 9), st.booleans())
 def test_the_leader_is_that_of_trying_every_value(
     laws: list[Expr], first: int, has_end: bool
@@ -234,20 +236,24 @@ def test_a_symbol_that_is_set_is_not_varied(tmp_path: Path) -> None:
         _ = NetworkComparison(nets, along="h").orders
 
 
-@pytest.mark.parametrize("name", ["n", "c", "h", "w", "classes"])
-def test_the_zoo_against_all_values(name: str) -> None:
-    """ResNet-50, VGG-16 and MobileNetV2 by all metrics, each at values up to 300."""
+@pytest.fixture(scope="module")
+def three() -> tuple[ComparedNetwork, ...]:
     specs = ("resnet.yaml@resnet50", "vgg.yaml@vgg16", "mobilenetv2.yaml")
-    nets = tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+    return tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+
+
+@pytest.mark.parametrize("name", thinned(["n", "h", "c", "w", "classes"]))
+def test_the_zoo_against_all_values(name: str, three: tuple[ComparedNetwork, ...]) -> None:
+    """ResNet-50, VGG-16 and MobileNetV2 by all metrics, each at values up to 300."""
     metrics = ("params", "macs", "activations", "activations_peak", "memory_peak")
-    (along,) = NetworkComparison(nets, metrics, along=name).orders
+    (along,) = NetworkComparison(three, metrics, along=name).orders
     for crossing in along.crossings:
         for value in range(1, 301, 13):
             if crossing.ranking is None or not all(
-                net.analysis.is_valid_at({name: value}) for net in nets
+                net.analysis.is_valid_at({name: value}) for net in three
             ):
                 continue
-            points = [net.analysis.at(**{name: value}) for net in nets]
+            points = [net.analysis.at(**{name: value}) for net in three]
             order = order_of([getattr(point, crossing.metric.name) for point in points])
             assert orders_at(crossing.ranking, value) == [order]
 

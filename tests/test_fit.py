@@ -12,7 +12,7 @@ from costmodel import Analysis, analyze
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.fit import OverflowingLayer, fit, memories
 from costmodel.studies.weight_placement import FullAt
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, share, thinned
 
 Golden = Callable[[str, str], None]
 
@@ -158,13 +158,15 @@ layers:
 
 @pytest.mark.parametrize(
     ("memory", "name", "options"),
-    [
-        ({"sram": 6000, "flash": 9000}, "h", ()),
-        ({"sram": 20_000, "flash": 20_000}, "h", ("--assume", "w == h")),
-        ({"sram": 20_000, "flash": 20_000}, "k", ()),
-        ({"dram": 30_000}, "k", ()),
-        ({"dram": 30_000}, "h", ("--assume", "w == h")),
-    ],
+    thinned(
+        [
+            ({"sram": 6000, "flash": 9000}, "h", ()),
+            ({"sram": 20_000, "flash": 20_000}, "h", ("--assume", "w == h")),
+            ({"sram": 20_000, "flash": 20_000}, "k", ()),
+            ({"dram": 30_000}, "k", ()),
+            ({"dram": 30_000}, "h", ("--assume", "w == h")),
+        ]
+    ),
 )
 def test_the_largest_is_that_of_trying_all(
     memory: dict[str, int],
@@ -495,7 +497,7 @@ def test_where_flash_is_full(text: str, device: Callable[..., str], tmp_path: Pa
     """At every capacity the copies are those that are met when all turns are written out."""
     order = ORDERS[text]
     total = sum(size for size, _ in order)
-    for capacity in range(1, total):
+    for capacity in share(range(1, total), 0, 4):
         stored = accumulate(size for size, _ in order)
         expected = next(c for n, (_, c) in zip(stored, order, strict=True) if n > capacity)
         found = filled(text, capacity, device, str(tmp_path / "net.yaml"))

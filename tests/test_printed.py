@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import groupby
 from math import ceil, floor, log2, sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 from sympy import Mul
 
-from archspec import SpecError, load
+from archspec import SpecError
 from archspec.arithmetic import Rational, round_to
+from archspec.zoo import networks_like
 from costmodel import Analysis, analyze
 from costmodel.algebra.conditions import Divides
 from costmodel.algebra.evaluate import Evaluator
@@ -50,8 +52,11 @@ PYTHON = {
 
 def variants() -> Iterator[Any]:
     """The first variant of every family; the others, which differ in numbers, when asked for."""
-    for path in sorted(SPECS.glob("*.yaml")):
-        first, *others = load(str(path)).header.variants or [""]
+    for family, of_family in groupby(networks_like(), key=lambda each: each.family):
+        path, (first, *others) = (
+            SPECS / f"{family}.yaml",
+            [each.variant or "" for each in of_family],
+        )
         yield f"{path}@{first}"
         yield from (pytest.param(f"{path}@{name}", marks=pytest.mark.exhaustive) for name in others)
 
