@@ -18,6 +18,7 @@ import numpy as np
 
 from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
+from archspec.files import cause_of
 from costmodel.algebra.operations import Array
 from costmodel.sweep.expressions import Numbers
 from costmodel.sweep.reduce import Objective, order
@@ -92,7 +93,8 @@ def _sorted_on_disk(chunks: Iterable[Rows], by: Sequence[Objective]) -> Iterator
                 for batch in file.iter_batches():
                     yield rows_of({each.name: each.read(batch) for each in columns})
         except (OSError, duckdb.Error) as error:
-            cause = str(error).partition("\n")[0]
+            known = isinstance(error, OSError)
+            cause = cause_of(error) if known else str(error).partition("\n")[0]
             hint = "TMPDIR names another folder; or leave rows out with --where"
             raise SpecError(f"cannot sort on disk, in {folder}: {cause}", hint=hint) from None
 
