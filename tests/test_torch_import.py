@@ -106,6 +106,30 @@ def test_what_a_module_pins_is_said_and_is_no_symbol() -> None:
     assert "symbols: {n: 1}" in text
 
 
+def test_parameters_that_no_forward_uses_are_said_by_every_report() -> None:
+    note = "45 parameters that the forward does not use are left out, of left"
+    analysis = analyze(modules.HalfUsed(), input=("n", 4))
+    assert (analysis.params, analysis.notes) == (15, (note,))
+    source = TORCH + "tests.torch_modules:HalfUsed"
+    assert re.search(rf"note +{note}", run_here(source, "--input", "n, 4").stdout)
+    found = run_here(source, "--input", "n, 4", "--format", "json")
+    assert json.loads(found.stdout)["notes"] == [note]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["mixtral", "mamba"])
+def test_experts_and_scans_of_transformers_count_what_pytorch_does(kind: str) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    from benchmarks.importing import outcome
+
+    sizes = "input_ids: n, t"
+    done = outcome(
+        "types", f"{TORCH}benchmarks.importing:transformer#{sizes};vary model_type={kind}"
+    )
+    assert done.verdict == "equal", done.reason
+    assert done.lines < 150
+
+
 def test_a_mask_is_causal_where_it_compares_places() -> None:
     text = from_python(modules.Masks(), ("n", "t", 8))
     assert [line.count("causal") for line in text.splitlines() if "product_attention" in line] == [

@@ -137,6 +137,17 @@ class States(nn.Module):  # type: ignore[misc]
         return self.both(made)[1].flatten(1), cells, order
 
 
+class HalfUsed(nn.Module):  # type: ignore[misc]
+    """Two layers, of which the forward uses one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.left = nn.Linear(4, 3), nn.Linear(4, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x)
+
+
 class Several(nn.Module):  # type: ignore[misc]
     """Two inputs and a number, and a dictionary with a tuple in it."""
 
