@@ -15,7 +15,7 @@ from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read
 from archspec.errors import Gathered, Origin, SpecError
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
-from archspec.importers import Module, form_of, read_source, split_source
+from archspec.importers import Module, find_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec, is_of_zoo, split_variant
@@ -60,11 +60,7 @@ class Architecture(NamedTuple):
         return self._replace(header=self.written.varied(variant), variant=variant)
 
     def names_within(self, entry: Entry) -> frozenset[str]:
-        """The names that an entry bears, and those in its bodies and in the blocks that it calls.
-
-        Args:
-            entry: the entry.
-        """
+        """The names that an entry bears, and those in its bodies and in blocks that it calls."""
         found: set[str] = set()
         lists: list[Iterable[Entry]] = [(entry,)]
         called: set[str] = set()
@@ -113,9 +109,8 @@ def document_at(path: str) -> YamlDocument:
     Raises:
         SpecError: it cannot be read.
     """
-    if form_of(path) is None:
-        return read_document(path)
-    return parse_document(read_source(path).text, f"<{split_source(path)[0]}>")
+    source = find_source(path)
+    return parse_document(source.read().text, f"<{source.name}>") if source else read_document(path)
 
 
 def _in_yaml(spec: Mapping[str, Any]) -> str:
@@ -135,7 +130,7 @@ MAX_WITHIN = 10
 """The most specs that may be nested, each naming the next."""
 
 
-class Around(NamedTuple):
+class EnclosingSpecs(NamedTuple):
     """The specs that are being read, where one names another.
 
     Attributes:
@@ -146,13 +141,13 @@ class Around(NamedTuple):
     files: tuple[str, ...]
     known: dict[str, Architecture]
 
-    def inside(self, file: str) -> "Around":
+    def inside(self, file: str) -> "EnclosingSpecs":
         """The same for what a file names."""
         return self._replace(files=(*self.files, file))
 
 
 def read_architecture(
-    document: YamlDocument, variant: str | None = None, around: Around | None = None
+    document: YamlDocument, variant: str | None = None, around: EnclosingSpecs | None = None
 ) -> Architecture:
     """Validate a document (see `load`), which stands in those around it."""
     check_version(document)
@@ -164,7 +159,7 @@ def read_architecture(
         )
         included = _Included({}, {})
         with gathered.gathering():
-            inside = (around or Around((), {})).inside(document.file)
+            inside = (around or EnclosingSpecs((), {})).inside(document.file)
             included = _include(document, header.include if header else (), inside)
         _check_own(own, included, document, gathered)
         reader = EntryReader(document, {**included.models, **own}, gathered)
@@ -182,7 +177,7 @@ class _Included(NamedTuple):
     blocks: dict[str, Block]
 
 
-def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _Included:
+def _include(document: YamlDocument, names: Iterable[str], around: EnclosingSpecs) -> _Included:
     """Return the blocks of the specs that a spec includes.
 
     Raises:
@@ -202,7 +197,7 @@ def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _I
 
 
 def read_beside(
-    name: str, document: YamlDocument, origin: Origin, entry: str, around: Around
+    name: str, document: YamlDocument, origin: Origin, entry: str, around: EnclosingSpecs
 ) -> Architecture:
     """Read the spec that another one names.
 

@@ -267,7 +267,7 @@ class EntryReader:
             check_name(name, {}, origin, f"{key}.{place[0]}")
 
     def _bodies(self, key: str, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
-        """The entries in a composite, as far as they stand in lists; its class refuses others."""
+        """Return the lists of entries inside a composite; whatever is no list its class refuses."""
         kind = COMPOSITES.get(key)
         bodies: dict[str, tuple[Entries, ...]] = {}
         for name in kind.bodies if kind else ():

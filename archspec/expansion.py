@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture, Around, read_beside
+from archspec.architecture import Architecture, EnclosingSpecs, read_beside
 from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
@@ -29,6 +29,7 @@ from archspec.expressions import ExpressionError, inside
 from archspec.fields import Condition, Expression
 from archspec.graph import Graph, Group, Input, Item, Node, Repeat, items_in
 from archspec.header import Header, Symbol
+from archspec.known_blocks import KnownBlocks
 from archspec.layers import Layer, find_kind
 from archspec.layers.base import FieldError, as_expression, decided
 from archspec.outputs import Outputs, entering_of, is_list, numbered, one, text_of
@@ -52,6 +53,7 @@ def build_graph(
     architecture: Architecture,
     settings: Mapping[str, Rational] | None = None,
     derived: Mapping[str, Tree] | None = None,
+    known: "KnownBlocks[Expanded] | None" = None,
 ) -> Graph:
     """Decide the structure of an architecture.
 
@@ -59,6 +61,7 @@ def build_graph(
         architecture: the spec.
         settings: symbols that stand for numbers.
         derived: symbols that stand for expressions of the others.
+        known: calls of blocks in other structures of the spec, which are not expanded again.
 
     Raises:
         SpecError: a setting, a name or a structural expression breaks a rule.
@@ -69,7 +72,7 @@ def build_graph(
     gathered = Gathered()
     with gathered.together():
         scope = _outer_scope(architecture, settings, derived, gathered)
-        expansion = _Expansion(architecture, scope, gathered)
+        expansion = _Expansion(architecture, scope, gathered, known)
         inputs = tuple(_inputs(architecture, scope, gathered))
         items, output = _network(expansion)
     if not items:
@@ -181,7 +184,15 @@ Made = tuple[tuple[Item, ...], Outputs]
 """The item that an entry makes, if it makes one, and what leaves it."""
 
 
-class Named(NamedTuple):
+class Expanded(NamedTuple):
+    """What a call of a block makes, how many items it counts for, and the call itself."""
+
+    made: Made
+    items: int
+    entry: Entry
+
+
+class NamedOutputs(NamedTuple):
     """The outputs of a named entry, and the path of the copied body around it ('' if none)."""
 
     outputs: Outputs
@@ -208,13 +219,20 @@ class Sharing(NamedTuple):
 class _Expansion:
     """The state that all frames of one expansion share."""
 
-    def __init__(self, architecture: Architecture, outer: Scope, gathered: Gathered) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        outer: Scope,
+        gathered: Gathered,
+        known: "KnownBlocks[Expanded] | None",
+    ) -> None:
         self.architecture = architecture
         self.outer = outer
         self.gathered = gathered
+        self.known = known
         self.count = Counter[str]()
-        self.around = Around((architecture.document.file,), {})
-        self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
+        self.around = EnclosingSpecs((architecture.document.file,), {})
+        self.named: dict[str, NamedOutputs | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
         self.applied: dict[str, tuple[Entry, _Frame]] = {}  # path → what was expanded there
@@ -223,6 +241,7 @@ class _Expansion:
         """The expansion of a network inside this one, in which names are its own."""
         other = copy(self)
         other.architecture, other.outer, other.named = architecture, outer, {}
+        other.known = None
         other.around = self.around.inside(architecture.document.file)
         return other
 
@@ -350,7 +369,7 @@ class _Frame:
         return self._bounded(entry, chain.from_iterable(found))
 
     def _bounded(self, entry: Entry, tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """As many tensors, if they are not more than any network has."""
+        """Return some tensors, if they are no more than any network has."""
         listed = tuple(islice(tensors, MAX_TENSORS + 1))
         if len(listed) > MAX_TENSORS:
             cause = f"more than {MAX_TENSORS:,} tensors"
@@ -557,7 +576,7 @@ class _Frame:
     def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            mine = Named(outputs, self.copy)
+            mine = NamedOutputs(outputs, self.copy)
             named[entry.name] = None if entry.name in named else mine
 
     def _group(
@@ -572,7 +591,7 @@ class _Frame:
     def _grouped(
         self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
     ) -> tuple[Group, ...]:
-        """The group of the items at a place below this frame, if there are any."""
+        """Return the group of some items, which stand at a place below this frame; () of none."""
         name = place.rpartition("/")[2]
         group = Group(name, self.path + place, kind, items, output, entry.origin)
         return (group,) if items else ()
@@ -628,20 +647,54 @@ class _Frame:
         if len(self.blocks) >= MAX_BLOCKS:
             raise entry.error(f"blocks within blocks, more than {MAX_BLOCKS} deep")
         block = self.expansion.architecture.blocks[call.block]
-        tensors, entering = self._entering(block, inputs)
         names = self._arguments(entry, call, block, inputs[0])
+        key = self._hangs_on(entry, call.block, name, inputs, names)
+        known, count = self.expansion.known, self.expansion.count
+        found = known.find(key) if known and key else None
+        if found is None:
+            before, met = count["items"], self.expansion.gathered.met
+            made = self._called(entry, call.block, name, inputs, names)
+            found = Expanded(made, count["items"] - before, entry)
+            if known and key and self.expansion.gathered.met == met:
+                known.keep(key, found)
+        else:
+            count["items"] += found.items
+        self._remember(entry, found.made[1])
+        return found.made
+
+    def _hangs_on(
+        self, entry: Entry, block: str, name: str, inputs: tuple[Tensor, ...], names: Names
+    ) -> tuple[object, ...] | None:
+        """Return all that the expansion of a block hangs on; None where it cannot be known."""
+        known, architecture = self.expansion.known, self.expansion.architecture
+        if known is None or self.sharing is not None:
+            return None
+        tensors = {*self._top().tensors, *self.expansion.named}
+        spoken = known.spoken(block, architecture.blocks, self.expansion.outer.names, tensors)
+        if spoken is None:
+            return None
+        stated = self.precision, self.trainable
+        return id(entry), self.path, name, inputs, *names.values(), *spoken, *stated
+
+    def _called(
+        self, entry: Entry, called: str, name: str, inputs: tuple[Tensor, ...], names: Names
+    ) -> Made:
+        """Return what a block expands to with some arguments."""
+        block = self.expansion.architecture.blocks[called]
+        tensors, entering = self._entering(block, inputs)
         frame = replace(
             self.inner(entering, name),
             scope=self.expansion.outer.extended(names),
             tensors=tensors,
             parent=self._top(),
-            blocks=(*self.blocks, call.block),
+            blocks=(*self.blocks, called),
             document=block.document or self.document,
         )
         items, outputs = frame.body(block.entries)
-        left = frame.leaving(block.outputs, ("blocks", call.block, "outputs"), outputs)
+        left = frame.leaving(block.outputs, ("blocks", called, "outputs"), outputs)
         self._bounded(entry, left.all)
-        return self._group(entry, name, items, left)
+        outputs = left._replace(path=self.path + name)
+        return self._grouped(entry, name, entry.key, items, outputs.carried[0]), outputs
 
     def _arguments(
         self, entry: Entry, call: BlockCall, block: Block, source: Tensor
@@ -762,7 +815,7 @@ class _Frame:
             yield RowNames(names, here)
 
     def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
-        """The tensors of each name that stands for another in every row."""
+        """Return, for each name that means another tensor in every row, these tensors."""
         found: dict[str, tuple[Tensor, ...]] = {}
         for name, trees in fields.tensors.items():
             several = len(trees) == 1

@@ -31,7 +31,7 @@ from costmodel.algebra.reduction import (
 )
 from costmodel.algebra.residues import U, about, growth, shortest
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis.loading import unchecked
+from costmodel.analysis.loading import Setup, unchecked
 from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
 from tests.conftest import examples, share
@@ -349,7 +349,7 @@ def opened(spec: Spec, folder: Path) -> tuple[Path, Analysis | None]:
     file = folder / "net.yaml"
     file.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
     try:
-        return file, unchecked(load(str(file)), TORCH, {})
+        return file, unchecked(load(str(file)), Setup(TORCH))
     except SpecError:
         return file, None
 
@@ -366,7 +366,7 @@ def box(symbols: Iterable[str], random: Random, count: int) -> list[Point]:
 def is_valid(file: Path, point: Point) -> bool:
     """Whether a network is valid in numbers."""
     try:
-        unchecked(load(str(file)), TORCH, point).checked()
+        unchecked(load(str(file)), Setup(TORCH, point)).checked()
     except SpecError:
         return False
     return True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel import Analysis, analyze
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 from tests.conftest import examples
@@ -108,7 +108,7 @@ def read(text: str, **values: int) -> Analysis:
     """A network of a byte per element."""
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     convention, bytewise = find_convention("lecture"), scenario(dtype="int8")
-    return analyze_architecture(architecture, convention, values, (), bytewise)
+    return analyze_architecture(architecture, Setup(convention, values, scenario=bytewise))
 
 
 @settings(max_examples=examples(300), deadline=None)

@@ -2,14 +2,18 @@
 
 import csv
 from io import StringIO
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archspec import load
+from archspec.expansion import Expanded, build_graph
+from archspec.known_blocks import KnownBlocks
 from costmodel import SpecError, analyze
 from costmodel.sweep import engine
+from costmodel.sweep.let_overrides import override_of
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import sweep
 from costmodel.sweep.vary import read_varied
@@ -171,3 +175,48 @@ def test_random_networks_of_the_once_for_all_space() -> None:
         settings = {name: chunk[name][place] for name in ("width", "h", "w")}
         alone = analyze(own, settings=settings, scenario={"dtype": "int8"})
         assert [int(chunk[name][place]) for name in ASKED] == [alone.value(n) for n in ASKED]
+
+
+HOSTILE = """
+archspec: 1
+name: hostile
+symbols: {n: 1, c: 4, k: 3}
+let: {depths: [1, 2], flat: false}
+input: [n, c, 32, 32]
+blocks:
+  plain: {parameters: {out: 8}, layers: [conv2d: {out_channels: out, kernel_size: 1}, relu]}
+  of_let:
+    layers:
+      - conv2d: {out_channels: "8*depths[1]", kernel_size: 1}
+      - relu:
+        when: flat
+  of_tensor:
+    layers:
+      - conv2d: {out_channels: 8, kernel_size: 1}
+      - concat: {axis: 1}
+        from: [previous, stem]
+  named:
+    layers: [conv2d: {out_channels: 8, kernel_size: k, padding: same}, {relu: , name: inside}]
+  outer: {layers: [plain: {out: "2*in_channels"}, of_let: , named: ]}
+layers:
+  - plain: {out: c}
+    name: stem
+  - repeat: {times: "depths[0]", index: i, layers: [outer: , of_tensor: , plain: {out: 4 + i}]}
+  - share: stem
+    when: depths[0] == 2
+  - named
+  - add:
+    from: [previous, inside]
+    when: depths[0] == 5
+  - plain
+"""
+
+
+def test_blocks_that_other_structures_have_are_expanded_as_alone() -> None:
+    architecture = load(HOSTILE)
+    known: KnownBlocks[Expanded] = KnownBlocks()
+    for depths, flat, k in product(([1, 2], [2, 2], [2, 1], [3, 1]), (False, True), (3, 5)):
+        header = architecture.header
+        lets = {"depths": override_of(str(depths)), "flat": override_of(str(flat).lower())}
+        own = architecture._replace(header=header.model_copy(update={"let": header.let | lets}))
+        assert build_graph(own, {"k": k}, None, known) == build_graph(own, {"k": k})

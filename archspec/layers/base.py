@@ -121,6 +121,15 @@ class Layer(BaseModel):
         """
         return 1
 
+    @classmethod
+    def has_numbered_outputs(cls, fields: Mapping[str, object]) -> bool:  # noqa: ARG003
+        """Return whether what leaves is named by numbers, as ``name.0``.
+
+        Args:
+            fields: the fields that are written.
+        """
+        return cls.outputs is not Layer.outputs
+
     def resolved(self, scope: Scope) -> Self:
         """This layer with every expression resolved in ``scope``, and every flag decided.
 

@@ -34,7 +34,7 @@ NAMES = {
         "Unfold Fold"
     ),
     "latent_attention": "latent_attention",
-    "linear": "linear Linear",
+    "linear": "linear grouped_linear Linear",
     "matmul": "matmul bilinear einsum Bilinear",
     "memory": "cache state",
     "merge": (

@@ -1,7 +1,7 @@
 """Exact maps from the places of an output to the places of an input that they read.
 
 A layer that moves, widens or resamples an axis reads, for its output's place y, the places from
-``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`Reads`): a window ``s·y − p`` to
+``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`ReadPlaces`): a window ``s·y − p`` to
 ``s·y − p + d·(k − 1)``, a slice ``s·y + start``, nearest neighbours ``y//f``. A path through the
 network is the chain of these steps, a `Route`; both ends of what is read never fall as y grows, so
 that the first place of a chain is the chain of the first places, and the last that of the last. Two
@@ -42,7 +42,7 @@ from costmodel.algebra.functions import (
 from costmodel.algebra.work import charge
 
 
-class Reads(NamedTuple):
+class ReadPlaces(NamedTuple):
     """The places of an axis that an output's place y reads: ``(a·y + b)//u`` to ``(a·y + c)//u``.
 
     Attributes:
@@ -58,7 +58,7 @@ class Reads(NamedTuple):
     over: Expr = S.One
 
 
-OWN = Reads(S.One, S.Zero, S.Zero)
+OWN = ReadPlaces(S.One, S.Zero, S.Zero)
 """A place of the output reads the same place of the input."""
 
 
@@ -122,7 +122,7 @@ class Span(NamedTuple):
         gaps = [_gap(last, first) for first, last in product(self.firsts, self.lasts)]
         return (largest(gaps) + 1).expand()
 
-    def after(self, reads: Reads) -> "Span":
+    def after(self, reads: ReadPlaces) -> "Span":
         """Return what is seen by an element that reads so of the elements that see this."""
         scale, first, last, over = reads
         begin, end = FloorMap(scale, first, over), FloorMap(scale, last, over)

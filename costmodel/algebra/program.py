@@ -170,6 +170,8 @@ class IntegerProgram:
 
     def defined_of(self, outputs: Iterable[int]) -> tuple[int, ...]:
         """Return the nodes that must be true for some values to exist."""
+        if not self.guards:
+            return ()
         seen: set[int] = set()
         stack = list(outputs)
         while stack:
@@ -223,6 +225,8 @@ class IntegerProgram:
     def common(self, parts: Sequence[Ratio]) -> tuple[list[int], int]:
         """Return the numerators of some values over one denominator, and that denominator."""
         below = dict.fromkeys(part.denominator for part in parts)
+        if len(below) == 1:
+            return [part.numerator for part in parts], next(iter(below))
         numbers = [n for n in map(self.number, below) if n is not None]
         shared, others = lcm(*numbers), [node for node in below if self.number(node) is None]
         above = [

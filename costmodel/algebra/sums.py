@@ -39,7 +39,7 @@ class OpenFormError(ValueError):
 
 
 class NoClosedFormError(SpecError):
-    """A metric has no closed form in the symbols; numbers it has."""
+    """A metric has no closed form in the symbols, though it has a value at numbers."""
 
 
 def no_closed_form(metric: str, node: Node) -> NoClosedFormError:

@@ -9,7 +9,7 @@ from archspec.architecture import load
 from archspec.errors import SpecError, find_named
 from archspec.files import written
 from costmodel.analysis.analysis import Analysis
-from costmodel.cli.options import Given, Spec
+from costmodel.cli.options import NetworkOptions, Spec
 from costmodel.cli.tell import tell
 
 Settings = Annotated[
@@ -56,7 +56,7 @@ def export(
     if format == "onnx" and output is None:
         raise SpecError("an ONNX graph is written into a file", hint="add -o net.onnx")
     header = load(spec).header
-    settings = {**header.defaults, **Given(set_=set_).fixed}
+    settings = {**header.defaults, **NetworkOptions(set_=set_).fixed}
     made = write(analyze(spec, settings=settings))
     if output is None:
         print(made, end="")

@@ -35,6 +35,7 @@ from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.jobs import rows_by
+from costmodel.sweep.predict import Predict
 from costmodel.sweep.query import Request
 from costmodel.sweep.reduce import Tally
 from costmodel.sweep.study import Plan, Sweep, planned
@@ -176,7 +177,7 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: an objective breaks a rule.
         """
-        return self._asked(pareto=objectives, top=None, by=None)
+        return self._requested(pareto=objectives, top=None, by=None)
 
     def top(self, count: int, by: str) -> "SweepPoints":
         """Return the best few points, as ``top(20, "macs/params:max")``.
@@ -184,9 +185,9 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: what is best breaks a rule.
         """
-        return self._asked(pareto=(), top=count, by=by)
+        return self._requested(pareto=(), top=count, by=by)
 
-    def _asked(self, **changes: Any) -> "SweepPoints":
+    def _requested(self, **changes: Any) -> "SweepPoints":
         """Return the same points with the columns that they have, of which others are kept."""
         columns = tuple(column.text for column in self.sweep.query.columns)
         request = self.sweep.plan.request._replace(metrics=columns, **changes)
@@ -254,7 +255,9 @@ def sweep_points(
     sort: Sequence[str] = (),
     join: str | None = None,
     sample: int | None = None,
+    search: int | None = None,
     seed: int = 0,
+    predict: str | Predict | Sequence[str | Predict] = (),
     executor: Executor | None = None,
     **options: Any,
 ) -> SweepPoints:
@@ -271,7 +274,9 @@ def sweep_points(
         sort: the order of the rows.
         join: a CSV file with columns of one's own.
         sample: how many points are drawn by chance.
-        seed: of the sample.
+        search: how many points are looked at, proposed by what was found so far.
+        seed: of the sample or the search.
+        predict: functions that make a column of the others, or ``module:function``.
         executor: any of ``concurrent.futures``, which evaluates parts of the points.
         options: those of `analyze`; words of a scenario, as ``dtype="int8"``, by themselves, too.
 
@@ -281,7 +286,8 @@ def sweep_points(
     shown, held, front, order = map(_texts, (metric, where, pareto, sort))
     request = Request(shown, held, front, top, by, order)
     plan = Plan(_texts(specs), _axes(vary), request, _setup_of(options), join, sample, seed)
-    return SweepPoints(planned(plan), executor)
+    functions = (predict,) if isinstance(predict, str) or callable(predict) else tuple(predict)
+    return SweepPoints(planned(plan._replace(search=search, predict=functions)), executor)
 
 
 def _axes(vary: str | Sequence[str] | Mapping[str, Iterable[Number]]) -> tuple[str, ...]:

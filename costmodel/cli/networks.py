@@ -14,9 +14,9 @@ from costmodel.cli.options import (
     WHOLE,
     Depth,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
+    PageOptions,
     Specs,
     Symbolic,
     chosen,
@@ -72,9 +72,9 @@ def report(
     depth: Depth = None,
     ranking: TopLayers = UNRANKED,
     format: Format = "table",  # noqa: A002 - the option's name
-    framing: Framing = UNFRAMED,
+    framing: PageOptions = UNFRAMED,
     layout: Layout = PLAIN,
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> None:
     """Show what every layer and the whole network cost; of several networks, a row for each."""
     from costmodel.network.networks import names_several
@@ -111,9 +111,9 @@ def _require_unranked(depth: int | None, ranking: TopLayers) -> None:
 def _print_report(
     spec: str,
     shown: "Callable[[Analysis], Report]",
-    given: Given,
+    given: NetworkOptions,
     form: str,
-    framing: Framing,
+    framing: PageOptions,
     *,
     symbolic: bool,
 ) -> None:

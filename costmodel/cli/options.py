@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter, Token
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 OF_THE_SPEC = ("set_", "assume", "convention")
-"""The fields of `Given` that no scenario has."""
+"""The fields of `NetworkOptions` that no scenario has."""
 
 
 SOURCES = "torch:MODULE:FACTORY with --input, *.onnx and config.json, as archcost import has them"
@@ -144,7 +144,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/+-]*")
 
 @options
 @dataclass(frozen=True)
-class Framing:
+class PageOptions:
     """The form of an answer on a page.
 
     Attributes:
@@ -167,7 +167,7 @@ class Framing:
         Raises:
             SpecError: its format has no such form, or there is none.
         """
-        from costmodel.analysis.document import Frame
+        from costmodel.analysis.document import PageForm
 
         if self == UNFRAMED:
             return document
@@ -176,10 +176,10 @@ class Framing:
         title = self.caption or document.title
         if self.label and not (title and not self.tabular):
             raise SpecError(f"--label {self.label} is of a table with a caption", hint="--caption")
-        frame = Frame(self.label, notes=notes)
+        frame = PageForm(self.label, notes=notes)
         if self.longtable or self.tabular:
             frame = frame._replace(environment="longtable" if self.longtable else "tabular")
-        return document.framed(title, frame)
+        return replace(document, title=title, frame=frame)
 
     def _require(self, form: str) -> None:
         if (self.longtable or self.tabular) and form not in OF_LATEX:
@@ -195,7 +195,7 @@ class Framing:
             raise SpecError(f"--label {self.label} is no label", hint=hint)
 
 
-UNFRAMED = Framing()
+UNFRAMED = PageOptions()
 """The title of the question, a float in LaTeX, all notes."""
 
 NOTES: dict[str, Literal["full", "short", "none"]] = {
@@ -207,7 +207,7 @@ NOTES: dict[str, Literal["full", "short", "none"]] = {
 
 @options
 @dataclass(frozen=True)
-class Given:
+class NetworkOptions:
     """Everything that is said of a network beside its spec.
 
     Attributes:
@@ -278,12 +278,12 @@ class Given:
     @property
     def scenario(self) -> Scenario:
         """Return the types of numbers, the device, and what else no symbol says."""
-        names = [field.name for field in fields(Given)]
+        names = [field.name for field in fields(NetworkOptions)]
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
     def setup(self) -> Setup:
-        """Return the same as arguments of `analyze` and of the functions like it."""
+        """Return the options as one value, which `analyze` and the functions like it take."""
         return Setup(self.convention, self.fixed, self.assumed, self.scenario)
 
     def require_none(self, names: Iterable[str], command: str) -> None:
@@ -299,7 +299,7 @@ class Given:
                 )
 
 
-NOTHING_GIVEN = Given()
+NOTHING_GIVEN = NetworkOptions()
 """The spec's own defaults."""
 
 

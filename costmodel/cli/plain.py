@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from archspec.importers import form_of
+from archspec.importers import find_source
 from archspec.zoo import SUFFIXES, find_name, split_variant
 from costmodel.algebra.sums import NoClosedFormError
 from costmodel.analysis.analysis import Analysis
@@ -46,7 +46,7 @@ def _is_spec(word: str) -> bool:
     path = split_variant(word)[0]
     if word.startswith("-") or not (path.endswith(SUFFIXES) or find_name(path)):
         return False
-    return form_of(word) is None and not names_several([word])
+    return find_source(word) is None and not names_several([word])
 
 
 def worked_out(spec: str, work: Callable[[Analysis], _T], setup: Setup, *, symbolic: bool) -> _T:

@@ -7,9 +7,9 @@ from costmodel.cli.options import (
     NOTHING_GIVEN,
     UNFRAMED,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
+    PageOptions,
     Specs,
     Symbolic,
     chosen,
@@ -91,9 +91,9 @@ def table(
     symbolic: Symbolic = False,
     metric: Metrics = None,
     format: Format = "table",  # noqa: A002 - the option's name
-    framing: Framing = UNFRAMED,
+    framing: PageOptions = UNFRAMED,
     layout: Layout = PLAIN,
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> None:
     """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants.
 

@@ -40,7 +40,7 @@ class Kernel:
 
     @property
     def last(self) -> LayerCost:
-        """The last of its layers, which stands for all where they count as one."""
+        """The last layer of the kernel, which carries its counts where layers count together."""
         return self.layers[-1]
 
     def is_inner(self, tensor: Tensor) -> bool:
@@ -58,7 +58,7 @@ class Kernel:
 
     @cached_property
     def _written(self) -> set[Tensor]:
-        """The tensors made in it whose place is read outside, or that of a part of them."""
+        """The tensors made in the kernel that are read, whole or in part, outside of it."""
         found = {self._homes.get(tensor, tensor) for tensor in self.leaving}
         for layer in reversed(self.layers):
             if layer.cost.is_part and found.intersection(layer.made):

@@ -29,8 +29,8 @@ MAX_SUMMED = 2_000
 """The most terms that are added up iteration by iteration, where a sum has no closed form."""
 
 
-class Which(Enum):
-    """The iterations that one stands for, with how many others there must be beside them."""
+class IterationKind(Enum):
+    """The iterations of a repeat that a traced one stands for: the first, the last or others."""
 
     FIRST = "the first", 0, 0
     LATER = "all but the first", 1, 0
@@ -55,7 +55,7 @@ class Iteration(NamedTuple):
     """
 
     repeat: str
-    which: Which
+    which: IterationKind
     runs: Expr
     iterations: Iterations | None = None
 
@@ -66,9 +66,9 @@ class Iteration(NamedTuple):
 
     def at_end(self, count: Expr) -> Expr:
         """Return a count in the first iteration, or the last, where it stands for only one."""
-        if self.iterations is None or self.which not in (Which.FIRST, Which.LAST):
+        if self.iterations is None or self.which not in (IterationKind.FIRST, IterationKind.LAST):
             return count
-        end = S.Zero if self.which is Which.FIRST else self.iterations.last
+        end = S.Zero if self.which is IterationKind.FIRST else self.iterations.last
         return at_iteration(count, self.iterations.index, end)
 
     def summed(self, count: Expr) -> Expr:
@@ -77,9 +77,12 @@ class Iteration(NamedTuple):
         Raises:
             OpenFormError: it depends on the index otherwise than by polynomials and steps.
         """
-        if self.which in (Which.FIRST, Which.LAST):
+        if self.which in (IterationKind.FIRST, IterationKind.LAST):
             return each_by_each(self.happens, self.at_end(count))
-        ends = {Which.LATER: [Which.FIRST], Which.BETWEEN: [Which.FIRST, Which.LAST]}
+        ends = {
+            IterationKind.LATER: [IterationKind.FIRST],
+            IterationKind.BETWEEN: [IterationKind.FIRST, IterationKind.LAST],
+        }
         others = (self._replace(which=which) for which in ends.get(self.which, ()))
         beside = Add(*(other.summed(count) for other in others))
         return Add(self._over_all(count), each_by_each(-S.One, beside))
@@ -98,7 +101,7 @@ class Iteration(NamedTuple):
     def largest(self, size: Expr) -> Expr:
         """Return the largest size in the iterations that it stands for; 0 where there are none."""
         before, after = self.which.others
-        if self.iterations is not None and self.which in (Which.FIRST, Which.LAST):
+        if self.iterations is not None and self.which in (IterationKind.FIRST, IterationKind.LAST):
             size = self.at_end(size)
         elif self.iterations is not None:
             index, count = self.iterations
@@ -109,16 +112,16 @@ class Iteration(NamedTuple):
     def indices(self, count: int) -> range:
         """Return the indices of the iterations that it stands for, of so many."""
         before, after = self.which.others
-        if self.which is Which.FIRST:
+        if self.which is IterationKind.FIRST:
             return range(min(1, count))
-        return range(count - 1 if self.which is Which.LAST else before, count - after)
+        return range(count - 1 if self.which is IterationKind.LAST else before, count - after)
 
 
-def distinguished(runs: Expr) -> tuple[Which, ...]:
-    """Return the iterations of so many that a backward pass tells apart."""
+def distinguished(runs: Expr) -> tuple[IterationKind, ...]:
+    """Return the kinds of iterations that a backward pass tells apart, of so many runs."""
     if runs.is_Integer and runs < 3:
-        return (Which.FIRST, Which.LAST)[: int(runs)]
-    return Which.FIRST, Which.BETWEEN, Which.LAST
+        return (IterationKind.FIRST, IterationKind.LAST)[: int(runs)]
+    return IterationKind.FIRST, IterationKind.BETWEEN, IterationKind.LAST
 
 
 def summed(count: Expr, within: Iterable[Iteration]) -> Expr:

@@ -26,42 +26,42 @@ from costmodel.algebra.sums import (
     no_closed_form,
 )
 from costmodel.algebra.work import charge
-from costmodel.metrics.iterations import Iteration, Which, largest, summed
-from costmodel.metrics.trace import Case, Cases, Event, Here, Scope, Tracer, Value
+from costmodel.metrics.iterations import Iteration, IterationKind, largest, summed
+from costmodel.metrics.trace import Case, Cases, Event, Location, Scope, StoredTensor, Tracer
 from costmodel.network.context import Context
 from costmodel.network.propagation import GroupCost, LayerCost
 
 
-class Run(NamedTuple):
+class Execution(NamedTuple):
     """A network at work: its layers in their order, and what is there at the start and the end."""
 
     events: tuple[Event, ...]
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[StoredTensor, ...]
+    outputs: tuple[StoredTensor, ...]
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The paths of the layers as they work, once in every iteration that is told apart."""
         return tuple(e.layer.node.path for e in self.events if e.layer is not None)
 
-    def dies(self) -> dict[Value, int]:
+    def dies(self) -> dict[StoredTensor, int]:
         """Return the place of the last event that reads each value; outputs outlive all."""
         last = {v: i for i, event in enumerate(self.events) for v in event.values_read}
         return last | dict.fromkeys(self.outputs, len(self.events))
 
 
-def unrolled(context: Context) -> Run:
+def unrolled(context: Context) -> Execution:
     """Return a network at work in the order of its graph."""
     network, graph = context.network.propagation, context.network.graph
     tracer = _Unrolled(context)
     scope = tracer.entering()
     entering = tuple(map(_value, scope.values()))
-    tracer.parts(network.parts, scope, Here())
+    tracer.parts(network.parts, scope, Location())
     leaving = (_value(scope[tensor]) for tensor in (graph.output, *graph.sides))
-    return Run(tuple(tracer.events), entering, tuple(dict.fromkeys((*leaving, *tracer.kept))))
+    return Execution(tuple(tracer.events), entering, tuple(dict.fromkeys((*leaving, *tracer.kept))))
 
 
-class AtWork(NamedTuple):
+class WorkingLayer(NamedTuple):
     """A layer in one of the iterations that are told apart; what grows depends on their indices."""
 
     layer: LayerCost
@@ -91,14 +91,14 @@ class AtWork(NamedTuple):
         yield from found if evaluate(self.over_iterations(S.One)) else ()
 
 
-def at_work(run: Run) -> Iterator[AtWork]:
+def at_work(run: Execution) -> Iterator[WorkingLayer]:
     """Yield every layer in every iteration that is told apart, with what is in memory then."""
     for layer, within, alive in _alive(run):
         taken = reduce(lambda each, one: one.at_end(each), within, alive)
-        yield AtWork(layer, taken, within)
+        yield WorkingLayer(layer, taken, within)
 
 
-def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
+def memory(run: Execution) -> Iterator[tuple[LayerCost, Expr]]:
     """Yield every layer with the most bytes that are in memory while it works, in that order.
 
     Raises:
@@ -111,7 +111,7 @@ def memory(run: Run) -> Iterator[tuple[LayerCost, Expr]]:
             raise no_closed_form("what is in memory", layer.node) from None
 
 
-def _alive(run: Run) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
+def _alive(run: Execution) -> Iterator[tuple[LayerCost, tuple[Iteration, ...], Expr]]:
     """Yield every layer with the iterations that it is in and what is in memory then."""
     dies = run.dies()
     alive = {value: value.bytes for value in run.inputs if value in dies}
@@ -133,15 +133,21 @@ class _Unrolled(Tracer):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.kept: dict[Value, None] = {}  # what leaves the iteration that is met, or the network
+        self.kept: dict[
+            StoredTensor, None
+        ] = {}  # what leaves the iteration that is met, or the network
 
-    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+    def repeat(self, group: GroupCost, scope: Scope, here: Location) -> None:
         """Trace the first iteration, and a later one if there may be one; experts read the same."""
         flow = group.flow
         assert flow is not None
         iterations = None if flow.iteration is None else Iterations(flow.iteration, group.runs)
-        entering, bodies = scope[flow.source], list[_Body]()
-        for which in (Which.FIRST,) if group.runs is S.One else (Which.FIRST, Which.LATER):
+        entering, bodies = scope[flow.source], list[_Iteration]()
+        for which in (
+            (IterationKind.FIRST,)
+            if group.runs is S.One
+            else (IterationKind.FIRST, IterationKind.LATER)
+        ):
             iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, iterations)
             inside = here.iteration(group, iteration)
             if group.iteration is not None and bodies:
@@ -172,8 +178,8 @@ class _Unrolled(Tracer):
         self.events[-1] = last._replace(reads=reads)
 
     def _body(
-        self, group: GroupCost, scope: Scope, entering: Cases, inside: Here, start: int
-    ) -> "_Body":
+        self, group: GroupCost, scope: Scope, entering: Cases, inside: Location, start: int
+    ) -> "_Iteration":
         """Trace an iteration of a repeat that begins with the event of a number.
 
         What leaves the network in it but was made before the repeat is kept by what is around it.
@@ -189,10 +195,14 @@ class _Unrolled(Tracer):
         keeps = any(start <= value.maker < begin for value in kept)
         around.update({value: None for value in kept if value.maker < start})
         self.kept, result = around, inner[flow.result]
-        return _Body(begin, entering, result, leaves, keeps, flow.chosen_by is None)
+        return _Iteration(begin, entering, result, leaves, keeps, flow.chosen_by is None)
 
     def _pile(
-        self, bodies: Sequence["_Body"], iterations: Iterations, result: Value, inside: Here
+        self,
+        bodies: Sequence["_Iteration"],
+        iterations: Iterations,
+        result: StoredTensor,
+        inside: Location,
     ) -> None:
         """Add what leaves the network in earlier iterations: beside a later one, and after all.
 
@@ -216,7 +226,7 @@ class _Unrolled(Tracer):
         after = self._connect(map(_read, taken), inside, rest)
         self.kept.update(dict.fromkeys((after, *left)))
 
-    def _before(self, values: Iterable[Value], index: Symbol) -> Expr:
+    def _before(self, values: Iterable[StoredTensor], index: Symbol) -> Expr:
         """Return the bytes of some values in all iterations before the one of an index.
 
         Raises:
@@ -228,41 +238,45 @@ class _Unrolled(Tracer):
             layers = (event.layer for event in reversed(self.events) if event.layer is not None)
             raise no_closed_form("what is in memory", next(layers).node) from None
 
-    def _handed_over(self, cases: Cases, index: Symbol, last: Expr, inside: Here) -> Cases:
+    def _handed_over(self, cases: Cases, index: Symbol, last: Expr, inside: Location) -> Cases:
         """Return what a growing iteration leaves, as large as after the one of an index."""
         return _read(self._connect([cases], inside, at_iteration(cases[0].bytes, index, last)))
 
     def _connect(
-        self, reads: Iterable[Cases], inside: Here, size: Expr = S.Zero, place: int | None = None
-    ) -> Value:
+        self,
+        reads: Iterable[Cases],
+        inside: Location,
+        size: Expr = S.Zero,
+        place: int | None = None,
+    ) -> StoredTensor:
         """Add an event without a layer, and return what it makes of what it reads."""
         number, within = len(self.events), inside.within
-        made = Value("", "", None, size, size, number, within=within)
+        made = StoredTensor("", "", None, size, size, number, within=within)
         event = Event(number, None, tuple(reads), (_read(made),), within)
         self.events.insert(number if place is None else place, event)
         return made
 
 
-def _value(cases: Cases) -> Value:
+def _value(cases: Cases) -> StoredTensor:
     """Return the value of a tensor that can be but one."""
     return cases[0].value
 
 
-def _read(value: Value) -> Cases:
+def _read(value: StoredTensor) -> Cases:
     """Return a value as a tensor."""
     return (Case(value, maker=value.maker),)
 
 
-def _bytes(values: Iterable[Value]) -> Expr:
+def _bytes(values: Iterable[StoredTensor]) -> Expr:
     return Add(*(value.bytes for value in values))
 
 
-class _Body(NamedTuple):
+class _Iteration(NamedTuple):
     """An iteration of a repeat, from what enters it to its result."""
 
     begin: int  # the number of its first event
     entering: Cases
     result: Cases
-    leaves: tuple[Value, ...]  # made in it, and leave the network
+    leaves: tuple[StoredTensor, ...]  # made in it, and leave the network
     keeps_entering: bool  # what enters it leaves the network, and is made in the one before
     is_chained: bool  # its result enters the next one

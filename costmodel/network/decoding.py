@@ -81,7 +81,7 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
 
 
 def _is_kept(layer: LayerCost) -> bool:
-    """Return whether a layer keeps something for the next token, whatever says how much."""
+    """Return whether a layer keeps something for the next token."""
     return layer.cost.extends or (layer.cost.cache is not None and layer.cost.cache.grows)
 
 
@@ -124,7 +124,7 @@ def resting(propagation: Propagation) -> set[str]:
     return walk.still
 
 
-class Meeting(NamedTuple):
+class TokenMixing(NamedTuple):
     """The layers in which a token meets others, and the tensors that have tokens.
 
     Attributes:
@@ -136,13 +136,13 @@ class Meeting(NamedTuple):
     axes: Mapping[Tensor, int]
 
 
-def meeting(propagation: Propagation) -> Meeting:
+def meeting(propagation: Propagation) -> TokenMixing:
     """Return the layers in which a token meets others, and the tensors that have tokens."""
     walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
     walk.parts(propagation.parts)
     paths = walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
-    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, Tokens))
-    return Meeting(paths, {tensor: t.axis for tensor, t in held if t == Tokens(t.axis)})
+    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, TokenAxis))
+    return TokenMixing(paths, {tensor: t.axis for tensor, t in held if t == TokenAxis(t.axis)})
 
 
 def require_decodable(
@@ -180,7 +180,7 @@ def token_axes(propagation: Propagation) -> Mapping[str, int]:
     return found or dict(list({name: 1 for name, shape in inputs if len(shape) > 1}.items())[:1])
 
 
-class Tokens(NamedTuple):
+class TokenAxis(NamedTuple):
     """The place of the tokens in a tensor.
 
     Where each has met the last one, the last itself is what a step makes of it; those before it are
@@ -199,7 +199,7 @@ LAST: Final = "last"
 KEPT: Final = "kept"
 """The tensor in a cache: all tokens so far, of which each sees those before it."""
 
-Held = Tokens | Literal["last", "kept"] | None
+Held = TokenAxis | Literal["last", "kept"] | None
 """The tokens in a tensor; None where it has none."""
 
 
@@ -215,7 +215,7 @@ class _TokenWalk:
         is_trial: bool = False,
     ) -> None:
         self.known: dict[Tensor, Held] = {
-            Tensor(name): Tokens(starts[name]) if name in starts else None
+            Tensor(name): TokenAxis(starts[name]) if name in starts else None
             for name in propagation.inputs
         }
         self.tokens = tokens
@@ -241,15 +241,15 @@ class _TokenWalk:
                 self._group(part)
 
     def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
-        """The tokens in everything that a layer makes."""
+        """Return the axis of the tokens in each tensor that a layer makes."""
         held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
         if layer.cost.cache is not None and layer.cost.cache.joins is not None:
             return self._joined_by(layer, layer.cost.cache.joins, held[0])
         if KEPT in held:
             self.meeting.add(layer.node.path)
-        if KEPT in held and not any(isinstance(each, Tokens) for each in held):
+        if KEPT in held and not any(isinstance(each, TokenAxis) for each in held):
             return tuple(KEPT for _ in layer.outputs)
-        entering = [each if isinstance(each, Tokens) else None for each in held]
+        entering = [each if isinstance(each, TokenAxis) else None for each in held]
         left = self._kept_by(layer, entering)
         if LAST not in held:
             return left
@@ -257,11 +257,11 @@ class _TokenWalk:
 
     def _joined_by(self, layer: LayerCost, axis: int, held: Held) -> tuple[Held, ...]:
         """All tokens so far, of a cache on the axis of those that enter."""
-        if isinstance(held, Tokens) and held.met_last:
+        if isinstance(held, TokenAxis) and held.met_last:
             self._refuse(
                 layer, "cache keeps tokens that have met the last one, of every step another"
             )
-        elif held != Tokens(axis):
+        elif held != TokenAxis(axis):
             self._refuse(layer, f"axis {axis}, on which it is to grow, is not the tokens'")
         else:
             self.is_met = True
@@ -269,8 +269,8 @@ class _TokenWalk:
         return (KEPT,)
 
     def _kept_by(
-        self, layer: LayerCost, entering: list[Tokens | None]
-    ) -> tuple[Tokens | None, ...]:
+        self, layer: LayerCost, entering: list[TokenAxis | None]
+    ) -> tuple[TokenAxis | None, ...]:
         """The tokens in everything that a layer makes, of those in the tensors that enter."""
         on_joint = [each for each in entering if each and each.axis == layer.cost.joint]
         if on_joint and len(layer.outputs) > 1:
@@ -278,7 +278,7 @@ class _TokenWalk:
         if on_joint and self.tokens is None:
             entering = list(_joined(layer, entering))
         carried = carries(layer.cost, layer.inputs, layer.output)
-        places = dict[Tokens, None]()
+        places = dict[TokenAxis, None]()
         for each, axes in zip(entering, carried, strict=True):
             if each is None:
                 continue
@@ -299,7 +299,7 @@ class _TokenWalk:
             left = left._replace(met_last=True)
         return (left,) * len(layer.outputs)
 
-    def _cut(self, layer: LayerCost, entering: Tokens) -> Iterator[Tokens | None]:
+    def _cut(self, layer: LayerCost, entering: TokenAxis) -> Iterator[TokenAxis | None]:
         """The parts of a tensor: one is of the tokens alone, the others are beside them."""
         axis, before, after, _ = entering
         end, start = layer.inputs[0][axis] - after, exact(0)
@@ -328,10 +328,10 @@ class _TokenWalk:
     ) -> None:
         """Check that what is kept is of the tokens themselves, and of those before them."""
         kind = layer.node.kind
-        if isinstance(held, Tokens) and held.met_last:
+        if isinstance(held, TokenAxis) and held.met_last:
             cause = f"{kind} keeps tokens that have met the last one, of every step another"
             self._refuse(layer, cause)
-        elif held != Tokens(axis):
+        elif held != TokenAxis(axis):
             self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
         else:
             self.is_met = True
@@ -343,7 +343,7 @@ class _TokenWalk:
         """Nothing but the axis of the tokens hangs on how many enter."""
         for each, shape in zip(found, layer.outputs, strict=True):
             for i, extent in enumerate(shape):
-                is_own = isinstance(each, Tokens) and i == each.axis
+                is_own = isinstance(each, TokenAxis) and i == each.axis
                 if not is_own and extent not in self.grown:
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
@@ -394,12 +394,12 @@ class _TokenWalk:
 
 def _taken(layer: LayerCost, held: Held) -> Held:
     """The tokens in what a layer takes of a tensor: one that takes the last place, the last one."""
-    if isinstance(held, Tokens) and held.axis == layer.cost.last and held.after == 0:
+    if isinstance(held, TokenAxis) and held.axis == layer.cost.last and held.after == 0:
         return LAST
     return held
 
 
-def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tokens | None]:
+def _joined(layer: LayerCost, entering: Iterable[TokenAxis | None]) -> Iterator[TokenAxis | None]:
     """The tokens of inputs that lie one behind the other, with all that lies beside them."""
     joint = layer.cost.joint
     assert joint is not None
@@ -413,7 +413,7 @@ def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tok
 
 
 def _meets_still(
-    layer: LayerCost, entering: Iterable[Tokens | None], carried: Carried, axis: int
+    layer: LayerCost, entering: Iterable[TokenAxis | None], carried: Carried, axis: int
 ) -> bool:
     """Return whether an input without tokens has several places on the tokens' axis."""
     return any(

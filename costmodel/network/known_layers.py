@@ -5,7 +5,9 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sympy import Expr
 
+from archspec.expansion import Expanded
 from archspec.graph import Node
+from archspec.known_blocks import KnownBlocks
 from archspec.trees import Measure, Name
 from costmodel.rules.base import Requirement, Shape
 from costmodel.rules.cost import Parameter
@@ -53,9 +55,13 @@ class KnownLayers(Generic[W]):
 
     They are those of one spec under the same least values of its symbols and the same tokens
     before; `begin` forgets the others.
+
+    Attributes:
+        blocks: the calls of the spec's blocks, expanded.
     """
 
     def __init__(self) -> None:
+        self.blocks: KnownBlocks[Expanded] = KnownBlocks()
         self._about: object = None
         self._layers: dict[str, list[KnownLayer[W]]] = {}
 

@@ -17,7 +17,7 @@ USUAL = "fp32"
 """The type of what nothing is said of."""
 
 
-class Types(NamedTuple):
+class LayerTypes(NamedTuple):
     """The types of one layer's numbers.
 
     Attributes:
@@ -35,7 +35,7 @@ class Types(NamedTuple):
     cache: str
 
 
-class Typed(NamedTuple):
+class NetworkTypes(NamedTuple):
     """The types of a whole network.
 
     Attributes:
@@ -43,7 +43,7 @@ class Typed(NamedTuple):
         tensors: tensor → the type of its elements.
     """
 
-    layers: Mapping[str, Types]
+    layers: Mapping[str, LayerTypes]
     tensors: Mapping[Tensor, str]
 
 
@@ -77,7 +77,12 @@ def widest(dtypes: Iterable[str]) -> str:
     floating point where none does.
     Source: ``torch.promote_types`` (bf16 with fp16).
     """
-    ordered = sorted(dict.fromkeys(dtypes), key=_width, reverse=True)
+    return _widest(tuple(dict.fromkeys(dtypes)))
+
+
+@lru_cache
+def _widest(dtypes: tuple[str, ...]) -> str:
+    ordered = sorted(dtypes, key=_width, reverse=True)
     largest = "fp32" if {"bf16", "fp16"} == set(ordered[:2]) else ordered[0]
     whole = max((TYPES[dtype] - 1 for dtype in ordered if not is_floating(dtype)), default=0)
     wider = (largest, *(t for t in WIDER if _width(t) > _width(largest)))
@@ -105,7 +110,7 @@ WIDER = ("fp16", "fp32", "fp64")
 
 
 def accumulator_of(dtype: str) -> str:
-    """The type in which products of a type are summed, where none is said.
+    """Return the type in which products of a type are summed where the user names none.
 
     Source: NVIDIA's matrix instructions and CMSIS-NN: 32 bits for all narrower types.
     """
@@ -114,7 +119,7 @@ def accumulator_of(dtype: str) -> str:
     return "fp64" if dtype == "fp64" else "fp32"
 
 
-def typed(propagation: Propagation, *stated: Precision) -> Typed:
+def typed(propagation: Propagation, *stated: Precision) -> NetworkTypes:
     """The types of a network.
 
     Args:
@@ -129,7 +134,7 @@ def typed(propagation: Propagation, *stated: Precision) -> Typed:
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
     walk.parts(propagation.parts)
-    return Typed(walk.layers, walk.tensors)
+    return NetworkTypes(walk.layers, walk.tensors)
 
 
 class _TypeWalk:
@@ -137,7 +142,7 @@ class _TypeWalk:
 
     def __init__(self, of_all: Precision) -> None:
         self.of_all = of_all
-        self.layers: dict[str, Types] = {}
+        self.layers: dict[str, LayerTypes] = {}
         self.tensors: dict[Tensor, str] = {}
         self.choices: set[Tensor] = set()  # truth values and indices, which give no type
 
@@ -177,7 +182,7 @@ class _TypeWalk:
             factors.append(weights)
         operations = widest(factors)
         sums = stated.accumulators or accumulator_of(operations)
-        types = Types(weights, made, operations, sums, stated.cache or made)
+        types = LayerTypes(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
         said_here = layer.node.precision.activations is not None
         own = () if said_here else layer.cost.types

@@ -128,10 +128,10 @@ class GroupCost(NamedTuple):
     runs: Expr = S.One
     copies: Expr = S.One
     iteration: Symbol | None = None
-    flow: "Flow | None" = None
+    flow: "RepeatFlow | None" = None
 
 
-class Flow(NamedTuple):
+class RepeatFlow(NamedTuple):
     """The tensors of a repeat.
 
     Attributes:
@@ -151,17 +151,17 @@ class Flow(NamedTuple):
     sides: tuple[Tensor, ...] = ()
     iteration: Symbol | None = None
 
-    def moved(self, move: Callable[[Tensor], Tensor]) -> "Flow":
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "RepeatFlow":
         """The same of other tensors, which a function gives for these."""
         source, result, sides = move(self.source), move(self.result), map(move, self.sides)
         entry, chosen = (tensor and move(tensor) for tensor in (self.entry, self.chosen_by))
-        return Flow(source, entry, result, chosen, tuple(sides), self.iteration)
+        return RepeatFlow(source, entry, result, chosen, tuple(sides), self.iteration)
 
 
 Part = LayerCost | GroupCost
 
 
-class Often(NamedTuple):
+class Multiplicity(NamedTuple):
     """The multiplicity of a layer: runs, copies of its weights, and iterations around it.
 
     Attributes:
@@ -181,12 +181,12 @@ class Often(NamedTuple):
         """The total number of runs, every iteration counted."""
         return Mul(self.runs, *(each.count for each in self.repeats))
 
-    def within(self, group: GroupCost) -> "Often":
+    def within(self, group: GroupCost) -> "Multiplicity":
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
             return self._replace(repeats=(*self.repeats, Iterations(group.iteration, group.runs)))
         chosen = group.flow is not None and group.flow.chosen_by is not None
-        return Often(
+        return Multiplicity(
             self.runs * group.runs,
             self.copies * group.copies,
             self.repeats,
@@ -194,11 +194,11 @@ class Often(NamedTuple):
         )
 
 
-class Counted(NamedTuple):
+class CountedLayer(NamedTuple):
     """A layer and how often it counts in the network."""
 
     layer: LayerCost
-    often: Often
+    often: Multiplicity
 
 
 class Propagation(NamedTuple):
@@ -224,7 +224,7 @@ class Propagation(NamedTuple):
         return tuple(counted.layer for counted in self.counted)
 
     @property
-    def counted(self) -> Iterator[Counted]:
+    def counted(self) -> Iterator[CountedLayer]:
         """Every layer with how often it counts."""
         return counted_in(self.parts)
 
@@ -233,14 +233,14 @@ class Propagation(NamedTuple):
         return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 
 
-ONCE = Often()
+ONCE = Multiplicity()
 
 
-def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
+def counted_in(parts: Iterable[Part], often: Multiplicity = ONCE) -> Iterator[CountedLayer]:
     """Every layer of a tree with how often it counts, the tree itself counting so often."""
     for part in parts:
         if isinstance(part, LayerCost):
-            yield Counted(part, often)
+            yield CountedLayer(part, often)
         else:
             yield from counted_in(part.parts, often.within(part))
 
@@ -446,7 +446,7 @@ class _ShapeWalk:
         self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
-        """One node."""
+        """Apply the rules of one node."""
         self.worked += 1
         if self.worked > MAX_WORKED:
             cause = f"more than {MAX_WORKED:,} layers to work out"
@@ -568,8 +568,8 @@ class _ShapeWalk:
         before = self.shapes[item.source]
         parts, after = self._iteration(item, before)
         if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            self._ask_where_it_runs(first, runs)
-            return self._finish(item, after, parts, Often(runs, copies))
+            self._require_where_it_runs(first, runs)
+            return self._finish(item, after, parts, Multiplicity(runs, copies))
         if copies is S.One:
             hint = "give the repeat an index, so that its turns stand one by one"
             raise item.error(f"{_changing(before, after)}; shared turns keep it", hint)
@@ -585,7 +585,7 @@ class _ShapeWalk:
             parts, after = self._iteration(item, before)
         return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
-    def _ask_where_it_runs(self, first: int, runs: Expr) -> None:
+    def _require_where_it_runs(self, first: int, runs: Expr) -> None:
         """Restrict a body's requirements, from index ``first`` on, to at least one iteration."""
         if not is_at_least(runs, 1, self.least):
             self.requirements[first:] = [
@@ -660,12 +660,12 @@ class _ShapeWalk:
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        self._ask_where_it_runs(first, runs)
+        self._require_where_it_runs(first, runs)
         output = _grown(before, steps, runs)
-        return self._finish(item, output, parts, Often(runs, runs), index)
+        return self._finish(item, output, parts, Multiplicity(runs, runs), index)
 
     def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
-        """The index of a repeat whose iterations each leave something in memory; else None."""
+        """Return the index of a repeat's iterations, where each leaves something in memory."""
         if runs is S.One or not has_sides((item,)):
             return None
         index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
@@ -704,7 +704,7 @@ class _ShapeWalk:
         item: Repeat,
         output: Shape,
         parts: tuple[Part, ...],
-        often: Often = ONCE,
+        often: Multiplicity = ONCE,
         index: Symbol | None = None,
     ) -> GroupCost:
         self.shapes[Tensor(item.path)] = output
@@ -712,16 +712,16 @@ class _ShapeWalk:
         runs, copies, *_ = often
         last = parts[-1] if parts else None
         if isinstance(last, GroupCost) and last.kind == "turn":
-            flow = Flow(item.source, None, Tensor(last.path))
+            flow = RepeatFlow(item.source, None, Tensor(last.path))
         else:
             of_memory = index or self._index(item, item.path, runs)
             inner = item.source, item.entry, item.result, item.chosen_by
-            flow = Flow(*inner, item.sides, of_memory)
+            flow = RepeatFlow(*inner, item.sides, of_memory)
         named = (item.name, item.path, item.kind, item.origin)
         return GroupCost(*named, parts, output, runs, copies, index, flow)
 
     def _way(self, node: Node) -> Way:
-        """The last tensors before a node, with their shapes."""
+        """Return the last tensors on the way to a node, with their shapes."""
         steps: list[tuple[str, Shape]] = []
         tensor: Tensor | None = node.inputs[0] if node.inputs else None
         while tensor is not None and len(steps) < MAX_STEPS:
@@ -804,7 +804,7 @@ def _iteration_group(
     number = int(name.split("_")[1])
     source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
     sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
-    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
+    flow = RepeatFlow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
     return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
 
 

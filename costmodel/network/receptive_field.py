@@ -25,14 +25,14 @@ from costmodel.algebra.functions import is_whole
 from costmodel.algebra.places import (
     POINT,
     OpenPlacesError,
-    Reads,
+    ReadPlaces,
     Span,
     hull,
     hull_of_first,
     largest,
 )
 from costmodel.algebra.work import charge
-from costmodel.network.propagation import Counted, GroupCost, LayerCost, Part, Propagation
+from costmodel.network.propagation import CountedLayer, GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements
 from costmodel.rules.cost import Output
 
@@ -92,7 +92,7 @@ ReceptiveField = Mapping[InputAxis, SeenAxis]
 """The part of each axis of the inputs that is seen; no axis that is unseen, or of features."""
 
 
-class Clash(NamedTuple):
+class StrideMismatch(NamedTuple):
     """A merge whose paths have other strides, so that their places drift apart."""
 
     path: str
@@ -108,7 +108,7 @@ class ReceptiveFields(NamedTuple):
     """
 
     by_layer: Mapping[str, tuple[ReceptiveField, ...]]
-    clashes: tuple[Clash, ...]
+    clashes: tuple[StrideMismatch, ...]
 
 
 def fields_of(propagation: Propagation) -> ReceptiveFields:
@@ -139,7 +139,7 @@ class _FieldWalk:
         self.followed = followed  # the network's input → how many of its axes are followed
         self.scope: dict[Tensor, ReceptiveField] = {}
         self.by_layer: dict[str, tuple[ReceptiveField, ...]] = {}
-        self.clashes: dict[Clash, None] = {}
+        self.clashes: dict[StrideMismatch, None] = {}
 
     def parts(self, parts: Iterable[Part]) -> None:
         """Follow some parts in their order."""
@@ -262,7 +262,7 @@ def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
 
 
 def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
-    """Return what is seen where every field ends at a repeat."""
+    """Return the receptive field of a repeat's output where every field ends at the repeat."""
     end = FieldEnd(group.path, group.kind, why, goes_on=True)
     return {
         source: view if isinstance(view.seen, FieldEnd) else view._replace(seen=end)
@@ -278,7 +278,7 @@ def _has(view: SeenAxis, index: Symbol) -> bool:
     return any(each.has(index) for route in routes for step in route for each in step)
 
 
-def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[Clash]:
+def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[StrideMismatch]:
     """Yield the axes on which the strides of some inputs differ, or are not proved to be equal."""
     if not (layer.cost.keeps or layer.cost.output is Output.CONCAT):
         return
@@ -290,7 +290,7 @@ def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[C
             strides.setdefault(axis - len(shape), []).append(stride)
     for found in strides.values():
         if len(set(found)) > 1:
-            yield Clash(layer.node.path, tuple(found))
+            yield StrideMismatch(layer.node.path, tuple(found))
 
 
 class _Passage(NamedTuple):
@@ -353,7 +353,7 @@ class _Passage(NamedTuple):
                     continue
                 del views[source]
                 if seen[source] == 1:
-                    views |= self._read({source: view}, {axis: Reads(S.One, -start, -start)})
+                    views |= self._read({source: view}, {axis: ReadPlaces(S.One, -start, -start)})
                 else:
                     views |= self._mixed(source, view, field, "joins the places of several maps")
             found.append(views)
@@ -408,7 +408,9 @@ class _Passage(NamedTuple):
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
         return SeenAxis(axes, together(one.seen, other.seen))
 
-    def _read(self, before: ReceptiveField, reads: Mapping[int, Reads | None]) -> ReceptiveField:
+    def _read(
+        self, before: ReceptiveField, reads: Mapping[int, ReadPlaces | None]
+    ) -> ReceptiveField:
         """Return what is seen by what reads some axes so."""
         found = dict(before)
         for source, (axes, seen) in before.items():
@@ -417,7 +419,7 @@ class _Passage(NamedTuple):
             found[source] = SeenAxis(axes, seen)
         return found
 
-    def _through_one(self, seen: Seen, reads: Reads | None) -> Seen:
+    def _through_one(self, seen: Seen, reads: ReadPlaces | None) -> Seen:
         if isinstance(seen, FieldEnd):
             moves = reads is not None and reads.first == reads.last and reads.over is S.One
             return seen if moves else seen._replace(goes_on=True)
@@ -615,7 +617,7 @@ def _measured(seen: Seen, measure: Measure) -> Expr | str:
     return f"'{seen.path}' gives its places another order"
 
 
-def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[FieldEnd, ...]:
+def ends_of(fields: ReceptiveFields, counted: Iterable[CountedLayer]) -> tuple[FieldEnd, ...]:
     """Return the ends of the fields that some layers see, in their order."""
     working = (layer for layer, often in counted if often.works is not S.Zero)
     found = (field for layer in working for field in fields.by_layer[layer.node.path])
@@ -623,6 +625,6 @@ def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[FieldE
     return tuple(dict.fromkeys(each for each in seen if isinstance(each, FieldEnd)))
 
 
-def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> FieldEnd | None:
+def end_of(fields: ReceptiveFields, counted: Iterable[CountedLayer]) -> FieldEnd | None:
     """Return the first end of a field beyond which there are places still, if there is one."""
     return next((end for end in ends_of(fields, counted) if end.goes_on), None)

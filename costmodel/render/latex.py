@@ -9,7 +9,7 @@ from sympy import Expr
 
 from archspec.errors import visible
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo
-from costmodel.algebra.printing import Latex, Shown
+from costmodel.algebra.printing import Latex, Printed
 from costmodel.analysis.document import (
     Block,
     Cell,
@@ -83,7 +83,7 @@ class Inline(Latex):
         """Return a text in parentheses, between which a line may break."""
         return f"({shown})"
 
-    def call(self, expression: Expr) -> Shown:
+    def call(self, expression: Expr) -> Printed:
         r"""``\max(a,\allowbreak b)``; of others no part of a line begins with an argument."""
         shown, level = super().call(expression)
         is_list = isinstance(expression, Maximum | Minimum)
@@ -113,7 +113,7 @@ def render(document: Document) -> str:
         lines = [r"\begin{table}", r"\centering", *([caption] if caption else [])]
     for block in blocks:
         if isinstance(block, Table) and (block.total or not block.listed):
-            place = _Place(frame.environment, caption)
+            place = _Environment(frame.environment, caption)
             lines += [*_below(notes), *_set(block, place)]
             notes, caption = [], ""
         else:
@@ -145,7 +145,7 @@ def _below(notes: list[str]) -> list[str]:
     return [r"\par\smallskip{\raggedright\footnotesize", *notes, "}"] if notes else []
 
 
-class _Place(NamedTuple):
+class _Environment(NamedTuple):
     """The environment that a table is set in, and its caption where no float has it."""
 
     environment: str
@@ -164,7 +164,7 @@ class _Place(NamedTuple):
             yield from (*top, *rows, r"\bottomrule", r"\end{tabular}")
 
 
-def _set(table: Table, place: _Place) -> Iterator[str]:
+def _set(table: Table, place: _Environment) -> Iterator[str]:
     """Return the lines of a table: of closed forms the totals, or those of each row."""
     if table.listed and table.total:
         label, *totals = table.total.cells.values()
@@ -187,7 +187,7 @@ def _labelled(row: Row) -> tuple[str, list[tuple[str, Cell]]]:
     return MARKUP.cell(" ".join(texts)), others
 
 
-def _grid(table: Table, place: _Place) -> Iterator[str]:
+def _grid(table: Table, place: _Environment) -> Iterator[str]:
     """Return the lines of a table, then the names in it."""
     columns = table.shown
     align = "".join(_alignment(table, column) for column in columns)
@@ -213,7 +213,7 @@ def _alignment(table: Table, column: Column) -> str:
 
 
 def _equations(
-    table: Table, place: _Place, rows: list[tuple[str, list[tuple[str, Cell]]]]
+    table: Table, place: _Environment, rows: list[tuple[str, list[tuple[str, Cell]]]]
 ) -> Iterator[str]:
     """Return closed forms as a table that is as wide as a column, then the names in them."""
     titles = {column.name: column.title for column in table.columns}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
-from costmodel.network.propagation import Flow, GroupCost, LayerCost, Part
-from costmodel.render.torch_layers import Site, Sizes
+from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
+from costmodel.render.torch_layers import SizedLayer, Sizes
 from costmodel.render.torch_module import Exporter, Instance, require_no_hole
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ PLAIN = {
 """The kinds that are an operator of ONNX without attributes → its name."""
 
 
-class Operator(NamedTuple):
+class OnnxOperator(NamedTuple):
     """An operator of ONNX with its attributes."""
 
     name: str
@@ -56,35 +56,35 @@ class Operator(NamedTuple):
     domain: str = ""
 
 
-def _operator(site: Site) -> Operator:
+def _operator(site: SizedLayer) -> OnnxOperator:
     """Return the operator of a layer; where ONNX has none, one named as the kind."""
     kind, rank = site.layer.kind, len(site.inputs[0]) if site.inputs else 0
     if kind in PLAIN:
-        return Operator(PLAIN[kind])
+        return OnnxOperator(PLAIN[kind])
     if kind in ("add", "mul", "sub", "div") and len(site.inputs) == 2:
-        return Operator(kind.capitalize())
+        return OnnxOperator(kind.capitalize())
     if kind == "concat":
-        return Operator("Concat", {"axis": site.get("axis")})
+        return OnnxOperator("Concat", {"axis": site.get("axis")})
     if kind == "softmax":
-        return Operator("Softmax", {"axis": site.get("dim")})
+        return OnnxOperator("Softmax", {"axis": site.get("dim")})
     if kind == "permute":
-        return Operator("Transpose", {"perm": [axis % rank for axis in site.get("dims")]})
+        return OnnxOperator("Transpose", {"perm": [axis % rank for axis in site.get("dims")]})
     if kind.startswith("conv") and not kind.startswith("conv_t") and _is_even(site):
-        return Operator("Conv", _windows(site, rank - 2) | {"group": site.get("groups")})
+        return OnnxOperator("Conv", _windows(site, rank - 2) | {"group": site.get("groups")})
     if kind.startswith(("maxpool", "avgpool")):
         name = "MaxPool" if kind.startswith("max") else "AveragePool"
         attributes = _windows(site, rank - 2) | {"ceil_mode": int(site.get("ceil_mode"))}
-        return Operator(name, attributes)
-    return Operator(kind, _fields(site), DOMAIN)
+        return OnnxOperator(name, attributes)
+    return OnnxOperator(kind, _fields(site), DOMAIN)
 
 
-def _is_even(site: Site) -> bool:
+def _is_even(site: SizedLayer) -> bool:
     padding = site.get("padding")
     sides = padding if isinstance(padding, list) else [padding]
     return all(isinstance(side, int) for side in sides) and site.get("padding_mode") == "zeros"
 
 
-def _windows(site: Site, rank: int) -> dict[str, Any]:
+def _windows(site: SizedLayer, rank: int) -> dict[str, Any]:
     """Return the attributes of a layer with windows."""
 
     def per_axis(name: str) -> list[int]:
@@ -99,7 +99,7 @@ def _windows(site: Site, rank: int) -> dict[str, Any]:
     return found
 
 
-def _fields(site: Site) -> dict[str, Any]:
+def _fields(site: SizedLayer) -> dict[str, Any]:
     """Return the fields of a layer as attributes: numbers, texts and flat lists of numbers."""
     found = {}
     for name in type(site.layer).model_fields:
@@ -116,7 +116,7 @@ class _Operators(Exporter):
 
     def __init__(self, analysis: Analysis) -> None:
         super().__init__(analysis)
-        self.operators: dict[str, Operator] = {}
+        self.operators: dict[str, OnnxOperator] = {}
 
     def layer(self, into: Instance, layer: LayerCost) -> None:
         """Take down a layer's operator."""
@@ -124,7 +124,7 @@ class _Operators(Exporter):
         self.operators[layer.node.path] = _operator(self.site(layer))
 
 
-class Run(NamedTuple):
+class RepeatedRun(NamedTuple):
     """The place of a layer that runs several times.
 
     Attributes:
@@ -141,15 +141,15 @@ class Run(NamedTuple):
 class _Graph:
     """The nodes, inputs and shapes so far."""
 
-    def __init__(self, operators: Mapping[str, Operator]) -> None:
+    def __init__(self, operators: Mapping[str, OnnxOperator]) -> None:
         self.operators = operators
         self.names: dict[Tensor, str] = {}  # tensor → its name in the graph, in this iteration
-        self.nodes: list[tuple[Operator, list[str], list[str], str]] = []
+        self.nodes: list[tuple[OnnxOperator, list[str], list[str], str]] = []
         self.inputs: dict[str, Sizes] = {}
         self.shapes: dict[str, Sizes] = {}
         self.weights: dict[str, list[str]] = {}  # path of a layer → the names of what it learns
 
-    def parts(self, parts: Iterable[Part], run: Run) -> None:
+    def parts(self, parts: Iterable[Part], run: RepeatedRun) -> None:
         """Add some parts; what is in a repeat has the iteration's number behind its name."""
         for part in parts:
             if isinstance(part, LayerCost):
@@ -159,7 +159,7 @@ class _Graph:
             else:
                 self.repeat(part, part.flow, run)
 
-    def repeat(self, group: GroupCost, flow: Flow, run: Run) -> None:
+    def repeat(self, group: GroupCost, flow: RepeatFlow, run: RepeatedRun) -> None:
         """Add every iteration of a repeat; of experts one, whose tensors have an axis for all."""
         result = self.names.get(flow.source, "")
         if flow.entry is None:
@@ -170,7 +170,7 @@ class _Graph:
             self.parts(group.parts, run._replace(experts=(*run.experts, int(group.copies))))
             entering = [self.names[flow.chosen_by], self.names[flow.result]]
             result = group.path + run.name
-            self.nodes.append((Operator("mixture", {}, DOMAIN), entering, [result], result))
+            self.nodes.append((OnnxOperator("mixture", {}, DOMAIN), entering, [result], result))
             self.shapes[result] = tuple(map(int, group.output))
         else:
             for i in range(int(group.runs)):
@@ -181,7 +181,7 @@ class _Graph:
                 result = self.names[flow.result]
         self.names[Tensor(group.path)] = result
 
-    def layer(self, layer: LayerCost, run: Run) -> None:
+    def layer(self, layer: LayerCost, run: RepeatedRun) -> None:
         """Add a layer: its operator, what it learns as inputs, and the shapes that leave it."""
         node, name = layer.node, layer.node.path + run.name
         learned = []
@@ -219,7 +219,7 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
     for name, shape in analysis.propagation.inputs.items():
         graph.names[Tensor(name)] = name
         graph.inputs[name] = tuple(map(int, shape))
-    graph.parts(analysis.propagation.parts, Run())
+    graph.parts(analysis.propagation.parts, RepeatedRun())
 
     def described(name: str, shape: Sizes) -> "onnx.ValueInfoProto":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
@@ -244,5 +244,5 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
 
 
 def model_bytes(analysis: Analysis) -> bytes:
-    """Return the same as the content of a file."""
+    """Return an analysed network as the bytes of an ONNX file."""
     return bytes(model(analysis).SerializeToString())

@@ -8,10 +8,11 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from io import StringIO
-from itertools import chain, repeat
+from io import StringIO, TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,11 +24,9 @@ from costmodel.render import csv as csv_text
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
-from costmodel.sweep.query import Request, reduced
-from costmodel.sweep.reduce import Tally, where
+from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.runs import runs
-from costmodel.sweep.shards import in_order, merge_query
+from costmodel.sweep.shards import Merged, in_order
 from costmodel.sweep.vary import show_value
 
 SUFFIXES = {
@@ -96,7 +95,8 @@ class TextFormat(NamedTuple):
         name: returns what stands before each value of a column.
         head: returns what stands above the rows.
         foot: returns what stands below them.
-        counts_are_plain: whether 64-bit integers are digits without any other sign.
+        counts_are_plain: whether 64-bit integers are digits without any other sign, and floats
+            what Python writes.
     """
 
     begin: str
@@ -118,7 +118,7 @@ def write_text(
     first = next(blocks, "")
     stream.write(how.head(fields))
     for block in chain([first], blocks):
-        stream.write(block)
+        _write(stream, block)
     stream.write(how.foot(notes))
 
 
@@ -126,21 +126,17 @@ MANY_ROWS = 2**14
 """From so many rows on it pays to let pyarrow put them together, where it is there."""
 
 
-def _lines(how: TextFormat, fields: Sequence[Field], chunk: Rows) -> str:
-    """Return rows as lines; pyarrow's, where it puts them together, are the same."""
+def _lines(how: TextFormat, fields: Sequence[Field], chunk: Rows) -> str | memoryview:
+    """Return rows as lines; pyarrow's, where it puts them together, are the same in UTF-8."""
     names = [how.name(field) for field in fields]
-    columns = [field.values(chunk) for field in fields]
+    columns = [(field.values(chunk), partial(how.cells, field)) for field in fields]
     if chunk.count >= MANY_ROWS and how.counts_are_plain and find_spec("pyarrow"):
         from costmodel.render.sweep_lines import lines
 
-        cells = [
-            column if column.dtype == INT64 and field.kind != "text" else how.cells(field, column)
-            for field, column in zip(fields, columns, strict=True)
-        ]
         signs = [how.begin + names[0], *(how.between + name for name in names[1:]), how.end]
         with suppress(UnicodeEncodeError):  # halves of characters, as file names may have
-            return lines(cells, signs)
-    texts = (how.cells(field, column) for field, column in zip(fields, columns, strict=True))
+            return lines(columns, signs)
+    texts = (cells(column) for column, cells in columns)
     named = (
         [name + text for text in column] if name else column
         for name, column in zip(names, texts, strict=True)
@@ -149,13 +145,24 @@ def _lines(how: TextFormat, fields: Sequence[Field], chunk: Rows) -> str:
     return "".join([f"{how.begin}{how.between.join(row)}{how.end}" for row in rows])
 
 
+def _write(stream: IO[str], block: str | memoryview) -> None:
+    """Write text, which may be UTF-8 already, as a stream takes it."""
+    if isinstance(block, str):
+        stream.write(block)
+    elif isinstance(stream, TextIOWrapper) and stream.encoding.lower() == "utf-8":
+        stream.flush()
+        stream.buffer.write(block)
+    else:
+        stream.write(str(block, "utf-8"))
+
+
 def write_file(
     path: str,
     fields: Sequence[Field],
     chunks: Iterable[Rows],
     form: str,
     notes: Notes,
-    about: str | None = None,
+    about: Callable[[], str] | None = None,
 ) -> None:
     """Write rows into a file, which takes its place when it is whole.
 
@@ -165,7 +172,7 @@ def write_file(
         chunks: the rows.
         form: its format.
         notes: what stands below a table.
-        about: which part of which sweep it is, which Parquet keeps.
+        about: returns which part of which sweep it is, which Parquet keeps, when all rows are read.
 
     Raises:
         SpecError: it cannot be written.
@@ -185,13 +192,10 @@ def _texts(column: Array, show: Callable[[Any], str]) -> list[str]:
         return list(map(str, column.tolist()))
     if column.dtype == FLOAT64:
         return list(map(repr, column.tolist()))
-    values, lengths = runs(column)
+    values = column.tolist()
     known = {id(value): value for value in values}
     texts = {name: show(value) for name, value in known.items()}
-    found = [texts[id(value)] for value in values]
-    if len(values) == len(column):
-        return found
-    return list(chain.from_iterable(map(repeat, found, lengths)))
+    return [texts[id(value)] for value in values]
 
 
 def _exact(value: Any) -> str:
@@ -294,18 +298,15 @@ TEXT_FORMATS = {
 """Format → how rows become text."""
 
 
-def merged(files: Sequence[str], request: Request) -> tuple[tuple[Field, ...], Iterator[Rows]]:
-    """Return the columns, and the rows of all shards of a sweep reduced to what one run gives.
+def merged(files: Sequence[str], request: Request) -> tuple[Merged, Iterator[Rows]]:
+    """Return all shards of a sweep, and their rows reduced to what one run gives.
 
     Raises:
         SpecError: they are no such shards, or do not have what is asked for.
     """
     parquet = _parquet()
-    shards = in_order(map(parquet.read_shard, files))
-    query = merge_query(shards, request)
-    rows = chain.from_iterable(map(parquet.shard_rows, shards))
-    kept = where(rows, query.conditions, Tally())
-    return shards[0].fields, reduced(kept, query, Tally(), shards[0].once)
+    found = Merged(in_order(map(parquet.read_shard, files)), request)
+    return found, found.rows(parquet.shard_rows)
 
 
 def _parquet() -> Any:

@@ -1,4 +1,4 @@
-"""A sweep's rows as Parquet, each chunk a row group; imported only where pyarrow is there."""
+"""A sweep's rows as Parquet, some chunks a row group; imported only where pyarrow is there."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,19 +7,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet
 
 from archspec.arithmetic import tidy
 from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
+from costmodel.sweep.expressions import parts_of
 from costmodel.sweep.fields import Field
-from costmodel.sweep.rows import Rows, column_of, rows_of
-from costmodel.sweep.shards import KEY, Shard, read_about
+from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
+from costmodel.sweep.runs import few_values
+from costmodel.sweep.shards import EXACT, KEY, Shard, read_about
 from costmodel.sweep.vary import show_value
 
 KINDS_KEY = "archcost columns"
 """The name under which a file says what its columns hold."""
+
+
+ROW_GROUP = 2**19
+"""From so many rows on a row group is written: short ones make a file larger and slow."""
 
 
 def read_shard(file: str) -> Shard:
@@ -49,7 +56,13 @@ def shard_rows(shard: Shard) -> Iterator[Rows]:
     with arrow.parquet.ParquetFile(shard.file) as found:
         for i in range(found.num_row_groups):
             table = found.read_row_group(i)
-            yield rows_of({f.name: _column(f, table[f.name]) for f in shard.fields})
+            columns = {f.name: _column(f, table[f.name]) for f in shard.fields}
+            for field in shard.fields:
+                if field.name.startswith(EXACT):
+                    exact, name = columns.pop(field.name), field.name.removeprefix(EXACT)
+                    above, below = parts_of(exact)
+                    columns |= {NUMERATORS + name: above, DENOMINATORS + name: below}
+            yield rows_of(columns)
 
 
 def _column(field: Field, values: Any) -> Array:
@@ -65,7 +78,10 @@ def _column(field: Field, values: Any) -> Array:
 
 
 def write_parquet(
-    draft: Path, fields: Sequence[Field], chunks: Iterable[Rows], about: str | None = None
+    draft: Path,
+    fields: Sequence[Field],
+    chunks: Iterable[Rows],
+    about: Callable[[], str] | None = None,
 ) -> None:
     """Write rows; a count that leaves 64 bits makes its column one of text.
 
@@ -73,25 +89,36 @@ def write_parquet(
         draft: the file.
         fields: its columns.
         chunks: the rows.
-        about: which part of which sweep it is.
+        about: returns which part of which sweep it is, when all rows are read.
     """
     types = {field.name: _type(field) for field in fields}
-    writer = _writer(draft, types)
+    writer, held = _writer(draft, types), list[arrow.Table]()
     try:
         for chunk in chunks:
             columns = {field.name: field.values(chunk) for field in fields}
             large = [name for name, column in columns.items() if _overflows(column, types[name])]
             if large:
+                _write(writer, held)
                 writer.close()
                 types |= dict.fromkeys(large, arrow.string())
                 writer = _widened(draft, types)
             arrays = [_array(columns[name], kind) for name, kind in types.items()]
-            writer.write_table(arrow.table(arrays, names=list(types)))
+            held.append(arrow.table(arrays, names=list(types)))
+            if sum(map(len, held)) >= ROW_GROUP:
+                _write(writer, held)
+        _write(writer, held)
         if about is not None:
             kinds = {field.name: field.kind for field in fields}
-            writer.add_key_value_metadata({KEY: about, KINDS_KEY: json.dumps(kinds)})
+            writer.add_key_value_metadata({KEY: about(), KINDS_KEY: json.dumps(kinds)})
     finally:
         writer.close()
+
+
+def _write(writer: Any, held: list[arrow.Table]) -> None:
+    """Write tables as one row group, and let go of them."""
+    if held:
+        writer.write_table(arrow.concat_tables(held))
+        held.clear()
 
 
 def _writer(path: Path, types: dict[str, arrow.DataType]) -> Any:
@@ -138,12 +165,9 @@ def _array(column: Array, kind: arrow.DataType) -> arrow.Array:
 
 def _converted(column: Array, kind: arrow.DataType, convert: Callable[[Any], Any]) -> arrow.Array:
     """Return what is made of values that are there, once of equal ones."""
-    values = column.tolist()
-    keys = list(map(id, values)) if column.dtype == object else values
-    known = dict(zip(keys, values, strict=True))
-    places = {key: place for place, key in enumerate(known)}
-    converted = [None if value is None else convert(value) for value in known.values()]
-    return arrow.array(converted, kind).take(arrow.array([places[key] for key in keys]))
+    values, places = few_values(column) or np.unique(column, return_inverse=True)
+    converted = [None if value is None else convert(value) for value in values.tolist()]
+    return arrow.array(converted, kind).take(arrow.array(places))
 
 
 def _whole_text(value: Any) -> str:

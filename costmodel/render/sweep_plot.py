@@ -5,7 +5,7 @@ from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
+from costmodel.render.plot_labels import LEADER, LabelWriter, LineEnd, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
@@ -143,7 +143,7 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     """A panel for each column, all over the same symbol; several lines have names at their ends."""
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
-    ends: list[tuple[Axes, list[End]]] = []
+    ends: list[tuple[Axes, list[LineEnd]]] = []
     for place, panel in zip(places, found, strict=True):
         ends.append((place, [*_panel(panel, place)]))
         least, top = panel.column.least, panel.column.top
@@ -156,14 +156,14 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
         name_ends(ends)
 
 
-def _panel(panel: Panel, place: "Axes") -> Iterator[End]:
+def _panel(panel: Panel, place: "Axes") -> Iterator[LineEnd]:
     """Draw the lines of a panel; where each ends."""
     for i, line in enumerate(panel.lines):
         style = _style(i, len(panel.lines))
         marker = "o" if len(line.x) <= 40 else ""
         place.plot(line.x, line.y, markersize=3, label=line.name, marker=marker, **style)
         look = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1}
-        yield End(line.name, (float(line.x[-1]), float(line.y[-1])), look)
+        yield LineEnd(line.name, (float(line.x[-1]), float(line.y[-1])), look)
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _name_points(axes: "Axes", found: Among) -> None:
     """The names of points where there is room: the ends first, then what lies between."""
     from matplotlib.patheffects import withStroke
 
-    words = Words(axes)
+    words = LabelWriter(axes)
     for point in found.points:
         words.keep_free(*point, POINT)
     placed = 0

@@ -301,7 +301,7 @@ def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MI
 
 
 def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
-    """Draw a label and what it stands for, which stays in its column where a terminal breaks it."""
+    """Draw a label and its value, whose further lines stay in the value's column."""
     label, style, shown = entry.label, entry.style, entry.sign + entry.shown
     if not console.is_terminal:
         begin = (

@@ -13,7 +13,7 @@ from archspec.fields import Expression, ShapeOf
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
-from costmodel.network.propagation import Flow, GroupCost, LayerCost, Part
+from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
 from costmodel.render.python import escaped
 from costmodel.render.torch_helpers import HELPERS, USES
 from costmodel.render.torch_layers import (
@@ -23,7 +23,7 @@ from costmodel.render.torch_layers import (
     OWN,
     WEIGHT,
     WRITERS,
-    Site,
+    SizedLayer,
     Sizes,
     Text,
     called,
@@ -100,7 +100,7 @@ Entering = tuple[str, Tensor | None]
 """What enters a call: a text, or a tensor."""
 
 
-class Step(NamedTuple):
+class Statement(NamedTuple):
     """A statement of ``forward``.
 
     Attributes:
@@ -138,7 +138,7 @@ class Instance:
         self.name = name
         self.base = base
         self.builds: list[str] = []
-        self.steps: list[Step] = []
+        self.steps: list[Statement] = []
         self.inputs = list(inputs)
         self.outputs: list[Tensor] = []
         self.modules: dict[str, str] = {}
@@ -163,7 +163,7 @@ class Instance:
             self.inputs.append(tensor)
         return tensor
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Statement) -> None:
         """Add a statement of ``forward``."""
         self.steps.append(step)
         self.made.update(step.makes)
@@ -221,7 +221,7 @@ class _Variables:
         self.of[tensor] = name
         return name
 
-    def lines(self, number: int, step: Step) -> Iterator[str]:
+    def lines(self, number: int, step: Statement) -> Iterator[str]:
         """Yield the lines of a statement."""
         reads = [self.of[tensor] for tensor in step.reads]
         text = re.sub(f"{INPUT}(\\d+){END}", lambda m: reads[int(m[1])], step.text)
@@ -481,7 +481,7 @@ class Exporter:
             self.group(into, part)
 
     def group(self, into: Instance, group: GroupCost) -> None:
-        """Let a block be an instance of a class, or the one whose weights it shares once more."""
+        """Write a block as an instance of a class, or as another use of one that it shares."""
         first = None if self.owning else _shared_with(group)
         inner = self._again(group, first) if first else None
         if inner is not None and first is not None:
@@ -526,7 +526,7 @@ class Exporter:
         self.classes = {key: each for key, each in self.classes.items() if each.instances}
 
     def _pass_modules(self, into: Instance, inner: Instance, own: str) -> None:
-        """Let what is built in an instance be known where it stands."""
+        """Make the modules built inside an instance known to the class around it."""
         for path, expression in inner.modules.items():
             into.modules[path] = own + expression.removeprefix("self")
 
@@ -548,7 +548,7 @@ class Exporter:
         """Add the call of a module with what enters it; a loop hands on the first of that."""
         tensors: list[Tensor] = []
         words = [self._word(each, tensors) for each in (*reads, own)]
-        into.step(Step(called(words[-1], *words[:-1]), tuple(tensors), makes, loop))
+        into.step(Statement(called(words[-1], *words[:-1]), tuple(tensors), makes, loop))
 
     def _word(self, entering: Entering, tensors: list[Tensor]) -> str:
         """Return what stands for something in a call; a tensor is added to those that it reads."""
@@ -560,7 +560,7 @@ class Exporter:
 
     # Repeats.
 
-    def repeat(self, into: Instance, group: GroupCost, flow: Flow) -> None:
+    def repeat(self, into: Instance, group: GroupCost, flow: RepeatFlow) -> None:
         """Let a body be run as often as it is: a list of its instances, or one again and again."""
         moves = group.kind == "turn"  # an iteration of a repeat that changes the shape
         if moves:
@@ -576,7 +576,7 @@ class Exporter:
             self.moved.pop()
         self.know(Tensor(group.path), _sizes(group.output))
 
-    def loop(self, into: Instance, group: GroupCost, flow: Flow) -> None:
+    def loop(self, into: Instance, group: GroupCost, flow: RepeatFlow) -> None:
         """Let a body run several times."""
         assert flow.entry is not None
         inner = self._of_loop(group, flow, flow.entry)
@@ -601,7 +601,7 @@ class Exporter:
         loop = f"_ in range({marked('times', int(group.runs))})"
         return self._step(into, (own, None), reads, tensor, loop)
 
-    def _of_loop(self, group: GroupCost, flow: Flow, entry: Tensor) -> Instance:
+    def _of_loop(self, group: GroupCost, flow: RepeatFlow, entry: Tensor) -> Instance:
         """Return the instance of a body; a block that it is alone is the body itself."""
         parts, name, base = group.parts, f"{group.name}_body", f"{group.path}/"
         while len(parts) == 1 and isinstance(parts[0], GroupCost) and parts[0].flow is None:
@@ -642,15 +642,17 @@ class Exporter:
         raw = {t: t._replace(producer=f"{t.producer}/values") for t in whole}
         into.step(step._replace(makes=tuple(raw.get(t, t) for t in step.makes)))
         for tensor, before in raw.items():
-            into.step(Step(f"{of()}.float()", (before,), (tensor,)))
+            into.step(Statement(f"{of()}.float()", (before,), (tensor,)))
 
-    def site(self, layer: LayerCost) -> Site:
+    def site(self, layer: LayerCost) -> SizedLayer:
         """Return a layer with its sizes as numbers."""
         inputs, outputs = (tuple(map(_sizes, shapes)) for shapes in (layer.inputs, layer.outputs))
         tied = bool(layer.node.tied)
-        return Site(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
+        return SizedLayer(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
 
-    def _written(self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]) -> Step:
+    def _written(
+        self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]
+    ) -> Statement:
         node, call = layer.node, text.call
         if text.build:
             if node.shares and not self.owning:
@@ -664,7 +666,7 @@ class Exporter:
             plain = self.layers[owner].node.kind == "parameter"
             weight = self._word(self._entering(into, Tensor(MODULE + owner)), reads)
             call = call.replace(WEIGHT, weight + ".weight" * (not plain))
-        return Step(call, tuple(reads), layer.made)
+        return Statement(call, tuple(reads), layer.made)
 
     def _weight_owner(self, path: str) -> str:
         """Return the path of the layer that has the weight which one at some path shares."""

@@ -425,12 +425,7 @@ def rule(*layers: type[Layer]) -> Callable[[_Of], _Of]:
 
 
 def keeps(backward: Backward, *layers: type[Layer]) -> None:
-    """Let the layers of some classes keep the same for their backward pass, whatever their sizes.
-
-    Args:
-        backward: what they keep.
-        layers: the classes.
-    """
+    """Let layers of some classes keep the same for their backward pass, whatever their sizes."""
 
     def always(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
         """The same, whatever the layer's fields and shapes."""

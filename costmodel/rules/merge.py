@@ -9,7 +9,7 @@ from archspec.layers import merge as kinds
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, Entered, factors, mask
+from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, KeptInput, factors, mask
 from costmodel.rules.base import replaced
 from costmodel.rules.cost import TRUTH, Cost, Output, axes_but
 
@@ -120,11 +120,11 @@ keeps(
 )
 
 # Which of two each element is.
-keeps(Backward((Entered(0),)), kinds.Where)
-keeps(Backward((Entered(1),)), kinds.MaskedFill)
+keeps(Backward((KeptInput(0),)), kinds.Where)
+keeps(Backward((KeptInput(1),)), kinds.MaskedFill)
 
 # Both: each derivative is a function of both. Source: ``torch.remainder``, ``torch.atan2``.
-keeps(Backward((Entered(0), Entered(1))), kinds.Curved)
+keeps(Backward((KeptInput(0), KeptInput(1))), kinds.Curved)
 
 
 @backward_rule(kinds.Multiply)
@@ -135,15 +135,15 @@ def product_backward(layer: kinds.Multiply, site: Site, output: Shape) -> Backwa
 
 @backward_rule(kinds.Divide)
 def quotient_backward(layer: kinds.Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
+    """Keep the divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
     by_number = layer.other is not None
-    return NOTHING if by_number else Backward((Entered(0, frozenset({1})), Entered(1)))
+    return NOTHING if by_number else Backward((KeptInput(0, frozenset({1})), KeptInput(1)))
 
 
 @backward_rule(kinds.Power)
 def power_backward(layer: kinds.Power, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """The base; where the exponent is a tensor, that and the output, too. Source: ``torch.pow``."""
-    return INPUT if layer.other is not None else Backward((Entered(0), Entered(1)), output=True)
+    return INPUT if layer.other is not None else Backward((KeptInput(0), KeptInput(1)), output=True)
 
 
 @backward_rule(kinds.Largest, kinds.Smallest)

@@ -22,7 +22,7 @@ from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
-from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.report import Report, ReportRow
 from costmodel.studies.revisions import SpecSource, analyser, load_source
 
@@ -249,10 +249,10 @@ class Diff:
         return expression.xreplace({a: b for a, b in same.items() if a != b})
 
     @cached_property
-    def balances(self) -> tuple[Balance, ...]:
+    def balances(self) -> tuple[BudgetCheck, ...]:
         """Every budget at this change."""
         return tuple(
-            Balance(b, self.new.value(b.metric.name), b.limit(self.old.value(b.metric.name)))
+            BudgetCheck(b, self.new.value(b.metric.name), b.limit(self.old.value(b.metric.name)))
             for b in self.budgets
         )
 
@@ -356,7 +356,7 @@ class Differences(NamedTuple):
         return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
 
     @property
-    def broken(self) -> Iterator[tuple[Diff, Balance]]:
+    def broken(self) -> Iterator[tuple[Diff, BudgetCheck]]:
         """The budgets that are broken, with the network that breaks each."""
         for diff in self.diffs:
             yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)

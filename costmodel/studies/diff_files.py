@@ -13,13 +13,13 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import Metric
 from costmodel.scenario.patterns import is_pattern, matches, matches_in
-from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.diff import Diff, Differences, differences
 from costmodel.studies.revisions import ALL, SpecSource, analyser, files_at, is_at, load_source
 
 
-class Whole(NamedTuple):
-    """A network that is on one side only."""
+class OneSidedNetwork(NamedTuple):
+    """A network whose spec exists only before the change, or only after it."""
 
     name: str
     analysis: Analysis
@@ -37,8 +37,8 @@ class FileDifferences(NamedTuple):
 
     revision: str
     files: tuple[Differences, ...]
-    added: tuple[Whole, ...]
-    removed: tuple[Whole, ...]
+    added: tuple[OneSidedNetwork, ...]
+    removed: tuple[OneSidedNetwork, ...]
 
     @property
     def diffs(self) -> Iterator[tuple[str, Diff]]:
@@ -54,7 +54,7 @@ class FileDifferences(NamedTuple):
         return tuple((name, diff) for name, diff in self.diffs if not diff.is_empty)
 
     @property
-    def balances(self) -> tuple[tuple[str, Balance], ...]:
+    def balances(self) -> tuple[tuple[str, BudgetCheck], ...]:
         """Every budget at every network, the broken ones first."""
         every = [(name, balance) for name, diff in self.diffs for balance in diff.balances]
         return tuple(sorted(every, key=lambda pair: pair[1].is_kept))
@@ -105,8 +105,8 @@ def file_differences(
     assert revision.revision is not None
     there = files_at(revision.revision)
     files: list[Differences] = []
-    added: list[Whole] = []
-    removed: list[Whole] = []
+    added: list[OneSidedNetwork] = []
+    removed: list[OneSidedNetwork] = []
     for new in dict.fromkeys(source for word in words for source in _sources(word, there)):
         old = revision.beside(new)
         is_here = exists(new.path)
@@ -141,9 +141,11 @@ def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
         yield SpecSource(each, None, variant)
 
 
-def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[Whole]:
+def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[OneSidedNetwork]:
     """Yield the networks of a spec that is on one side only."""
     specs: tuple[Architecture, ...] = load_source(at)
     analyse = analyser(setup, specs)
     for spec in specs:
-        yield Whole(f"{named.name}@{spec.variant}" if spec.variant else named.name, analyse(spec))
+        yield OneSidedNetwork(
+            f"{named.name}@{spec.variant}" if spec.variant else named.name, analyse(spec)
+        )

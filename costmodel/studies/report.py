@@ -20,7 +20,14 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import ClosedForm, Note
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
-from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
+from costmodel.network.propagation import (
+    ONCE,
+    CountedLayer,
+    GroupCost,
+    Multiplicity,
+    Part,
+    counted_in,
+)
 from costmodel.network.receptive_field import FieldEnd, end_of, ends_of
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
@@ -28,7 +35,7 @@ from costmodel.scenario.scenario import PAST
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
-    from costmodel.analysis.peaks import Lead, Peak
+    from costmodel.analysis.peaks import Peak, PeakRange
 
 
 class ReportRow(NamedTuple):
@@ -290,15 +297,15 @@ class Report:
                 counts[metric.name] = self.analysis.closed_form(beside.get(name, Integer(0)))
             yield ReportRow(name, "input", name, 0, (), (shape,), counts)
 
-    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[ReportRow]:
+    def _tree(self, parts: Iterable[Part], level: int, often: Multiplicity) -> Iterator[ReportRow]:
         """Yield the lines of some parts."""
         for part in parts:
             if isinstance(part, GroupCost):
                 yield from self._group(part, level, often)
             else:
-                yield self._row(Counted(part, often), level)
+                yield self._row(CountedLayer(part, often), level)
 
-    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[ReportRow]:
+    def _group(self, group: GroupCost, level: int, often: Multiplicity) -> Iterator[ReportRow]:
         """Yield the line of a group, then those in it; one that holds one group is one with it."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
         often = often.within(group)
@@ -324,7 +331,7 @@ class Report:
         yield from inner
 
     def _of_group(
-        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[ReportRow]
+        self, metric: Metric, group: GroupCost, often: Multiplicity, rows: Iterable[ReportRow]
     ) -> Expr:
         """Return a group's count: that of its lines together, or of all layers in it."""
         held = tuple(counted_in(group.parts, often))
@@ -349,7 +356,7 @@ class Report:
             return self._form_of(metric, Maximum(*largest)) if largest else Integer(0)
         return self.analysis.closed_form_of(metric, self.analysis.by_resolution(Add(*counts)))
 
-    def _row(self, counted: Counted, level: int) -> ReportRow:
+    def _row(self, counted: CountedLayer, level: int) -> ReportRow:
         layer = counted.layer
         output = layer.cost.output
         form = self.analysis.closed_form
@@ -541,7 +548,7 @@ def _leaves(rows: tuple[ReportRow, ...]) -> tuple[ReportRow, ...]:
     )
 
 
-def _values(name: str, lead: "Lead") -> str:
+def _values(name: str, lead: "PeakRange") -> str:
     if lead.last is None:
         return f"{name} >= {lead.first}"
     if lead.first == lead.last:

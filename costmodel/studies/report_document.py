@@ -29,23 +29,25 @@ PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
 
 
-def document(report: Report, facts: Iterable[doc.Note] = ()) -> doc.Document:
+def document(report: Report, facts: Iterable[doc.Note] = (), **others: Any) -> doc.Document:
     """Return the document of a report.
 
     Args:
         report: the network with the choice of what to show.
         facts: what is to be said before its notes.
+        others: parts of the document that are not the report's own (see `doc.Document`).
     """
 
     def blocks() -> Iterator[doc.Block]:
         yield symbolic_table(report) if report.symbolic else number_table(report)
         yield doc.entries((*facts, *notes(report)))
 
-    rows, functions = partial(plain_table, report), partial(program, report)
-    return document_of(report.analysis, blocks, partial(data, report), rows=rows, program=functions)
+    own = {"blocks": blocks, "data": partial(data, report)}
+    own |= {"rows": partial(plain_table, report), "program": partial(program, report)}
+    return document_of(report.analysis, **{**own, **others})
 
 
-def kind_of(metric: Metric) -> doc.Kind:
+def kind_of(metric: Metric) -> doc.ColumnKind:
     """Return the kind of column that a metric has."""
     return doc.quantity_in(metric.quantity) if metric.quantity else doc.COUNT
 

@@ -14,11 +14,10 @@ from archspec import Architecture, SpecError
 from archspec.architecture import document_at, read_architecture
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document
 from archspec.errors import did_you_mean
-from archspec.importers import form_of
+from archspec.importers import find_source
 from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
-from costmodel.scenario.conventions import convention_of
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -71,7 +70,7 @@ def read_source(text: str) -> SpecSource:
     """
     path, variant = find_spec(text)
     revision, colon, inside = text.partition(":")
-    if not colon or os.path.exists(path) or form_of(text):
+    if not colon or os.path.exists(path) or find_source(text):
         return SpecSource(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"
@@ -105,11 +104,11 @@ def analyser(setup: Setup, specs: Collection[Architecture]) -> Callable[[Archite
     for name in setup.settings.keys() - known:
         hint = did_you_mean(name, known)
         raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
-    convention = convention_of(setup.convention, *specs)
+    agreed = setup.agreed(*specs)
 
     def analyse(spec: Architecture) -> Analysis:
-        own, given = setup.given_to(spec.header), setup.scenario
-        return analyze_loaded(spec, convention, own, setup.assume, given, numbers_suffice=True)
+        own = agreed.at(setup.given_to(spec.header))
+        return analyze_loaded(spec, own, numbers_suffice=True)
 
     return analyse
 

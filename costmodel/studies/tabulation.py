@@ -28,7 +28,6 @@ from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_met
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import Convention, convention_of
-from costmodel.scenario.settings import to_rational
 from costmodel.studies.measures import Measured, measured
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import kind_of
@@ -105,7 +104,7 @@ class TableOptions(NamedTuple):
 
 @dataclass(frozen=True)
 class Tabulation:
-    """Networks in the order in which they are shown, with the choice of what is.
+    """The table of some networks: a row for each, in the order in which they are shown.
 
     Attributes:
         analyses: spec → its analysis.
@@ -327,8 +326,8 @@ def tabulate(
     for word, architecture in found:
         file, variant = architecture.document.file, architecture.variant
         spec = f"{file}@{variant}" if variant else file
-        given = setup._replace(settings={**common, **own.get(word, {})})
-        analyses[spec] = _analyzed(architecture, convention, given, spec, symbolic=symbolic)
+        given = Setup(convention, {**common, **own.get(word, {})}, setup.assume, setup.scenario)
+        analyses[spec] = _analyzed(architecture, given, spec, symbolic=symbolic)
     return Tabulation(analyses, choice, setup, convention, symbolic)
 
 
@@ -379,17 +378,13 @@ def _mean(
     return tidy(sum(known, Fraction()) / len(known)) if known else None
 
 
-def _analyzed(
-    architecture: Architecture, convention: Convention, setup: Setup, spec: str, *, symbolic: bool
-) -> Analysis:
+def _analyzed(architecture: Architecture, setup: Setup, spec: str, *, symbolic: bool) -> Analysis:
     """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
-    settings = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    settings = setup.numbers
     if not (symbolic or setup.assume):
         settings = architecture.header.defaults | settings
     try:
-        return analyze_architecture(
-            architecture, convention, settings, setup.assume, setup.scenario
-        )
+        return analyze_architecture(architecture, setup.at(settings))
     except SpecError as error:
         raise error if error.origin else error.placed(None, spec) from None
 
@@ -466,16 +461,16 @@ def _checked_digits(
     return digits
 
 
-def _kind(metric: Metric | None, unit: ShownUnit | None, digits: int) -> doc.Kind:
+def _kind(metric: Metric | None, unit: ShownUnit | None, digits: int) -> doc.ColumnKind:
     """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
     if unit is None:
         assert metric is not None
         return kind_of(metric)._replace(show=partial(_whole, kind_of(metric)))
     show = partial(in_unit, unit=unit, digits=digits)
-    return doc.Kind(partial(show, grouped=True), partial(show, grouped=False))
+    return doc.ColumnKind(partial(show, grouped=True), partial(show, grouped=False))
 
 
-def _whole(kind: doc.Kind, value: Rational) -> str:
+def _whole(kind: doc.ColumnKind, value: Rational) -> str:
     """Return a number as its kind shows it; the mean of counts with two digits."""
     is_count = kind is doc.COUNT and isinstance(value, Fraction)
     return in_unit(value, ONE, DIGITS, grouped=True) if is_count else kind.show(value)

@@ -79,6 +79,15 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.refusal = self.refusal or other.refusal
 
+    def require_network(self) -> None:
+        """Raise why no point makes a network, where none does.
+
+        Raises:
+            SpecError: none does.
+        """
+        if self.refusal is not None and self.points == self.invalid:
+            raise self.refusal
+
 
 @dataclass
 class Thinned:

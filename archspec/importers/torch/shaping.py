@@ -7,7 +7,7 @@ from archspec.importers.calls import Field, Size
 from archspec.importers.torch.fields import alias, field_of, per_axis, rounded, same_size, written
 from archspec.importers.torch.graph import Operator
 from archspec.importers.torch.sizes import Number, is_whole, new_shape
-from archspec.layers import KINDS, Layer
+from archspec.layers import KINDS
 
 
 def reshape(op: Operator) -> str:
@@ -71,8 +71,7 @@ def item(op: Operator) -> str:
     made = op.graph.made.get(tensor)
     if (source.name in op.graph.outputs) and (index < len(op.graph.outputs[source.name])):
         return alias(op, op.graph.outputs[source.name][index])
-    several = made is not None and KINDS[made.call.kind].outputs is not Layer.outputs
-    if several:
+    if made is not None and KINDS[made.call.kind].has_numbered_outputs(made.call.fields):
         return alias(op, f"{tensor}.{index}")
     if index:
         raise op.unknown(f"output {index} of {name}")
@@ -251,6 +250,13 @@ def one_hot(op: Operator) -> str:
     """Add a vector for each index."""
     classes = op.shape[-1]
     return op.emit("one_hot", {"num_classes": op.number(classes)}, [op.tensor("self")])
+
+
+def argsort(op: Operator) -> str:
+    """Add a sort, of which the places leave."""
+    fields = {name: op.plain(name) for name in ("dim", "descending")}
+    made = op.emit("sort", written(op, KINDS["sort"], fields), [op.tensor("self")], part="sorted")
+    return alias(op, f"{made}.1")
 
 
 def roll(op: Operator) -> str:

@@ -41,13 +41,12 @@ def read(source: str, options: Options) -> Imported:
     return imported(_made(source, factory, fixed), entering, source, partial=options.partial)
 
 
-def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) -> Imported:
+def read_module(module: Any, inputs: Sequence[str]) -> Imported:
     """Return the spec of a module of Python.
 
     Args:
         module: an ``nn.Module``; its weights are not read.
         inputs: the sizes of each input, as ``n, 3, h, w``.
-        partial: whether operators that no kind expresses are marked as missing.
 
     Raises:
         SpecError: its forward raises an error, or an operator has no kind.
@@ -55,7 +54,7 @@ def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) ->
     torch, name = _torch(), type(module).__name__
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"{name} is neither a spec nor a torch.nn.Module")
-    return imported(_without_data(module), read_inputs(inputs), name, partial=partial)
+    return imported(_without_data(module), read_inputs(inputs), name, partial=False)
 
 
 def _torch() -> Any:
@@ -188,7 +187,7 @@ def imported(
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
         return _counted(module, inputs, found, values)
 
-    return Imported(text, measure, names, found.network.notes)
+    return Imported(text, measure, names, (*found.network.notes, *found.network.remarks))
 
 
 class Found(NamedTuple):
@@ -239,9 +238,9 @@ def network_of(module: Any, inputs: Sequence[Entering], source: str, *, partial:
         if name not in traced.fixed
     }
     symbols = {name: sample.values[name] for name in symbols}
-    notes = (*_fixed_notes(traced), *_unused_notes(module, used))
+    notes = tuple(_fixed_notes(traced)), tuple(_unused_notes(module, used))
     name = type(module).__name__
-    network = SourceNetwork(name, source, symbols, entering, calls, outputs, notes)
+    network = SourceNetwork(name, source, symbols, entering, calls, outputs, *notes)
     return Found(network, used, sample)
 
 
@@ -334,12 +333,12 @@ def _fitted(
 
     found: list[Found] = []
     text, names = write_fitted(make, varied)
-    known = found[0].network.symbols
+    known = found[0].network
 
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
-        own = (value for name, value in values.items() if name not in known)
+        own = (value for name, value in values.items() if name not in known.symbols)
         module, (network, used, sample) = made(dict(zip(varied, own, strict=True)))
-        sizes = {name: value for name, value in values.items() if name in known}
+        sizes = {name: value for name, value in values.items() if name in known.symbols}
         return _counted(module, inputs, Found(network, used, sample), sizes)
 
-    return Imported(text, measure, names, found[0].network.notes)
+    return Imported(text, measure, names, (*known.notes, *known.remarks))
