@@ -1,7 +1,9 @@
 """A spec whose every field is typed and whose every place is known."""
 
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from functools import partial
+from glob import has_magic
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 
 from archspec.document import YamlDocument, parse_document, read_document
 from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
-from archspec.errors import Gathered, Origin, SpecError
+from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
 from archspec.importers import Module, find_source
@@ -58,6 +60,22 @@ class Architecture(NamedTuple):
             SpecError: there is no such variant.
         """
         return self._replace(header=self.written.varied(variant), variant=variant)
+
+    def all_varied(self, variant: str | None) -> tuple["Architecture", ...]:
+        """The networks that a variant's name stands for: one, or all that a pattern matches.
+
+        A spec without variants is the only network of ``*``.
+
+        Raises:
+            SpecError: there are none.
+        """
+        if variant is None or not has_magic(variant):
+            return (self.varied(variant),)
+        names = [name for name in self.written.variants if fnmatchcase(name, variant)]
+        if not names and (self.written.variants or variant != "*"):
+            hint = did_you_mean(variant, self.written.variants) or "it has no variants"
+            raise SpecError(f"no variant is like '{variant}'", hint=hint)
+        return tuple(map(self.varied, names or (None,)))
 
     def names_within(self, entry: Entry) -> frozenset[str]:
         """The names that an entry bears, and those in its bodies and in blocks that it calls."""
@@ -157,12 +175,14 @@ def read_architecture(
         own: Mapping[str, BlockModel | None] = (
             header.blocks if header else _rough(document, gathered)
         )
-        included = _Included({}, {})
+        included, are_all = _Included({}, {}), False
         with gathered.gathering():
             inside = (around or EnclosingSpecs((), {})).inside(document.file)
             included = _include(document, header.include if header else (), inside)
+            are_all = header is not None or "include" not in document.data
         _check_own(own, included, document, gathered)
-        reader = EntryReader(document, {**included.models, **own}, gathered)
+        kinds = {**included.models, **own}
+        reader = EntryReader(document, kinds, gathered, are_all=are_all)
         blocks = included.blocks | read_blocks(reader, own)
         entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise

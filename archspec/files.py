@@ -33,7 +33,8 @@ def read_bytes(path: str | Path, most: int, what: str) -> bytes:
 
 def cause_of(error: OSError | ValueError) -> str:
     """Return in words why a file cannot be read or written."""
-    return getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)  # the words beside it may be those of a library
+    return os.strerror(number) if number else getattr(error, "strerror", None) or str(error)
 
 
 def target_of(path: str | Path) -> Path:

@@ -18,7 +18,7 @@ from random import Random
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.bounds import Least, lower_bound
+from costmodel.algebra.bounds import Least, lower_bound, upper_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.domains import ends, symbols_of
 from costmodel.algebra.evaluate import Evaluator, values_over
@@ -398,9 +398,18 @@ def maximum(terms: Sequence[Expr], sizes: SizeTables, usual: Evaluator) -> Expr:
     """
     # the largest first; of equals x before min(1, L)·x, which is never more
     ordered = in_order(Maximum.undecided(terms), lambda term: (-usual(term), term.has(Minimum)))
+    ordered = _reached(ordered)
     if len(ordered) == 1:
         return ordered[0]
     return Maximum(*(ordered[number] for number in _undominated(Counts(ordered, sizes))))
+
+
+def _reached(terms: Sequence[Expr]) -> list[Expr]:
+    """Return the terms that may be as much as the least that one of them always is."""
+    bounds = (lower_bound(term, {}) for term in terms)
+    always = max((bound for bound in bounds if bound is not None), default=0)
+    most = ((term, upper_bound(term, {})) for term in terms)
+    return [term for term, bound in most if bound is None or bound >= always]
 
 
 def _undominated(counts: Counts) -> list[int]:

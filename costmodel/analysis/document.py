@@ -239,6 +239,7 @@ class Table(NamedTuple):
         folds: whether no more than the two outermost levels are shown of more than `MOST_ROWS`.
         breaks: whether columns for which a terminal has no room follow below; else they are left
             out.
+        beside_total: more last lines, below the total, as one of means.
     """
 
     columns: tuple[Column, ...]
@@ -249,6 +250,12 @@ class Table(NamedTuple):
     bars: str = ""
     folds: bool = False
     breaks: bool = False
+    beside_total: tuple[Row, ...] = ()
+
+    @property
+    def totals(self) -> tuple[Row, ...]:
+        """Return the last lines: the total, and those below it."""
+        return (*([self.total] if self.total else []), *self.beside_total)
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -284,7 +291,7 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
         plain: whether numbers are those of files.
     """
     first, *others = table.columns if plain else table.shown
-    rows = (*table.rows, *([table.total] if table.total else []))
+    rows = (*table.rows, *table.totals)
     names = [str(i) for i in range(len(rows))]
     heads = [str(row.cells.get(first.name, "")) for row in rows]
     columns = (first, *(Column(*each, FIGURE) for each in zip(names, heads, strict=True)))
@@ -303,6 +310,25 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
         return Row(head | {n: shown(row, column) for n, row in zip(names, rows, strict=True)})
 
     return Table(columns, tuple(map(line, others)))
+
+
+class Equation(str):
+    """A text of equals that ends in a closed form; LaTeX alone sets that as a formula.
+
+    Attributes:
+        before: the text before the closed form.
+        form: the closed form.
+    """
+
+    before: str
+    form: ClosedForm
+
+    @classmethod
+    def of(cls, before: str, shown: str, form: ClosedForm) -> "Equation":
+        """Return the equation of a text and a closed form, as it is shown."""
+        made = cls(before + shown)
+        made.before, made.form = before, form
+        return made
 
 
 class LabelledValue(NamedTuple):

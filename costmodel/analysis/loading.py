@@ -1,14 +1,14 @@
 """From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.architecture import Source
 from archspec.arithmetic import Rational
+from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
-from archspec.header import Header
 from archspec.importers import Module, Shapes, from_python
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
@@ -20,6 +20,7 @@ from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable, resting
 from costmodel.network.known_layers import KnownLayers
+from costmodel.network.networks import is_called
 from costmodel.network.propagation import (
     LayerCost,
     Propagation,
@@ -60,9 +61,34 @@ class Setup(NamedTuple):
         """Return the same with the one convention of some specs (see `convention_of`)."""
         return self._replace(convention=convention_of(self.convention, *specs))
 
-    def given_to(self, header: Header) -> dict[str, Rational]:
-        """Return the symbols of a network that are set, each with its number."""
-        return {name: number for name, number in self.numbers.items() if name in header.symbols}
+    def given_to(self, spec: Architecture) -> dict[str, Rational]:
+        """Return the symbols of a network that are set, each with its number.
+
+        A setting ``NETWORK:SYMBOL`` is of the networks that are called so, and goes before others.
+        """
+        found: dict[str, Rational] = {}
+        for given, value in sorted(self.settings.items(), key=lambda pair: ":" in pair[0]):
+            of, colon, name = given.rpartition(":")
+            if name in spec.header.symbols and (not colon or is_called(spec, of)):
+                found[name] = to_rational(name, value)
+        return found
+
+    def require_known(self, specs: Collection[Architecture]) -> None:
+        """Make sure that what is set is a symbol of one of some networks.
+
+        Raises:
+            SpecError: none of them has it, or none is called so.
+        """
+        for given in self.settings:
+            of, colon, name = given.rpartition(":")
+            meant = [spec for spec in specs if not colon or is_called(spec, of)]
+            if not meant:
+                hint = did_you_mean(of, [spec.header.name for spec in specs])
+                raise SpecError(f"--set {given}: there is no network '{of}' here", hint=hint)
+            known = [*dict.fromkeys(n for spec in meant for n in spec.header.symbols)]
+            if name not in known:
+                cause = f"none of the specs has a symbol '{name}' to set"
+                raise SpecError(cause, hint=did_you_mean(name, known))
 
 
 def setup_of(analysis: Analysis) -> Setup:

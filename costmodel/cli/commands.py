@@ -22,6 +22,7 @@ from costmodel.cli.options import (
     Spec,
     Step,
     Symbolic,
+    chosen,
     options,
     require_depth,
     require_values,
@@ -66,6 +67,8 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         render = find_renderer(format)
         given = values.pop("given", None) or (given_type or NetworkOptions)()
         answers = {name: _value(name, values[name], parameters[name]) for name in values}
+        if "metric" in values:
+            answers["metric"] = chosen(values["metric"], given) or answers["metric"]
         draw = _drawer(question, plot)
         answers |= {"setup": given.setup} if has_setup else {}
 

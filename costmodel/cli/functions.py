@@ -31,6 +31,7 @@ from costmodel.render.sweep import first_rows, notes_of
 from costmodel.scenario.scenario import as_scenario
 from costmodel.scenario.settings import Number
 from costmodel.studies import QUESTIONS, Question
+from costmodel.studies.measures import named
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
 from costmodel.sweep.fields import fields_of
@@ -82,6 +83,8 @@ def function_of(name: str) -> Callable[..., Document]:
         setup = _setup(question.defaults, **{key: options.pop(key, None) for key in SETUP_OPTIONS})
         options = {key: _several(value, parameters[key]) for key, value in options.items()}
         given = list(map(_several, words, parameters.values()))
+        if options.get("metric"):
+            options["metric"] = named(options["metric"], setup.scenario)
         if "setup" in parameters:
             options["setup"] = setup
         if "analysis" in parameters:

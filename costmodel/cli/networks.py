@@ -82,16 +82,18 @@ def report(
     require_files(spec)
     if not names_several(spec):
         require_one(layout)
-        before = tuple(layout.columns or ("layer", "shape"))
         require_depth(depth)
 
         def shown(analysis: Analysis) -> "Report":
-            from costmodel.studies.report import Report
+            from costmodel.studies.measures import parted
+            from costmodel.studies.report import Report, columns_like
 
             by = ranking.by or "macs"
             patterns = tuple(ranking.hide or ()), tuple(ranking.only or ())
-            choice = chosen(metric), symbolic, depth, ranking.top, by
-            return Report(analysis, *choice, *patterns, before)
+            metrics, asked = parted(chosen(metric, given))
+            choice = metrics, symbolic, depth, ranking.top, by
+            before = columns_like(layout.columns or ("layer", "shape"))
+            return Report(analysis, *choice, *patterns, before, asked, layout.numbers)
 
         _print_report(spec[0], shown, given, format, framing, symbolic=symbolic)
         return

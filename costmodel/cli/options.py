@@ -323,10 +323,14 @@ def require_depth(depth: int | None) -> None:
         raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
 
 
-def chosen(metrics: list[str] | None) -> tuple[str, ...]:
-    """Return the metrics that ``--metric`` names, each once."""
+def chosen(metrics: list[str] | None, given: NetworkOptions) -> tuple[str, ...]:
+    """Return what ``--metric`` names, each once; a pattern is all metrics that it matches."""
     require_values("--metric", metrics)
-    return tuple(dict.fromkeys(metrics or ()))
+    if not metrics:
+        return ()
+    from costmodel.studies.measures import named
+
+    return named(metrics, given.scenario)
 
 
 def _setting(text: str) -> tuple[str, str]:

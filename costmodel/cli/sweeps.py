@@ -14,8 +14,10 @@ from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import (
     NOTHING_GIVEN,
+    UNFRAMED,
     WHOLE,
     NetworkOptions,
+    PageOptions,
     PlotFile,
     options,
     require_values,
@@ -77,16 +79,22 @@ Output = Annotated[
 Format = Annotated[
     str | None,
     Parameter(
-        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, latex."
+        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, "
+        "latex, rst."
     ),
 ]
 
 
 Label = Annotated[
-    list[str] | None, Parameter(help="Columns that name the points of a front in a plot.")
+    list[str] | None,
+    Parameter(
+        help="Columns that name lines, bars or points in a plot; without one, the name by which a "
+        "page refers to the table (latex, rst)."
+    ),
 ]
+Caption = Annotated[str, Parameter(help="What stands above the table (markdown, latex, rst).")]
 Colour = Annotated[
-    str | None, Parameter(help="A column by which the points of a front are coloured in a plot.")
+    str | None, Parameter(help="A column by which lines, bars or points are coloured.")
 ]
 
 
@@ -151,6 +159,7 @@ def sweep(
     plot: PlotFile = None,
     label: Label = None,
     colour: Colour = None,
+    caption: Caption = "",
     given: NetworkOptions = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
@@ -175,7 +184,10 @@ def sweep(
         search=_count("--search", search),
         predict=tuple(predict or ()),
     )
-    return _swept(plan, format, output, (on, jobs), (plot, label, colour))
+    framing = PageOptions(caption)
+    if plot is None and label and format in ("latex", "tex", "rst"):
+        framing, label = PageOptions(caption, " ".join(label)), None
+    return _swept(plan, format, output, (on, jobs), (plot, label, colour), framing)
 
 
 def _swept(
@@ -184,6 +196,7 @@ def _swept(
     output: str | None,
     place: tuple[str, int | None],
     drawn: tuple[str | None, list[str] | None, str | None],
+    framing: PageOptions,
 ) -> Drawing | None:
     """Carry out a sweep, and return what is drawn of it."""
     from costmodel.render.sweep_files import find_format
@@ -191,9 +204,14 @@ def _swept(
     from costmodel.sweep.study import planned
 
     plot, found, workers = drawn[0], find_format(form, output), require_place(*place)
+    is_page = found == "rst" or framing != UNFRAMED
+    if is_page and output is not None:
+        raise SpecError("--caption and --label are of a table that is printed", hint="leave -o out")
+    if framing.caption and found not in ("table", "markdown", "latex", "rst"):
+        raise SpecError("--caption is of a table", hint="--format markdown, latex or rst")
     study = planned(plan)
     figure = _figure(study, *drawn)
-    _carry_out(study, found, output, figure, (place[0], workers))
+    _carry_out(study, found, output, figure, (place[0], workers), framing if is_page else None)
     if not (figure and plot):
         return None
     from costmodel.render.sweep_plot import draw
@@ -234,6 +252,8 @@ def _merge(
     form = find_format(form_name or (None if output else "csv"), output)
     found, chunks = merged(files, request.texts)
     notes = (("points", points_note(found)) for _ in range(1))  # when all rows are there
+    if form in ("table", "rst"):
+        raise SpecError(f"merged rows are data, no {form}", hint="--format csv, markdown, …")
     if output is None:
         write_text(found.fields, chunks, form, sys.stdout, notes)
     else:
@@ -287,8 +307,10 @@ def _carry_out(
     output: str | None,
     figure: "SweepFigure | None",
     place: tuple[str, int],
+    framing: PageOptions | None,
 ) -> None:
     """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
+    from costmodel.render import find_renderer
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
@@ -306,6 +328,9 @@ def _carry_out(
         notes = notes_of(study)
         if output is not None:
             write_file(output, fields, chunks, form, notes, partial(about, study))
+        elif framing is not None:
+            made = first_rows(study, fields, chunks, notes, shows_all=form != "table")
+            shown = find_renderer(form)(framing.around(made, form))
         elif form == "table":
             shown = render(first_rows(study, fields, chunks, notes))
         else:
@@ -315,7 +340,13 @@ def _carry_out(
 
 
 def _warn(study: "Sweep") -> None:
-    """Print warnings on stderr: what the specs say without effect."""
+    """Print warnings on stderr: what the specs say without effect, and where rows are sorted."""
+    from costmodel.sweep.order import disk_note
+
+    if study.query.sort and not study.query.keeps_few:
+        is_certain = study.join is None and not study.query.conditions
+        if note := disk_note(len(study.numbers), is_certain=is_certain):
+            tell(note)
     analyses = filter(None, (case.typical for case in study.cases))
     tell_all(dict.fromkeys(warnings_of(analyses)))
 

@@ -112,7 +112,7 @@ class Fusion:
     def __init__(self, context: Context) -> None:
         network = context.network
         groups = list(_fused_in(network.propagation.parts))
-        read = Counter(_read_in(network.propagation.parts)) if groups else Counter[Tensor]()
+        read = Counter(read_in(network.propagation.parts)) if groups else Counter[Tensor]()
         read.update((network.graph.output, *network.graph.sides))
         self._kernels = [Kernel(group, read) for group in groups]
 
@@ -137,13 +137,15 @@ def _fused_in(parts: Iterable[Part]) -> Iterator[GroupCost]:
             yield from (part,) if part.kind == "fused" else _fused_in(part.parts)
 
 
-def _read_in(parts: Iterable[Part]) -> Iterator[Tensor]:
+def read_in(parts: Iterable[Part]) -> Iterator[Tensor]:
     """Yield every tensor that some parts read, as often as they do."""
     for part in parts:
         if isinstance(part, LayerCost):
             yield from part.reads
             continue
         if part.flow is not None:
-            taken = (part.flow.source, part.flow.result, part.flow.chosen_by, *part.flow.sides)
-            yield from (tensor for tensor in taken if tensor is not None)
-        yield from _read_in(part.parts)
+            for each in part.flow.carried:
+                yield from (each.source, each.result)
+            yield from part.flow.sides
+            yield from () if part.flow.chosen_by is None else (part.flow.chosen_by,)
+        yield from read_in(part.parts)

@@ -6,13 +6,13 @@ Korthikanti et al., 2022, section 5 (selective recomputation).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, S
 
 from costmodel.algebra.sums import each_by_each
-from costmodel.metrics.iterations import Iteration, IterationKind, largest, summed
+from costmodel.metrics.iterations import THREE, Iteration, IterationKind, largest, summed
 from costmodel.metrics.trace import Case, CheckpointBlock, Event, StoredTensor, is_learned, learns
 from costmodel.network.propagation import LayerCost
 from costmodel.rules.backward import WEIGHTS, Backward, KeptIntermediate, factors
@@ -242,7 +242,8 @@ class _Requested:
 
     def __init__(self, before: "_Requested | None" = None) -> None:
         self.before = before  # what is kept anyway
-        self._where: dict[StoredTensor, dict[Expr, None]] = defaultdict(dict)
+        # where, whichever iteration asks → where it does, if the first one does not
+        self._where: dict[StoredTensor, dict[Expr, Expr]] = defaultdict(dict)
 
     def by(self, events: Iterable[Event]) -> None:
         """Note what layers ask for; those of a kernel together, for what is not inside it."""
@@ -267,20 +268,23 @@ class _Requested:
         """Note that a value is kept; in an iteration that may not happen, only where it does."""
         value, where = case.value, case.where
         shared = {iteration.repeat for iteration in value.within}
-        others = (iteration.happens for iteration in event.within if iteration.repeat not in shared)
-        self._where[value][Mul(where, *others)] = None
+        others = [iteration for iteration in event.within if iteration.repeat not in shared]
+        in_any = Mul(where, *(iteration.happens for iteration in others))
+        wheres = self._where[value]
+        if wheres.get(in_any) is not in_any:
+            wheres[in_any] = Mul(where, *(iteration.occurs for iteration in others))
 
     def share(self, value: StoredTensor) -> Expr:
         """Return 1 where a value is kept, else 0."""
         before = self.before.share(value) if self.before else S.Zero
-        own = either(self._where.get(value, ()))
+        own = either(self._where.get(value, {}).values())
         return either(where for where in (own, before) if where != 0)
 
     @property
     def held(self) -> Iterator[KeptTensor]:
         """The values that are kept, each once."""
         for value, wheres in self._where.items():
-            share = either(wheres)
+            share = either(wheres.values())
             if self.before is not None:
                 share *= 1 - self.before.share(value)
             if share != 0 and value.is_activation:
@@ -296,17 +300,40 @@ def either(wheres: Iterable[Expr]) -> Expr:
     return 1 - Mul(*(1 - where for where in given))
 
 
-def _distinct(
-    again: Iterable[Recomputation], measure: Measure
-) -> Iterator[tuple[Expr, tuple[Iteration, ...]]]:
+Size = tuple[Expr, tuple[Iteration, ...]]
+"""A count with the iterations that it is of."""
+
+
+def _distinct(again: Iterable[Recomputation], measure: Measure) -> Iterator[Size]:
     """Yield each block with its count and iterations, at once where those are all the same."""
-    by_path: dict[str, dict[tuple[Iteration, ...], Expr]] = defaultdict(dict)
+    by_path: dict[str, list[Size]] = defaultdict(list)
     for path, held, within in again:
-        by_path[path][within] = Add(*(over_iterations(each, measure) for each in held))
+        by_path[path].append((Add(*(over_iterations(each, measure) for each in held)), within))
     for sizes in by_path.values():
-        firsts = any(all(one.which is IterationKind.FIRST for one in within) for within in sizes)
-        if firsts and len(set(sizes.values())) == 1:
-            within, size = next(iter(sizes.items()))
+        firsts = any(all(one.which is IterationKind.FIRST for one in within) for _, within in sizes)
+        if firsts and len({size for size, _ in sizes}) == 1:
+            size, within = sizes[0]
             yield size, tuple(iteration._replace(which=IterationKind.ALIKE) for iteration in within)
         else:
-            yield from ((size, within) for within, size in sizes.items())
+            yield from _with_only_ones(sizes)
+
+
+def _with_only_ones(sizes: Sequence[Size]) -> Iterator[Size]:
+    """Yield sizes by iterations, and that of an iteration which is the first and the last in one.
+
+    Its size differs from one between by as much as the first's and the last's together.
+    """
+    found = {tuple(one.which for one in within): (size, within) for size, within in sizes}
+    for level in range(len(sizes[0][1])):
+        siblings = defaultdict[tuple[IterationKind, ...], dict[IterationKind, Size]](dict)
+        for kinds, each in found.items():
+            siblings[kinds[:level] + kinds[level + 1 :]][kinds[level]] = each
+        for kinds, by_kind in siblings.items():
+            within = next(iter(by_kind.values()))[1]
+            first, between, last = (by_kind.get(kind, (S.Zero, ()))[0] for kind in THREE)
+            if last == between or not within[level].is_open:
+                continue  # that of the first is its size, too
+            kind = IterationKind.END if first == between else IterationKind.ONLY
+            there = (*within[:level], within[level]._replace(which=kind), *within[level + 1 :])
+            found[(*kinds[:level], kind, *kinds[level:])] = first + last - between, there
+    yield from found.values()

@@ -6,7 +6,7 @@ tracer of `liveness` takes two and connects them; that of training, here, takes 
 repeat is what its last iteration makes, or, where there may be none, what entered it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from sympy import Expr, S
 
 from archspec.precision import TYPES
 from archspec.trees import Tensor
-from costmodel.algebra.sums import Iterations, each_by_each
+from costmodel.algebra.sums import Iterations, each_by_each, no_closed_form
 from costmodel.algebra.work import charge
 from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.iterations import Iteration, IterationKind, distinguished
@@ -224,15 +224,15 @@ class Tracer:
         for part in parts:
             if isinstance(part, LayerCost):
                 self._layer(part, scope, here)
-            elif part.flow is not None and part.flow.entry is not None:
+            elif part.flow is not None and part.flow.is_loop:
                 self.repeat(part, scope, here)
             else:
                 begin = len(self.events)
                 self.parts(part.parts, scope, here.inside(part, self.unit))
                 if part.kind == "fused":
                     self.fused(begin)
-                if part.flow is not None:
-                    scope[Tensor(part.path)] = scope[part.flow.result]
+                for each in part.flow.carried if part.flow is not None else ():
+                    scope[each.output] = scope[each.result]
 
     def repeat(self, group: GroupCost, scope: Scope, here: Location) -> None:
         """Trace a repeat, or the experts of which some work."""
@@ -313,21 +313,25 @@ class _Training(Tracer):
         """Trace iterations that are told apart, each fed by the one before; experts are alike."""
         flow = group.flow
         assert flow is not None
-        assert flow.entry is not None
         index = None if group.iteration is None else Iterations(group.iteration, group.runs)
         kinds = distinguished(group.runs) if flow.chosen_by is None else (IterationKind.ALIKE,)
-        source = entering = scope[flow.source]
+        states = [[scope[each.source] for each in flow.carried]]
         for which in kinds:
             iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)
             inside = here.iteration(group, iteration, self.unit)
-            inner = {**scope, flow.entry: entering}
+            entering, begin = zip(flow.carried, states[-1], strict=True), len(self.events)
+            inner = {**scope, **{each.entry: cases for each, cases in entering}}
             self.parts(group.parts, inner, inside)
-            entering = inner[flow.result]
+            states.append([inner[each.result] for each in flow.carried])
+            if flow.chosen_by is None:
+                require_own_places(group, states[-2], states[-1], begin)
             scope.update({t: cases for t, cases in inner.items() if t not in scope})
-        left = _left(source, entering, iteration) if kinds else source
-        if flow.chosen_by is not None:
-            left = self._weighed(group, (entering, scope[flow.chosen_by]), here, inside)
-        scope[Tensor(group.path)] = left
+        _require_one_state(group, states)
+        for each, source, last in zip(flow.carried, states[0], states[-1], strict=True):
+            left = _left(source, last, iteration) if kinds else source
+            if flow.chosen_by is not None:
+                left = self._weighed(group, (last, scope[flow.chosen_by]), here, inside)
+            scope[each.output] = left
 
     def _weighed(
         self, group: GroupCost, reads: tuple[Cases, Cases], here: Location, inside: Location
@@ -341,6 +345,37 @@ class _Training(Tracer):
         makes = (Case(made, maker=number),)
         self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes
+
+
+def require_own_places(
+    group: GroupCost, entering: Sequence[Cases], left: Sequence[Cases], begin: int
+) -> None:
+    """Make sure that later iterations are alike: each makes anew what it does not hand on as it is.
+
+    Args:
+        group: the repeat.
+        entering: what enters an iteration.
+        left: what leaves it.
+        begin: the number of its first event.
+
+    Raises:
+        NoClosedFormError: one hands on what was made before in another place.
+    """
+    for own, cases in zip(entering, left, strict=True):
+        entered = {case.value for case in own}
+        if any(case.value.maker < begin and case.value not in entered for case in cases):
+            raise no_closed_form("what is in memory", group)
+
+
+def _require_one_state(group: GroupCost, states: Sequence[Sequence[Cases]]) -> None:
+    """Make sure that the same gradients are wanted in all iterations of which there are several.
+
+    Raises:
+        NoClosedFormError: something learned comes to a tensor in a later iteration only.
+    """
+    several = len(states[0]) > 1 and not group.runs.is_Integer
+    if several and len({tuple(map(is_learned, state)) for state in states}) > 1:
+        raise no_closed_form("what is kept for the backward pass", group)
 
 
 def _left(source: Cases, last: Cases, iteration: Iteration) -> Cases:

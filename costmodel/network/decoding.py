@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 from sympy import Add, Expr, S, Symbol
 
 from archspec.errors import SpecError
+from archspec.graph import Carry
 from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
@@ -233,6 +234,7 @@ class _TokenWalk:
                 found = self._left_by(part)
                 if self.fed.intersection(part.reads):
                     self.fed.update(part.made)
+                    self.still.discard(part.node.path)  # as an earlier iteration may have found
                     if all(self.known[each] is None for each in part.reads):
                         self.still.add(part.node.path)
                 self._meet(part, found)
@@ -364,23 +366,32 @@ class _TokenWalk:
             self._refuse(group, f"how often it works hangs on {self.tokens.name}")
         if flow is None:
             return self.parts(group.parts)
-        if flow.entry is not None:
-            self.known[flow.entry] = self.known[flow.source]
-            self.fed |= {flow.entry} if flow.source in self.fed else set()
+        for each in flow.carried if flow.is_loop else ():
+            self.known[each.entry] = self.known[each.source]
+            self.fed |= {each.entry} if each.source in self.fed else set()
         self.parts(group.parts)
-        left = self.known[flow.result]
-        is_repeated = not (flow.chosen_by or group.runs is S.One)
-        if is_repeated and flow.entry is not None and self.known[flow.entry] != left:
-            self.known[flow.entry] = left
-            self.parts(group.parts)
-            if self.known[flow.result] != left:
-                self._refuse(group, "each turn leaves the tokens on another axis")
-        left = self.known[flow.result]
-        if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
-            self._refuse(group, "it may not run at all, and leaves other tokens than enter")
-        self.known[Tensor(group.path)] = left
-        self.fed |= {Tensor(group.path)} if self.fed & {flow.result, flow.source} else set()
+        if flow.is_loop and not (flow.chosen_by or group.runs is S.One):
+            self._repeated(group, flow.carried)
+        for each in flow.carried:
+            left = self.known[each.result]
+            if self.known[each.source] != left and not _is_at_most(S.One, group.runs):
+                self._refuse(group, "it may not run at all, and leaves other tokens than enter")
+            self.known[each.output] = left
+            self.fed |= {each.output} if self.fed & {each.result, each.source} else set()
         return None
+
+    def _repeated(self, group: GroupCost, carried: Sequence[Carry]) -> None:
+        """Follow iterations until each leaves the tokens where they enter it."""
+        for _ in carried:
+            left = [self.known[each.result] for each in carried]
+            if left == [self.known[each.entry] for each in carried]:
+                return
+            for each, held in zip(carried, left, strict=True):
+                self.known[each.entry] = held
+                self.fed |= {each.entry} if each.result in self.fed else set()
+            self.parts(group.parts)
+        if left != [self.known[each.result] for each in carried]:
+            self._refuse(group, "each turn leaves the tokens on another axis")
 
     def _refuse(self, part: Part, cause: str) -> None:
         """Raise the error of a layer or group, but where this is a trial."""

@@ -158,18 +158,17 @@ class _TypeWalk:
         flow = group.flow
         if flow is None:
             return self.parts(group.parts)
-        if flow.entry is not None:
-            self.tensors[flow.entry] = self.tensors[flow.source]
+        for each in flow.carried if flow.is_loop else ():
+            self.tensors[each.entry] = self.tensors[each.source]
         self.parts(group.parts)
-        left = self.tensors[Tensor(group.path)] = self.tensors[flow.result]
-        if flow.entry is None or flow.chosen_by or group.runs is S.One:
-            return None
-        if (entered := self.tensors[flow.entry]) != left:
-            cause = (
-                f"each turn takes {entered} and leaves {left}, but the next takes what it leaves"
-            )
-            hint = "say one type for what enters and leaves it, with precision"
-            raise SpecError(cause, hint=hint, origin=group.origin, entry=group.path)
+        is_repeated = flow.is_loop and not flow.chosen_by and group.runs is not S.One
+        for each in flow.carried:
+            left = self.tensors[each.output] = self.tensors[each.result]
+            if is_repeated and (entered := self.tensors[each.entry]) != left:
+                cause = f"each turn takes {entered} and leaves {left}"
+                hint = "say one type for what enters and leaves it, with precision"
+                cause += ", but the next takes what it leaves"
+                raise SpecError(cause, hint=hint, origin=group.origin, entry=group.path)
         return None
 
     def _layer(self, layer: LayerCost) -> None:

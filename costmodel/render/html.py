@@ -43,8 +43,8 @@ def _table(table: Table) -> Iterator[str]:
     for row in table.rows:
         yield _row(table, row, "td")
     yield "</tbody>"
-    if table.total is not None:
-        yield f"<tfoot>{_row(table, table.total, 'th')}</tfoot>"
+    if table.totals:
+        yield f"<tfoot>{''.join(_row(table, total, 'th') for total in table.totals)}</tfoot>"
     yield "</table>"
     if table.where:
         yield from _list((label, _closed_form(form)) for label, form in labelled(table))

@@ -29,10 +29,15 @@ MOST_ROWS = 50
 
 
 def first_rows(
-    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Rows], notes: Notes
+    sweep: Sweep,
+    fields: Sequence[Field],
+    chunks: Iterable[Rows],
+    notes: Notes,
+    *,
+    shows_all: bool = False,
 ) -> Document:
-    """Return the document of the first rows as a table, and how many more there are."""
-    most = max(MOST_ROWS, sweep.query.top or 0)
+    """Return the document of the first rows as a table, and how many more there are; or of all."""
+    most = sweep.size if shows_all else max(MOST_ROWS, sweep.query.top or 0)
     rows: list[tuple[str, ...]] = []
     count = 0
     for chunk in chunks:

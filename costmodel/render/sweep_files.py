@@ -42,7 +42,7 @@ SUFFIXES = {
 INT64, FLOAT64 = "int64", "float64"
 """The types of columns whose numbers are written as they are."""
 
-FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex")
+FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex", "rst")
 
 Notes = Iterable[tuple[str, str]]
 """What stands below a table; it is read when all rows are there."""
@@ -64,8 +64,9 @@ def find_format(name: str | None, path: str | None) -> str:
     found = find_named("format", plain, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
-    if found == "table" and path is not None:
-        raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
+    if found in ("table", "rst") and path is not None:
+        cause = "a table is for the terminal" if found == "table" else "rst is printed, for a page"
+        raise SpecError(cause, hint="into a file goes csv, markdown, …")
     meant = None if path is None else SUFFIXES.get(Path(path).suffix.lower())
     if meant not in (None, found):
         end = next(end for end, form in SUFFIXES.items() if form == found)

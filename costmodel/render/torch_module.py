@@ -385,15 +385,16 @@ class Exporter:
         if flow is None:
             return self._number(group.parts, count)
         chosen = () if flow.chosen_by is None else (flow.chosen_by,)
-        self._mark((flow.source, *chosen), count + 1)
-        self.readers |= {self.resolved(flow.source), *chosen} if is_loop(group) else set()
-        if flow.entry is not None and not is_loop(group):
-            self.alias[flow.entry] = flow.source
+        sources = [each.source for each in flow.carried]
+        self._mark((*sources, *chosen), count + 1)
+        self.readers |= {*map(self.resolved, sources), *chosen} if is_loop(group) else set()
+        if flow.is_loop and not is_loop(group):
+            self.alias |= {each.entry: each.source for each in flow.carried}
         count = self._number(group.parts, count)
         if is_loop(group):
-            self._mark((flow.result,), count + 1)
+            self._mark((each.result for each in flow.carried), count + 1)
         else:
-            self.alias[Tensor(group.path)] = flow.result
+            self.alias |= {each.output: each.result for each in flow.carried}
         return count
 
     def _mark(self, tensors: Iterable[Tensor], count: int) -> None:
@@ -565,8 +566,8 @@ class Exporter:
         moves = group.kind == "turn"  # an iteration of a repeat that changes the shape
         if moves:
             self.moved.append(group.path)
-        if flow.entry is not None:
-            self.know(flow.entry, self.shapes[self.resolved(flow.source)])
+        for each in flow.carried if flow.is_loop else ():
+            self.know(each.entry, self.shapes[self.resolved(each.source)])
         if is_loop(group):
             self.loop(into, group, flow)
         else:
@@ -574,16 +575,18 @@ class Exporter:
                 self.part(into, part)
         if moves:
             self.moved.pop()
-        self.know(Tensor(group.path), _sizes(group.output))
+        for each in flow.carried[1:]:
+            self.know(each.output, self.shapes[self.resolved(each.result)])
+        self.know(flow.carried[0].output, _sizes(group.output))
 
     def loop(self, into: Instance, group: GroupCost, flow: RepeatFlow) -> None:
-        """Let a body run several times."""
-        assert flow.entry is not None
-        inner = self._of_loop(group, flow, flow.entry)
+        """Let a body run several times, whose turns are written out where it carries several."""
+        ((source, entry, result, _),) = flow.carried
+        inner = self._of_loop(group, entry, result)
         made = self.placed_as(inner)
         times = marked("times", int(group.copies))
         reads = [self._entering(into, tensor) for tensor in inner.inputs[1:]]
-        reads.insert(0, ("", into.read(self.resolved(flow.source))))
+        reads.insert(0, ("", into.read(self.resolved(source))))
         tensor = (Tensor(group.path),)
         if flow.chosen_by is not None:
             experts = (
@@ -601,13 +604,13 @@ class Exporter:
         loop = f"_ in range({marked('times', int(group.runs))})"
         return self._step(into, (own, None), reads, tensor, loop)
 
-    def _of_loop(self, group: GroupCost, flow: RepeatFlow, entry: Tensor) -> Instance:
+    def _of_loop(self, group: GroupCost, entry: Tensor, result: Tensor) -> Instance:
         """Return the instance of a body; a block that it is alone is the body itself."""
         parts, name, base = group.parts, f"{group.name}_body", f"{group.path}/"
         while len(parts) == 1 and isinstance(parts[0], GroupCost) and parts[0].flow is None:
             name, base = parts[0].kind, f"{parts[0].path}/"
             parts = parts[0].parts
-        return self.body(name, base, parts, (entry,), (self.resolved(flow.result),))
+        return self.body(name, base, parts, (entry,), (self.resolved(result),))
 
     def know(self, tensor: Tensor, sizes: Sizes) -> None:
         """Take down a tensor's shape, by its name, and by that in the expressions of its repeat."""
@@ -708,7 +711,7 @@ def _sizes(shape: Iterable[Expr]) -> Sizes:
 def is_loop(group: GroupCost) -> bool:
     """Return whether a repeat's body runs several times, or is chosen among others."""
     flow = group.flow
-    if flow is None or flow.entry is None:
+    if flow is None or not flow.is_loop:
         return False
     return flow.chosen_by is not None or int(group.runs) != 1
 

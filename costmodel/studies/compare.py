@@ -34,9 +34,10 @@ from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.settings import positive
 from costmodel.studies import question
+from costmodel.studies.measures import Measured, measured, parted
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import kind_of
 from costmodel.studies.revisions import SpecSource, analyser, load_source, read_source
+from costmodel.studies.units import WHOLE
 
 MAX_NETWORKS = 4
 """The most networks that are ordered along every symbol, where none is requested."""
@@ -124,12 +125,14 @@ class NetworkComparison:
         requested: the metrics that were asked for; none means the usual ones.
         along: the symbol that grows; None means each that they share.
         step: the step of its values, where one is given.
+        asked: what is shown, where expressions as ``macs/params`` are among it; else none.
     """
 
     networks: tuple[ComparedNetwork, ...]
     requested: tuple[str, ...] = ()
     along: str | None = None
     step: Rational | None = None
+    asked: tuple[Measured, ...] = ()
 
     @property
     def analyses(self) -> tuple[Analysis, ...]:
@@ -146,6 +149,24 @@ class NetworkComparison:
         """The metrics that any of them shows."""
         usual = {metric.name for report in self.reports for metric in report.totals}
         return tuple(metric for metric in METRICS.values() if metric.name in usual)
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """The metrics, and the expressions of metrics, that are shown."""
+        return self.asked or tuple(measured(metric.name) for metric in self.metrics)
+
+    @property
+    def ordered(self) -> tuple[Metric, ...]:
+        """The metrics that are shown, by which the networks have an order."""
+        return tuple(each.metric for each in self.measures if each.metric is not None)
+
+    def numbers(self, each: Measured) -> list[Rational | None]:
+        """Return what is shown of each network."""
+        values = (
+            dict(zip(self.values, own, strict=True))
+            for own in zip(*self.values.values(), strict=True)
+        )
+        return [each.value(own.get) for own in values]
 
     @cached_property
     def values(self) -> Mapping[str, tuple[Rational | None, ...]]:
@@ -197,7 +218,7 @@ class NetworkComparison:
             return SymbolOrders(name, None, (), closed)
         domain = met(domain_of(analysis, name, self.step) for analysis in analyses)
         ranks = _Ranks(name, self.networks, analyses, domain)
-        return SymbolOrders(name, domain, tuple(map(ranks.crossing, self.metrics)))
+        return SymbolOrders(name, domain, tuple(map(ranks.crossing, self.ordered)))
 
 
 @dataclass
@@ -343,13 +364,16 @@ def compare(
     ]
     if len(loaded) < 2:
         raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
-    size, fixed = None if step is None else positive("step", step), frozenset(setup.settings)
+    setup.require_known([spec for _, spec in loaded])
+    size = None if step is None else positive("step", step)
     analyses = list(map(analyser(setup, [spec for _, spec in loaded]), (s for _, s in loaded)))
     names = labels([source for source, _ in loaded])
     networks = tuple(
-        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+        ComparedNetwork(name, each, frozenset(setup.given_to(each.architecture)))
+        for name, each in zip(names, analyses, strict=True)
     )
-    found = NetworkComparison(networks, metric, for_, size)
+    metrics, asked = parted(metric)
+    found = NetworkComparison(networks, metrics, for_, size, asked)
     return _document(found)
 
 
@@ -370,17 +394,17 @@ def _blocks(found: NetworkComparison) -> Iterator[doc.Block]:
 
 def _side_by_side(found: NetworkComparison) -> doc.Table:
     """Return few networks as columns with metrics as rows, many as rows."""
-    labels, metrics = [network.label for network in found.networks], found.metrics
-    cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
+    labels, metrics = [network.label for network in found.networks], found.measures
+    cells = [*zip(*(_cells(found, each) for each in metrics), strict=True)]
     if len(labels) > MAX_NETWORKS:
-        heads = ["network", *(head for metric in metrics for head in (metric.head, "×"))]
+        heads = ["network", *(head for each in metrics for head in (WHOLE.title(each), "×"))]
         rows = [(label, *chain(*own)) for label, own in zip(labels, cells, strict=True)]
     else:
         first, *others = labels
         times = f"× {first}" if len(labels) == 2 else "×"
         heads = ["metric", first, *(head for label in others for head in (label, times))]
         each = zip(metrics, zip(*cells, strict=True), strict=True)
-        rows = [(metric.head, of[0][0], *chain(*of[1:])) for metric, of in each]
+        rows = [(WHOLE.title(one), of[0][0], *chain(*of[1:])) for one, of in each]
     columns = (
         doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT, is_beside=head.startswith("×"))
         for i, head in enumerate(heads)
@@ -390,17 +414,24 @@ def _side_by_side(found: NetworkComparison) -> doc.Table:
 
 def _rows(found: NetworkComparison) -> doc.Table:
     """Return the exact numbers, a row for each network."""
-    columns = [doc.Column(m.name, m.head, kind_of(m)) for m in found.metrics]
-    numbers = zip(*(found.values[metric.name] for metric in found.metrics), strict=True)
+    columns = [doc.Column(m.name, WHOLE.title(m), WHOLE.kind(m)) for m in found.measures]
+    numbers = zip(*map(found.numbers, found.measures), strict=True)
     labels = (network.label for network in found.networks)
     rows = ((label, *own) for label, own in zip(labels, numbers, strict=True))
     return doc.table_of((doc.Column("network", "network"), *columns), rows)
 
 
-def _cells(found: NetworkComparison, metric: Metric, i: int) -> tuple[str, str]:
-    """Return a network's number, and its ratio to the first network's."""
-    numbers = found.values[metric.name]
-    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
+def _cells(found: NetworkComparison, each: Measured) -> list[tuple[str, str]]:
+    """Return the number of each network, and its ratio to the first network's."""
+    numbers = found.numbers(each)
+    shown = ratios(numbers)
+    return [(_show(each, n), show_ratio(r)) for n, r in zip(numbers, shown, strict=True)]
+
+
+def _show(each: Measured, number: Rational | None) -> str:
+    if each.metric is not None:
+        return show_amount(each.metric, number)
+    return doc.NOTHING if number is None else WHOLE.kind(each).show(number)
 
 
 def show_ratio(ratio: float | None) -> str:
@@ -524,22 +555,24 @@ def _network(found: NetworkComparison, i: int) -> dict[str, Any]:
         "symbols": {name: doc.plain_number(v) for name, v in analysis.graph.values.items()},
         "conditions": list(report.conditions),
         **scenario_fields(analysis, [metric.name for metric in found.metrics]),
-        "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
+        "metrics": {each.name: _quantity(found, each, i) for each in found.measures},
     }
 
 
-def _quantity(found: NetworkComparison, metric: Metric, i: int) -> dict[str, Any]:
-    numbers = found.values[metric.name]
-    value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
-    return {"expr": _closed_form(found, metric, i), "value": value, "ratio": ratio}
+def _quantity(found: NetworkComparison, each: Measured, i: int) -> dict[str, Any]:
+    numbers = found.numbers(each)
+    value, ratio = numbers[i], list(ratios(numbers))[i]
+    shown = plain_amount(each.metric, value) if each.metric else doc.plain_number(value)
+    return {"expr": _closed_form(found, each, i), "value": shown, "ratio": ratio}
 
 
-def _closed_form(found: NetworkComparison, metric: Metric, i: int) -> str | None:
-    """Return the closed form of a metric as text; None where a network has none."""
+def _closed_form(found: NetworkComparison, each: Measured, i: int) -> str | None:
+    """Return a closed form as text; None where a network has none."""
     try:
-        return text(found.reports[i].total(metric.name))
+        form = each.closed_form(found.reports[i].total)
     except (NoClosedFormError, NoCountError):
         return None
+    return None if form is None else text(form)
 
 
 def _along(along: SymbolOrders, found: NetworkComparison) -> dict[str, Any]:

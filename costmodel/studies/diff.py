@@ -367,13 +367,24 @@ def differences(
     setup: Setup,
     requested: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
+    *,
+    checks_settings: bool = True,
 ) -> Differences:
     """Return the differences between two versions of a spec; variants are compared by name.
+
+    Args:
+        sources: where they stand.
+        setup: what is said beside the specs.
+        requested: the metrics that were asked for.
+        budgets: what may be gained.
+        checks_settings: whether one of both must have each symbol that is set.
 
     Raises:
         SpecError: one of them breaks a rule.
     """
     sides = [load_source(source) for source in sources]
+    if checks_settings:
+        setup.require_known([*chain(*sides)])
     analyse = analyser(setup, [*chain(*sides)])
     old, new = ({spec.variant: spec for spec in side} for side in sides)
     if len(old) == len(new) == 1:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from os.path import exists, normpath
+from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture
@@ -15,7 +16,15 @@ from costmodel.metrics.registry import Metric
 from costmodel.scenario.patterns import is_pattern, matches, matches_in
 from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.diff import Diff, Differences, differences
-from costmodel.studies.revisions import ALL, SpecSource, analyser, files_at, is_at, load_source
+from costmodel.studies.revisions import (
+    ALL,
+    SpecSource,
+    analyser,
+    files_at,
+    is_at,
+    load_source,
+    renames_since,
+)
 
 
 class OneSidedNetwork(NamedTuple):
@@ -44,9 +53,17 @@ class FileDifferences(NamedTuple):
     def diffs(self) -> Iterator[tuple[str, Diff]]:
         """Yield every network that is on both sides, with its spec."""
         for file in self.files:
+            before = normpath(Path(file.old.folder) / file.old.path)
+            was = f" (was {before})" if before != normpath(file.new.path) else ""
             for diff in file.diffs:
                 variant = diff.new.graph.variant
-                yield f"{file.new.name}@{variant}" if variant else file.new.name, diff
+                yield f"{file.new.name}{f'@{variant}' if variant else ''}{was}", diff
+
+    @property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """Every network on either side."""
+        sides = (side for _, diff in self.diffs for side in (diff.old, diff.new))
+        return (*sides, *(each.analysis for each in (*self.added, *self.removed)))
 
     @property
     def changed(self) -> tuple[tuple[str, Diff], ...]:
@@ -107,16 +124,23 @@ def file_differences(
     files: list[Differences] = []
     added: list[OneSidedNetwork] = []
     removed: list[OneSidedNetwork] = []
-    for new in dict.fromkeys(source for word in words for source in _sources(word, there)):
-        old = revision.beside(new)
+    sources = [*dict.fromkeys(source for word in words for source in _sources(word, there))]
+    renamed = _renamed(revision, sources)
+    for new in sources:
+        if new.path in renamed.values():
+            continue
+        old = revision.beside(new._replace(path=renamed.get(new.path, new.path)))
         is_here = exists(new.path)
         if is_here and is_at(old):
-            files.append(differences((old, new), setup, requested, budgets))
+            files.append(differences((old, new), setup, requested, budgets, checks_settings=False))
         elif is_here:
             added += _wholes(new, new, setup)
         else:
             removed += _wholes(old, new, setup)
-    return FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    found = FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    if analyses := found.analyses:
+        setup.require_known([each.architecture for each in analyses])
+    return found
 
 
 def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
@@ -139,6 +163,25 @@ def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
         here = []
     for each in sorted({*map(normpath, here), *gone}):
         yield SpecSource(each, None, variant)
+
+
+def _renamed(revision: SpecSource, sources: Iterable[SpecSource]) -> dict[str, str]:
+    """Return the path of each spec that was renamed since a revision → its path there.
+
+    Git tells it by what files hold; a new spec of the name of the one network that is gone is it.
+    """
+    here = [new for new in sources if exists(new.path) and not is_at(revision.beside(new))]
+    gone = [new for new in sources if not exists(new.path)]
+    by_git = renames_since(revision.revision or "") if here else {}
+    found = {new.path: by_git[new.path] for new in here if new.path in by_git}
+    left = [each for each in gone if each.path not in found.values()]
+    of = {old.path: load_source(revision.beside(old))[0].header.name for old in left}
+    for new in (each for each in here if each.path not in found and of):
+        name = load_source(new)[0].header.name
+        like = [path for path, known in of.items() if known == name]
+        if len(like) == 1 and like[0] not in found.values():
+            found[new.path] = like[0]
+    return found
 
 
 def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[OneSidedNetwork]:

@@ -99,9 +99,7 @@ def _since(
             *(f"{name}: {show_balance(balance)}" for name, balance in broken),
         ),
     )
-    sides = [side for _, diff in found.diffs for side in (diff.old, diff.new)]
-    alone = [each.analysis for each in (*found.added, *found.removed)]
-    return marked(made, (*sides, *alone))
+    return marked(made, found.analyses)
 
 
 def headline(found: FileDifferences) -> str:

@@ -110,7 +110,8 @@ class _ValueWriter:
             form = self.analysis.decided(expression)
             if unit:
                 return f"{text(Quantity(form, Str(unit)))} {unit}"
-            return text(self.analysis.read(self.analysis.closed_form(form)))
+            read = self.analysis.read(self.analysis.closed_form(form))
+            return doc.Equation.of("", text(read), doc.ClosedForm(read))
         value = self.evaluate(expression)
         return show_quantity(value, unit) if unit else show_number(value)
 
@@ -454,7 +455,7 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
                 (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
                 for step in each.steps
             )
-            shown = (doc.LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
+            shown = (doc.LabelledValue(f"  {name}", _joined([*chain])) for name, chain in steps)
             yield doc.Entries(tuple(shown), are_equations=True)
         yield doc.entries(Report(analysis).standing)
 
@@ -475,6 +476,15 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
         return doc.table_of(columns, steps)
 
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
+
+
+def _joined(chain: list[str]) -> str:
+    """Return a chain as one text, which knows the closed form that it ends in."""
+    *others, last = chain
+    before = "".join(f"{each} = " for each in others)
+    if isinstance(last, doc.Equation):
+        return doc.Equation.of(before, last, last.form)
+    return before + last
 
 
 def _totals(

@@ -125,7 +125,7 @@ def rows_on(client: "Client", study: Sweep, watch: Watch = lambda _: None) -> It
         SpecError: a rule is broken, workers read other files or none, or the cluster is lost.
     """
     finish = finish_of(study)
-    is_small = study.is_reduced and study.behind is None
+    is_small = study.query.keeps_few and study.behind is None
     with _explained():
         parts = _parts(client, study, finish, watch, MAX_REDUCED if is_small else MAX_PART)
         if is_small:

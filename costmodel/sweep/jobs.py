@@ -83,7 +83,7 @@ def parts_by(
     workers: int,
 ) -> Iterator[T]:
     """Yield what is made of each part of a sweep's points, in their order (see `rows_by`)."""
-    most = MAX_REDUCED if study.is_reduced else MAX_PART
+    most = MAX_REDUCED if study.query.keeps_few else MAX_PART
     size = min(max(1, len(study.numbers) // (PARTS_OF_WORKER * workers)), most)
     plan = study.pickled
     starts = iter(study.numbers[::size])

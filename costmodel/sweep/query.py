@@ -10,7 +10,8 @@ from archspec.trees import Name, Value
 from costmodel.analysis.constraints import DIRECTIONS, parse_measured
 from costmodel.metrics.registry import COLUMNS, METRICS
 from costmodel.sweep.expressions import ColumnExpression
-from costmodel.sweep.reduce import Objective, Tally, front, ordered, top
+from costmodel.sweep.order import ordered
+from costmodel.sweep.reduce import Objective, Tally, front, top
 from costmodel.sweep.rows import Rows
 
 
@@ -55,6 +56,11 @@ class Query(NamedTuple):
         return frozenset().union(
             *(free_names(each.tree) for each in (*self.columns, *self.compared))
         )
+
+    @property
+    def keeps_few(self) -> bool:
+        """Return whether fewer rows leave it than enter: a front, or the best."""
+        return bool(self.pareto or self.top is not None)
 
     @property
     def of_part(self) -> "Query":

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
-from archspec.errors import did_you_mean
 from archspec.scope import free_names
 from archspec.trees import Name
 from archspec.zoo import find_spec
@@ -282,11 +281,6 @@ class Sweep:
         return range(self.size * (part - 1) // parts, self.size * part // parts)
 
     @property
-    def is_reduced(self) -> bool:
-        """Return whether fewer rows leave it than points enter, or in another order."""
-        return bool(self.query.pareto or self.query.top is not None or self.query.sort)
-
-    @property
     def reduction(self) -> Query:
         """The query of the rows that are looked at: of a shard, what leaves it to be merged."""
         is_all = self.plan.shard[1] == 1
@@ -441,8 +435,8 @@ def planned(plan: Plan) -> Sweep:
     predictors = read_predictors(plan.predict, [*columns, *texts, *joined])
     predicted = [each.name for each in predictors]
     query = read_query(plan.request, columns, [*joined, *predicted], shown)
-    _check_set(setup.settings, symbols)
     _check_search(plan, query)
+    setup.require_known([each for _, each in found])
     cases = tuple(
         _case({**label, **options}, each, varied, _setup_with(setup, options), plan, query)
         for label, (_, each) in zip(labels, found, strict=True)
@@ -477,10 +471,9 @@ def _case(
 ) -> SweptNetwork:
     """Return one network of a sweep, the symbols that it does not vary at their values."""
     header = architecture.header
-    space = read_space(
-        varied, header, setup.given_to(header), plan.sample or plan.search, plan.seed
-    )
-    known = {**header.defaults, **setup.given_to(header)}
+    given = setup.given_to(architecture)
+    space = read_space(varied, header, given, plan.sample or plan.search, plan.seed)
+    known = {**header.defaults, **given}
     fixed = {name: value for name, value in known.items() if name not in space.names}
     names = tuple(one.name for one in varied)
     case = SweptNetwork(label, architecture, space, fixed, setup, names, query.metrics)
@@ -496,14 +489,6 @@ def _require_numbers(query: Query, case: SweptNetwork) -> None:
             error = case.none_of(name)
             if error is not None:
                 raise error
-
-
-def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
-    """Make sure that what is set is of one network at least."""
-    known = tuple(symbols)
-    for name in given:
-        if name not in known:
-            raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
 def _networks(specs: Sequence[str], scenario: Scenario) -> Iterator[tuple[str, Architecture]]:

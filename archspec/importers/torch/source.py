@@ -1,12 +1,12 @@
 """Specs from PyTorch: a factory of modules by its name, or a module of Python."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from math import prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.importers.calls import Size, SourceNetwork
@@ -17,6 +17,8 @@ from archspec.importers.torch.inline import inlined
 from archspec.importers.torch.inputs import Entering, read_inputs, symbol_values
 from archspec.importers.torch.table import row_of
 from archspec.importers.torch.trace import Sample, Traced, find_sample, quiet, trace
+
+Result = TypeVar("Result")
 
 EXTRA = "pip install 'archcost[torch]'"
 
@@ -107,9 +109,14 @@ _LIBRARIES: list[Any] = []
 
 def linked(name: str) -> ModuleType:
     """Import a module; torchvision, too, where its library fits another PyTorch than there is."""
+    return _linking(lambda: import_module(name))
+
+
+def _linking(action: Callable[[], Result]) -> Result:
+    """Return what an action does; one that imports torchvision without its library is retried."""
     try:
-        return import_module(name)
-    except RuntimeError as error:
+        return action()
+    except Exception as error:
         if "operator torchvision::" not in str(error):
             raise
     library = _torch().library.Library("torchvision", "FRAGMENT")
@@ -118,7 +125,7 @@ def linked(name: str) -> ModuleType:
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     for loaded in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
         del sys.modules[loaded]
-    return import_module(name)
+    return action()
 
 
 def _said(error: Exception) -> str:
@@ -138,7 +145,7 @@ def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
         module = factory
         if not isinstance(factory, torch.nn.Module):
             with quiet():
-                module = _called(factory, arguments)
+                module = _linking(lambda: _called(factory, arguments))
     except Exception as error:
         raise SpecError(f"{source} raises {_said(error)}") from None
     if not isinstance(module, torch.nn.Module):
