@@ -9,8 +9,9 @@ Everything runs on one core in one process, in turn; the CPU seconds of the best
 
 A grid has 42,001 widths and 8,192 resolutions. Scattered points have widths in millionths and
 resolutions up to 65,567, so that no value returns; drawing them is in archcost's rate. Every count
-is compared with every other. Then the grid is reduced to a few rows, and a million rows are written
-into files.
+is compared with every other. Then ten million points of a grid are reduced to a few, or written
+into a file, by the whole command and by a script (`by_hand`), which find the same. Of the command
+about 0.1 s is for reading the spec and for its closed forms.
 
 Usage: OPENBLAS_NUM_THREADS=1 python -m benchmarks.sweep [rounds]
 """
@@ -28,11 +29,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import by_hand
+from benchmarks.by_hand import CHANNELS, HEAD, Array, Counts, Points, grid_by_hand, points_by_hand
 from benchmarks.machine import machine
 from costmodel import Analysis, analyze
 from costmodel.analysis.columns import read_column
@@ -42,21 +48,6 @@ from costmodel.sweep.query import Request
 from costmodel.sweep.study import Sweep, sweep
 
 SPEC = Path(__file__).parent.parent / "specs" / "mobilenetv2.yaml"
-
-Array = Any
-Counts = tuple[Array, Array]
-"""MACs and params."""
-
-THIN = 2**13
-"""Points of a chunk that stays in the first caches."""
-
-
-class Points(NamedTuple):
-    """Widths over a denominator, and resolutions: of a grid its axes."""
-
-    widths: Array
-    under: int
-    sizes: Array
 
 
 class Swept(NamedTuple):
@@ -94,75 +85,6 @@ class Swept(NamedTuple):
 
 
 GRID = Swept("0.35:1.4:0.000025", "32:8223")
-
-
-# By hand, in NumPy.
-
-CHANNELS = (16, 24, 32, 64, 96, 160, 320)
-HEAD = 1280
-
-
-def rounded(channels: int, widths: Array, under: int) -> Array:
-    """``round_to(channels*width, 8)`` in integers."""
-    wide = channels * widths
-    steps = np.maximum((2 * wide + 8 * under) // (16 * under) * 8, 8)
-    return steps + 8 * (10 * under * steps < 9 * wide)
-
-
-def all_rounded(widths: Array, under: int) -> list[Array]:
-    """The stages' channels, then the head's, which is no narrower than 1280."""
-    stages = [rounded(channels, widths, under) for channels in CHANNELS]
-    return [*stages, rounded(HEAD, np.maximum(widths, under), under)]
-
-
-def by_width(c: list[Array]) -> list[Array]:
-    """The MACs for each output position, at halved sizes down to a 32nd, and without positions."""
-    c16, c24, c32, c64, c96, c160, c320, head = c
-    return [
-        c32 * (36 + c16) + 6 * c16 * c16,
-        c16 * (6 * c24 + 54) + c24 * (18 * c24 + 54),
-        c24 * (6 * c32 + 54) + c32 * (30 * c32 + 108),
-        c32 * (6 * c64 + 54) + c64 * (42 * c64 + 6 * c96 + 216) + c96 * (30 * c96 + 108),
-        c96 * (6 * c160 + 54) + c160 * (30 * c160 + 6 * c320 + 162) + c320 * head,
-        1000 * head,
-    ]
-
-
-def by_size(sizes: Array) -> list[Array]:
-    """Output positions: the halved sizes, squared, and 1."""
-    halved = [-(-sizes // 2**k) for k in range(1, 6)]
-    return [*(size * size for size in halved), np.ones_like(sizes)]
-
-
-def params_of(c: list[Array]) -> Array:
-    c16, c24, c32, c64, c96, c160, c320, head = c
-    narrow = c16 * (6 * c16 + 6 * c24 + c32 + 80) + c24 * (18 * c24 + 6 * c32 + 160)
-    middle = c32 * (30 * c32 + 6 * c64 + 280) + c64 * (42 * c64 + 6 * c96 + 320)
-    wide = c96 * (30 * c96 + 6 * c160 + 240) + c160 * (30 * c160 + 6 * c320 + 240)
-    return narrow + middle + wide + c320 * (head + 2) + 1002 * head + 1000
-
-
-def grid_by_hand(grid: Points) -> Iterator[Counts]:
-    """A matrix product of 6 columns in float64, some rows at a time; params repeated."""
-    channels = all_rounded(grid.widths, grid.under)
-    left = np.column_stack(by_width(channels)).astype(np.float64)
-    right = np.stack(by_size(grid.sizes)).astype(np.float64)
-    params = params_of(channels)
-    macs, same = np.empty((8, len(grid.sizes))), np.empty((8, len(grid.sizes)), np.int64)
-    for first in range(0, len(left), 8):
-        rows = left[first : first + 8]
-        np.matmul(rows, right, out=macs[: len(rows)])
-        same[: len(rows)] = params[first : first + 8, None]
-        yield macs[: len(rows)], same[: len(rows)]
-
-
-def points_by_hand(points: Points) -> Iterator[Counts]:
-    """The formula in int64, in chunks that stay in the cache."""
-    for first in range(0, len(points.widths), THIN):
-        part = slice(first, first + THIN)
-        channels = all_rounded(points.widths[part], points.under)
-        pairs = zip(by_width(channels), by_size(points.sizes[part]), strict=True)
-        yield sum(a * b for a, b in pairs), params_of(channels)
 
 
 # By hand, in C and under numba.
@@ -461,42 +383,89 @@ def point_ways(count: int) -> dict[str, Way]:
     return found
 
 
-REDUCED = {
-    "the best two": Request(("macs", "params"), top=2, by="macs"),
-    "the best two of those that keep conditions": Request(
-        ("macs", "params"), where=("macs <= 3e8 and params >= 3e6",), top=2, by="macs"
-    ),
+# Ten million points, by the whole command.
+
+COMMANDS = {
+    "top": "--metric macs --top 20 --by macs:max",
+    "front": "--metric macs params --pareto macs params:max --where macs<=600e6 params<=3e6",
+    "latency": "--metric latency --hardware t4 --top 20 --by latency",
+    "memory_peak": "--metric memory_peak --top 20 --by memory_peak:max",
+    "csv": "--metric macs params",
+    "parquet": "--metric macs params",
+    "jsonl": "--metric macs params",
 }
+"""Task of `by_hand.TASKS` → what asks for the same; JSON lines no library of both writes."""
+
+ONCE_FOR_ALL = [
+    *("sweep", str(Path(__file__).parent / "once_for_all.yaml"), "--vary"),
+    *("depths=[choice(2,3,4)]*5", "kernels=[choice(3,5,7)]*20", "expansions=[choice(3,4,6)]*20"),
+    *("width=1,1.2", "h=128:224:4", "w=h", "--sample", "1e5", "--dtype", "int8", "--jobs", "1"),
+    *("--metric", "macs", "params", "model_size", "memory_peak", "--where"),
+    *("memory_peak <= 320*1024 and model_size <= 1024*1024", "-o"),
+]
 
 
-def show_reduced(rounds: int) -> None:
-    """Rows of the table: a grid of which few rows are kept, from the texts on."""
-    for name, request in REDUCED.items():
-        best = 0.0
-        for _ in range(rounds):
-            begin = time.process_time()
-            study = sweep([str(SPEC)], GRID.vary, request, setup=Setup("torch"))
-            kept = sum(rows.count for rows in study.rows())
-            assert kept == request.top
-            best = max(best, study.size / (time.process_time() - begin))
-        print(f"| reduced | {name} | {float(f'{best:.3g}'):,.0f} | |", flush=True)
+def seconds_of(call: Callable[[], object]) -> float:
+    """The CPU seconds of a call, what it prints left out."""
+    begin = time.process_time()
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        call()
+    return time.process_time() - begin
 
 
-ENDS = (".csv", ".jsonl", ".parquet")
+def command(task: str, file: str) -> list[str]:
+    """The command of a task, which writes into a file."""
+    vary = ["--vary", "width=0.35:1.349:0.001", "h=32:10031", "w=h", "--jobs", "1"]
+    return ["sweep", str(SPEC), *vary, *COMMANDS[task].split(), "-o", file]
 
 
-def show_written(rounds: int) -> None:
-    """Rows of the table: a million rows into files, by the whole command."""
-    vary = ["width=0.35:1.399:0.001", "h=32:984", "w=h"]
+def check_task(task: str, file: str, theirs: Any) -> None:
+    """Make sure that a command and the script have found the same."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    read = pyarrow.parquet.read_table if file.endswith("parquet") else pyarrow.csv.read_csv
+    ours = read(file)
+    if not isinstance(theirs, str):
+        (name,) = {"latency", "memory_peak", "macs"}.intersection(ours.schema.names)
+        np.testing.assert_allclose(ours[name].to_numpy(), theirs, rtol=1e-14, err_msg=task)
+        return
+    others = read(theirs)
+    for name in others.schema.names:
+        own = ours[name].cast(others[name].type).to_numpy()
+        np.testing.assert_allclose(own, others[name].to_numpy(), rtol=1e-15, err_msg=name)
+
+
+def show_tasks(rounds: int) -> None:
+    """Rows of the table: ten million points to a few, or into a file, beside a script."""
+    if importlib.util.find_spec("pyarrow") is None:
+        return
     with tempfile.TemporaryDirectory(prefix="archcost-") as folder:
-        for end in ENDS if importlib.util.find_spec("pyarrow") else ENDS[:2]:
-            command = ["sweep", str(SPEC), "--vary", *vary, "--metric", "macs", "params", "-o"]
-            best = 0.0
-            for _ in range(rounds):
-                begin = time.process_time()
-                app([*command, f"{folder}/sweep{end}"], result_action="return_value")
-                best = max(best, 1050 * 953 / (time.process_time() - begin))
-            print(f"| written | a file {end} | {float(f'{best:.3g}'):,.0f} | |", flush=True)
+        for task, script in by_hand.TASKS.items():
+            end = task if task in ("csv", "parquet") else "csv"
+            file, other = f"{folder}/ours.{end}", f"{folder}/theirs.{end}"
+            ours = partial(app, command(task, file), result_action="return_value")
+            ours()
+            check_task(task, file, script(other))
+            best = {}
+            for name, call in (("archcost", ours), ("NumPy by hand", partial(script, other))):
+                best[name] = 1e7 / min(seconds_of(call) for _ in range(rounds))
+            show(f"to {task}", best, "NumPy by hand")
+        ours = partial(app, command("jsonl", f"{folder}/a.jsonl"), result_action="return_value")
+        show(
+            "to jsonl", {"archcost": 1e7 / min(seconds_of(ours) for _ in range(rounds))}, "archcost"
+        )
+
+
+def show_once_for_all() -> None:
+    """A sentence: the CPU seconds of 100,000 networks of the once-for-all space, all in all."""
+    with tempfile.TemporaryDirectory(prefix="archcost-") as folder:
+        words = [sys.executable, "-m", "costmodel", *ONCE_FOR_ALL, f"{folder}/fits.csv"]
+        before = os.times()
+        subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+        after = os.times()
+    seconds = sum(after[2:4]) - sum(before[2:4])
+    print(f"\n100,000 networks of the once-for-all space take {seconds:.1f} CPU seconds.")
 
 
 def show(title: str, found: dict[str, float], beside: str) -> None:
@@ -536,9 +505,9 @@ def main() -> None:
     check(ways)
     found = rates(ways, rounds)
     show("scattered", found, next((n for n in found if n.startswith("C ")), list(found)[1]))
-    show_reduced(rounds)
-    show_written(rounds)
+    show_tasks(rounds)
     show_counters(analyze(SPEC, convention="torch"), next(iter(grid.values())))
+    show_once_for_all()
 
 
 if __name__ == "__main__":

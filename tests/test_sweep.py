@@ -337,7 +337,10 @@ def test_links_hang_on_links() -> None:
         ),
         (["width=0.5:1"], "has no step, and width is real"),
         (["h=32:64:log"], "is what a sample draws from"),
-        (["head=640:1280"], "--vary head: a let name takes a list of values"),
+        (
+            ["head=640:1280:log"],
+            "--vary head: of a name that is no symbol, a few numbers are swept",
+        ),
         (["h=32:64:x"], "the step = x is no number"),
         (["h=3+"], "--vary h=3"),
         ([], "nothing varies"),

@@ -1,12 +1,16 @@
 """Structures as axes: choices inside lists; every row is what a single analysis says there."""
 
 import csv
+import json
+from fractions import Fraction
 from io import StringIO
 from itertools import chain, product
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import yaml
 
 from archspec import load
 from archspec.expansion import Expanded, build_graph
@@ -220,3 +224,61 @@ def test_blocks_that_other_structures_have_are_expanded_as_alone() -> None:
         lets = {"depths": override_of(str(depths)), "flat": override_of(str(flat).lower())}
         own = architecture._replace(header=header.model_copy(update={"let": header.let | lets}))
         assert build_graph(own, {"k": k}, None, known) == build_graph(own, {"k": k})
+
+
+SPACES: dict[str, tuple[str, list[str], dict[str, str]]] = {
+    "choices in nested lists": (
+        "proxylessnas.yaml", ["channels=[16,choice(24,32),40,80,96,192,320]",
+        "depths=[1,choice(1,2),2,2,2,choice(1,2),1]", "h=64,100", "w=h"],
+        {"channels": "[16,{channels_1},40,80,96,192,320]",
+         "depths": "[1,{depths_1},2,2,2,{depths_5},1]"}),
+    "lists, numbers, truth values": (
+        "regnet.yaml", ["widths=[choice(32,24),64,160,400]", "depths=[1,2,choice(3,7),2]",
+        "group_width=8,16", "squeeze=false,true"],
+        {"widths": "[{widths_0},64,160,400]", "depths": "[1,2,{depths_2},2]",
+         "group_width": "{group_width}", "squeeze": "{squeeze}"}),
+    "expressions in lists": (
+        "mlp.yaml", ["hidden=[d],[d,4*d],[d,d,d]", "d=128:512:*2"], {"hidden": "{hidden}"}),
+    "variants and numbers": (
+        "vgg.yaml@*", ["batch_norm=0,1", "h=32,64", "w=h"], {"batch_norm": "{batch_norm}"}),
+    "structure that varies fastest": (
+        "densenet.yaml", ["h=64,97", "w=h", "k=12,32", "depths=[choice(1,2),2,choice(2,3),1]"],
+        {"depths": "[{depths_0},2,{depths_2},1]"}),
+    "linked numbers": (
+        "mobilenetv3.yaml", ["phi=0:2", "width=1.1**phi", "head=round_to(1024*width,8)", "h=64"],
+        {"head": "{head}"}),
+    "linked structure": (
+        "efficientnet.yaml", ["phi=0:3", "depth=1.2**phi", "width=1.1**phi", "h=64"], {}),
+    "integers of an interval": ("lstm.yaml", ["layers=2:4", "tied=false,true", "t=5", "d=650,100"],
+                                {"layers": "{layers}", "tied": "{tied}"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", thinned(SPACES))
+def test_random_rows_are_networks_of_their_own(name: str, archcost: Run) -> None:
+    """Each row is what an analysis says of a spec that has its values written into it."""
+    spec, vary, lets = SPACES[name]
+    metrics = ("macs", "params", "memory_peak")
+    done = archcost("sweep", str(ROOT / "specs" / spec), "--vary", *vary, "--metric", *metrics,
+                    "--format", "jsonl")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line, parse_float=Fraction) for line in done.stdout.splitlines()]
+    for row in Random(name).sample(rows, min(5, len(rows))):
+        own = yaml.safe_load((ROOT / "specs" / spec.partition("@")[0]).read_text(encoding="utf-8"))
+        variant = own.pop("variants", {}).get(row.get("variant")) or {}
+        own["let"] = {**own.get("let", {}), **variant.get("let", {})}
+        own["let"] |= {n: yaml.safe_load(text.format(**row)) for n, text in lets.items()}
+        own["symbols"] |= variant.get("symbols", {})
+        settings = {symbol: row[symbol] for symbol in own["symbols"] if symbol in row}
+        del own["expect"]
+        alone = analyze(own, settings=settings)
+        assert [row[each] for each in metrics] == [alone.value(each) for each in metrics], row
+
+
+@pytest.mark.parametrize("name", ["depths=2*h", "flat=h"])
+def test_links_of_what_is_no_number(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    text = SMALL.replace("depths: [1, 2]", "depths: [1, 2]\n  flat: false")
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match="is no number takes a list"):
+        sweep([str(file)], [name])

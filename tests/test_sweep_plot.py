@@ -73,6 +73,16 @@ FIGURES: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
                        {"pareto": ("macs", "params:max", "h:max")}),
     "front of variants": (["resnet.yaml@*"], ["h=96:256:32", "w=h"],
                           {"pareto": ("macs", "params:max")}),
+    "coloured lines": (["resnet.yaml@resnet18", "resnet.yaml@resnet50", "alexnet.yaml"],
+                       ["h=64:256:32", "w=h"],
+                       {"metrics": ("macs", "params"), "colour": "spec", "label": ("variant",)}),
+    "named points": (["mobilenetv2.yaml"], ["h=96:224:32", "w=h"],
+                     {"metrics": ("macs", "latency"), "join": "docs/data/mobilenetv2.csv",
+                      "scenario": {"hardware": "t4"}, "colour": "top1", "label": ("published",)}),
+    "coloured bars": (["resnet.yaml@*"], [],
+                      {"metrics": ("macs", "params"), "colour": "params", "label": ("params",)}),
+    "named sample": (["mobilenetv2.yaml"], ["width=0.35:1.4", "h=96:224", "w=h"],
+                     {"metrics": ("macs",), "sample": 40, "label": ("h",)}),
     "depths": (["resnet.yaml"], ["depths=[1,1,1,1],[2,2,2,2],[3,4,6,3]", "width=0.5:2:0.5"],
                {"metrics": ("macs",)}),
 }  # fmt: skip
@@ -152,6 +162,37 @@ def test_points_have_the_names_and_colours_that_are_asked_for(draw: Draw, tmp_pa
     assert figure.get_suptitle().endswith("t4; fp16")
 
 
+def test_lines_have_the_colours_of_texts_and_numbers(draw: Draw) -> None:
+    figure = figure_of(draw, "coloured lines")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["resnet", "alexnet"]
+    first, second, third = (line.get_color() for line in panels(figure)[0].lines)
+    assert first == second != third
+    assert [text.get_text() for text in panels(figure)[0].texts] == ["resnet18", "resnet50", ""]
+
+
+def test_points_of_a_line_have_names(draw: Draw) -> None:
+    for axes in panels(figure_of(draw, "named points")):
+        names = {text.get_text() for text in axes.texts}
+        assert names >= {"56", "300"}
+        assert names <= {"56", "99", "154", "221", "300"}
+
+
+def test_a_map_has_no_colours_and_no_names_but_its_own(draw: Draw) -> None:
+    said: dict[str, Any] = {"metrics": ("macs",)}
+    for names, message in ({"colour": "h"}, "coloured by the column"), ({"label": ["h"]}, "named"):
+        with pytest.raises(SpecError, match=message):
+            draw(["mobilenetv2.yaml"], [WIDTHS, "h=96,128"], **said, **names)
+
+
+def test_what_has_no_value_or_too_many_texts_gives_no_colour(draw: Draw) -> None:
+    two, said = ["mobilenetv2.yaml", "alexnet.yaml"], {"pareto": ("macs", "params:max")}
+    with pytest.raises(SpecError, match="not all that is drawn has a 'width'"):
+        draw(two, ["h=96,128", "w=h", "width=0.5,1"], colour="width", **said)
+    with pytest.raises(SpecError, match="16 texts; at most 8"):
+        draw(["resnet.yaml@*"], [], metrics=("macs",), colour="variant")
+
+
 def test_what_varies_of_the_scenario_is_not_in_the_title(draw: Draw) -> None:
     vary, said = ["dtype=fp16,int8", "h=96:160:32", "w=h"], {"hardware": "t4"}
     title = draw(["mobilenetv2.yaml"], vary, metrics=("latency",), scenario=said).get_suptitle()
@@ -162,8 +203,9 @@ def test_what_varies_of_the_scenario_is_not_in_the_title(draw: Draw) -> None:
     ("names", "message"),
     [
         ({"label": ["mac"]}, "no column 'mac'"),
-        ({"colour": "spec"}, "holds texts"),
-        ({"colour": "macs", "pareto": ()}, "of a front"),
+        ({"colour": "width"}, "no column 'width'"),
+        ({"colour": "mac", "pareto": ()}, "no column 'mac'"),
+        ({"colour": "latency", "pareto": ()}, "no column 'latency'.*\n.*--metric latency"),
     ],
 )
 def test_bad_names_and_colours(names: dict[str, Any], message: str, draw: Draw) -> None:

@@ -8,10 +8,12 @@ from decimal import Decimal
 from fractions import Fraction
 from io import StringIO
 from pathlib import Path
+from random import Random
 from subprocess import PIPE, Popen
 from time import monotonic, sleep
 from typing import Any
 
+import numpy as np
 import pytest
 
 from costmodel import SpecError
@@ -19,7 +21,7 @@ from costmodel.analysis.loading import Setup
 from costmodel.cli.app import app
 from costmodel.render import sweep_files
 from costmodel.render.sweep_files import find_format, shown, write_file, write_text
-from costmodel.sweep.fields import Field, fields_of
+from costmodel.sweep.fields import Field, Kind, fields_of
 from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows, column_of, rows_of
 from costmodel.sweep.study import sweep
@@ -397,3 +399,36 @@ def test_lines_are_the_same_whatever_puts_them_together(
     assert plain.returncode == 0, plain.stderr
     monkeypatch.setattr(sweep_files, "MANY_ROWS", 1)
     assert archcost("sweep", *said, "--format", form, "--jobs", "1").stdout == plain.stdout
+
+
+VALUES: dict[str, list[Any]] = {
+    "counts": [0, -3, 7, 2**63 - 1, -(2**63)],
+    "small": [3, 4, 5, 6, 7],
+    "large": [2**70, -(2**65), 5, None],
+    "decimals": [Fraction(7, 20), 1, Fraction(-1, 8), Fraction(1, 3), None],
+    "floats": [0.5, 1.0, -0.0, 0.0, 1e-5, 2.28026e-05, 1.234e-7, 1e16, 1.5e15, 1e22, -1e-4, 5e-324],
+    "texts": ["a", 'b"c', "=d", "é,", "", None],
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("name", VALUES)
+def test_few_and_many_values_are_the_same_text(
+    name: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    random = Random(f"{name} {form}")
+    kinds: dict[str, Kind] = {"decimals": "fraction", "floats": "float", "texts": "text"}
+    field = Field("x", "x", kinds.get(name, "whole"))
+    how, same = sweep_files.TEXT_FORMATS[form], VALUES[name]
+    several = [random.choice(same) for _ in range(500)]
+    runs = [value for value in same for _ in range(40)]
+    for listed in (several, runs, [same[0]], [same[-1]] * 9):
+        rows = rows_of({"x": column_of(listed), "y": np.arange(len(listed))})
+        fields = (field, Field("y", "y", "whole"), field)
+        plain = sweep_files._lines(how, fields, rows)
+        with monkeypatch.context() as patch:
+            patch.setattr(sweep_files, "MANY_ROWS", 1)
+            block = sweep_files._lines(how, fields, rows)
+            assert isinstance(block, memoryview)
+            assert str(block, "utf-8") == plain

@@ -131,6 +131,8 @@ def read_column(name: str, values: Any) -> SymbolColumn:
         found = _decimals(array)
         if found is not None:
             return found
+    if array is None and all(type(value) is int for value in values):
+        return SymbolColumn(whole(np.array(values, object)))
     numbers = [to_rational(name, value) for value in values]
     denominator = lcm(*(number.denominator for number in numbers))
     numerators = np.empty(len(numbers), object)

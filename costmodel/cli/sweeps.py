@@ -76,10 +76,10 @@ Format = Annotated[
 
 
 Label = Annotated[
-    list[str] | None, Parameter(help="Columns that name the points of a front in a plot.")
+    list[str] | None, Parameter(help="Columns that name lines, bars or points in a plot.")
 ]
 Colour = Annotated[
-    str | None, Parameter(help="A column by which the points of a front are coloured in a plot.")
+    str | None, Parameter(help="A column by which lines, bars or points are coloured.")
 ]
 
 

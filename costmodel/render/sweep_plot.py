@@ -5,11 +5,15 @@ from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
+    Curve,
     Map,
+    Paint,
     Panel,
     PlotSide,
     Scaled,
@@ -143,9 +147,10 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     """A panel for each column, all over the same symbol; several lines have names at their ends."""
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
+    colours = _colour_lines(found[0].lines, sheet, places)
     ends: list[tuple[Axes, list[End]]] = []
     for place, panel in zip(places, found, strict=True):
-        ends.append((place, [*_panel(panel, place)]))
+        ends.append((place, [*_panel(panel, place, colours)]))
         least, top = panel.column.least, panel.column.top
         place.set_ylim(*((least / 1.2, 1.2 * top) if panel.is_log else (0, 1.08 * top)))
         _label(place, "y", panel.column.label, is_log=panel.is_log, width=26)
@@ -154,13 +159,52 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     _entitle(title, sheet)
     if len(found[0].lines) > 1:
         name_ends(ends)
+    for place, panel in zip(places, found, strict=True):
+        names = [name for line in panel.lines for name in line.names]
+        at = [each for line in panel.lines for each in zip(line.x, line.y, strict=True)]
+        _name_points(place, names, at)
 
 
-def _panel(panel: Panel, place: "Axes") -> Iterator[End]:
-    """Draw the lines of a panel; where each ends."""
-    for i, line in enumerate(panel.lines):
+def _colour_lines(lines: Sequence[Curve], sheet: "Sheet", places: list["Axes"]) -> list[list[Any]]:
+    """Return the colours of each line's points, and say what they mean; none if not asked for."""
+    paints = [line.paint for line in lines if line.paint is not None]
+    if not paints:
+        return [[] for _ in lines]
+    numbers = [each.numbers for each in paints if each.numbers is not None]
+    texts = tuple(text for each in paints for text in each.texts)
+    paint = Paint(paints[0].label, np.concatenate(numbers) if numbers else None, texts)
+    colours = iter(_colours(paint, sheet, places))
+    return [list(islice(colours, len(line.x))) for line in lines]
+
+
+def _colours(paint: Paint, sheet: "Sheet", places: Sequence["Axes"]) -> list[Any]:
+    """Return a colour for each value, and say beside the panels what they mean."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+
+    if paint.numbers is None:
+        known = dict(zip(dict.fromkeys(paint.texts), COLOURS, strict=False))
+        dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
+        handles = [Line2D([], [], color=c, label=text, **dot) for text, c in known.items()]
+        where: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False}
+        sheet.legend(handles=handles, title=paint.label, fontsize=8, title_fontsize=8, **where)
+        return [known[text] for text in paint.texts]
+    numbers = paint.numbers
+    scale = ScalarMappable(Normalize(float(numbers.min()), float(numbers.max())), "viridis")
+    sheet.colorbar(scale, ax=places, label=paint.label)
+    return list(scale.to_rgba(numbers))
+
+
+def _panel(panel: Panel, place: "Axes", colours: list[list[Any]]) -> Iterator[End]:
+    """Draw the lines of a panel, and points in colours of their own; where each line ends."""
+    for i, (line, own) in enumerate(zip(panel.lines, colours, strict=True)):
         style = _style(i, len(panel.lines))
-        marker = "o" if len(line.x) <= 40 else ""
+        if own:
+            same = all(tuple(each) == tuple(own[0]) for each in own)
+            style |= {"color": own[0] if same else GREY, "linewidth": 1.2}
+            place.scatter(line.x, line.y, 14, own, zorder=3)
+        marker = "o" if len(line.x) <= 40 and not own else ""
         place.plot(line.x, line.y, markersize=3, label=line.name, marker=marker, **style)
         look = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1}
         yield End(line.name, (float(line.x[-1]), float(line.y[-1])), look)
@@ -173,12 +217,13 @@ def _style(number: int, count: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": style, "linewidth": width}
 
 
-def _bars(shown: tuple[Title, list[str], Sequence[Scaled]], axes: "Axes") -> None:
+def _bars(shown: tuple[Title, list[str], Sequence[Scaled], Paint | None], axes: "Axes") -> None:
     """A panel for each column, a bar for each network."""
-    title, names, columns = shown
+    title, names, columns, paint = shown
     sheet, places = _split(axes, 1, len(columns), sharey=True)
+    colours = BLUE if paint is None else _colours(paint, sheet, places)
     for place, column in zip(places, columns, strict=True):
-        drawn = place.barh(range(len(names)), column.numbers, color=BLUE)
+        drawn = place.barh(range(len(names)), column.numbers, color=colours)
         place.bar_label(drawn, [f"{each:.4g}" for each in column.numbers], padding=2, fontsize=7)
         place.set_xlabel(column.label)
         place.set_xlim(0, 1.22 * column.top)
@@ -208,6 +253,8 @@ def _maps(shown: tuple[Title, list[Map]], axes: "Axes") -> None:
         bar = sheet.colorbar(colours, ax=place)
         _label(bar.ax, "y", each.column.label, is_log=each.column.is_wide)
     _entitle(title, sheet)
+    for place, each in zip(places, found, strict=True):
+        _name_points(place, each.names, list(zip(each.x, each.y, strict=True)))
 
 
 def _levels(each: Map, place: "Axes") -> None:
@@ -227,32 +274,34 @@ def _front(shown: tuple[Title, Among], axes: "Axes") -> None:
     title, found = shown
     axes.scatter(*found.behind, 5, "#bbbbbb", label="points", rasterized=True)
     label = f"front ({len(found.x)})"
-    if found.colours is None:
+    if found.paint is None:
         style: dict[str, Any] = {"markersize": 4, "linewidth": 0.8, "color": ORANGE}
         axes.plot(found.x, found.y, marker="o", label=label, **style)
     else:
-        dots = axes.scatter(found.x, found.y, 16, found.colours, cmap="viridis", label=label)
-        _sheet(axes).colorbar(dots, label=found.axes[2])
-    for which, label, is_log in zip("xy", found.axes[:2], found.logs, strict=True):
+        colours = _colours(found.paint, _sheet(axes), [axes])
+        axes.scatter(found.x, found.y, 16, colours, label=label, zorder=3)
+    for which, label, is_log in zip("xy", found.axes, found.logs, strict=True):
         _label(axes, which, label, is_log=is_log)
     axes.margins(0.08)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="best")
     _entitle(title, _sheet(axes))
-    _name_points(axes, found)
+    _name_points(axes, found.names, found.points)
 
 
-def _name_points(axes: "Axes", found: Among) -> None:
+def _name_points(axes: "Axes", names: Sequence[str], points: Sequence[tuple[float, float]]) -> None:
     """The names of points where there is room: the ends first, then what lies between."""
     from matplotlib.patheffects import withStroke
 
+    if not names:
+        return
     words = Words(axes)
-    for point in found.points:
+    for point in points:
         words.keep_free(*point, POINT)
     placed = 0
-    for i in islice(spread(len(found.names)), MAX_TRIED):
-        if placed < MAX_NAMES:
-            written = words.write(found.names[i], around(*found.points[i], REACH), LEADER)
+    for i in islice(spread(len(names)), MAX_TRIED):
+        if placed < MAX_NAMES and names[i]:
+            written = words.write(names[i], around(*points[i], REACH), LEADER)
             if written is not None:
                 written.set_path_effects([withStroke(linewidth=2, foreground="white")])
                 placed += 1

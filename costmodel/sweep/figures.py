@@ -21,8 +21,8 @@ MAX_DRAWN = 1_000_000
 MAX_BEHIND = 20_000
 """The most points that are drawn behind a front."""
 
-MAX_PANELS, MAX_LINES = 6, 24
-"""The most columns that are drawn, and the most lines of each."""
+MAX_PANELS, MAX_LINES, MAX_COLOURS = 6, 24, 8
+"""The most columns that are drawn, the most lines of each, and the most texts with a colour."""
 
 WIDE = 10**1.5
 """By what factor numbers differ that are drawn by factors, for most would be near 0 by steps."""
@@ -82,12 +82,28 @@ class PlotSide(NamedTuple):
         return np.exp2(edges) if self.is_log else edges
 
 
+class Paint(NamedTuple):
+    """The column by which points, lines or bars are coloured: its numbers, or its texts."""
+
+    label: str
+    numbers: Array | None
+    texts: tuple[str, ...] = ()
+
+    def at(self, rows: Array) -> "Paint":
+        """Return it at some rows."""
+        if self.numbers is not None:
+            return self._replace(numbers=self.numbers[rows])
+        return self._replace(texts=tuple(self.texts[row] for row in rows))
+
+
 class Curve(NamedTuple):
-    """A line: its name, and its points in order."""
+    """A line: its name, its points in order, their colours and names where any are asked for."""
 
     name: str
     x: Array
     y: Array
+    paint: Paint | None = None
+    names: tuple[str, ...] = ()
 
 
 class Panel(NamedTuple):
@@ -106,6 +122,7 @@ class Map(NamedTuple):
     x: Array
     y: Array
     is_grid: bool
+    names: tuple[str, ...] = ()
 
     @property
     def table(self) -> Any:
@@ -127,12 +144,12 @@ class Among(NamedTuple):
     """A front among its points.
 
     Attributes:
-        axes: the sides' labels, then the colour's where there are three objectives.
+        axes: the sides' labels.
         logs: which of them go by factors.
         behind: where the other points are.
         x: of the front, in order.
         y: of the front.
-        colours: the third objective's numbers, if there is one.
+        paint: the third objective, or the column that is asked for.
         names: what each of its points is.
     """
 
@@ -141,8 +158,8 @@ class Among(NamedTuple):
     behind: tuple[Array, Array]
     x: Array
     y: Array
-    colours: Array | None
-    names: list[str]
+    paint: Paint | None
+    names: tuple[str, ...]
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -155,8 +172,8 @@ class SweepFigure:
 
     Args:
         sweep: what is drawn.
-        label: the columns that name the points of a front; labels and what varies if none is said.
-        colour: the column by which they are coloured, if not by the third objective.
+        label: the columns that name lines, bars or points; labels and what varies if none is said.
+        colour: the column by which they are coloured; of a front the third objective if none is.
 
     Raises:
         SpecError: what varies cannot be drawn, or what is drawn is none of a network.
@@ -177,17 +194,19 @@ class SweepFigure:
             self._check_column(name)
 
     def _check_column(self, name: str) -> None:
-        """Make sure that a column names or colours points of a front."""
-        if not self.of_front:
-            raise SpecError(
-                f"'{name}' names or colours the points of a front, and none is drawn",
-                hint="draw one with --pareto, as --pareto macs accuracy:max",
-            )
+        """Make sure that a column names or colours what is drawn."""
         if name not in self.fields:
             hint = did_you_mean(name, self.fields) or f"columns: {', '.join(self.fields)}"
-            raise SpecError(f"there is no column '{name}' to name or colour points by", hint=hint)
-        if name == self.colour and self.fields[name].kind == "text":
-            raise SpecError(f"'{name}' holds texts; points are coloured by numbers")
+            hint = f"ask for it with --metric {name}" if name in METRICS else hint
+            raise SpecError(f"there is no column '{name}' to name or colour by", hint=hint)
+        if self.of_front or len(self.symbols) < 2:
+            return
+        if name == self.colour:
+            cause = "a map over two symbols is coloured by the column that it shows"
+            raise SpecError(cause, hint=f"draw '{name}' with --metric, or a front with --pareto")
+        if self.sweep.seed is None:
+            cause = "a map over two symbols has no points to be named"
+            raise SpecError(cause, hint="draw a front with --pareto, or points with --sample")
 
     @property
     def axes(self) -> tuple[Field, ...]:
@@ -310,15 +329,37 @@ class SweepFigure:
         is_log = _is_geometric(values) or span(values) > WIDE
         return PlotSide(f"{symbol.name}{about}", values, is_log)
 
-    def lines_of(self, rows: Rows) -> Iterator[tuple[str, Rows]]:
-        """Yield the rows of each line, with the line's name."""
+    def lines_of(self, rows: Rows) -> Iterator[tuple[str, Array]]:
+        """Yield the numbers of the rows of each line, with the line's name."""
         if not self.groups:
-            yield "", rows
+            yield "", np.arange(rows.count)
             return
         names = list(zip(*(rows[name].tolist() for name in self.groups), strict=True))
         for name in dict.fromkeys(names):
-            mine = np.array([each == name for each in names])
-            yield " ".join(filter(None, map(str, name))), rows.taken(mine)
+            mine = np.flatnonzero([each == name for each in names])
+            yield " ".join(filter(None, map(str, name))), mine
+
+    def paint(self, rows: Rows) -> Paint | None:
+        """Return the column by which rows are coloured, if one is asked for.
+
+        Raises:
+            SpecError: some rows have no value in it, or it has too many texts.
+        """
+        if self.colour is None:
+            return None
+        field = self.fields[self.colour]
+        values = field.values(rows).tolist()
+        if any(value is None for value in values):
+            raise SpecError(f"not all that is drawn has a '{self.colour}' to be coloured by")
+        if field.kind != "text":
+            column = scaled(field, rows)
+            return Paint(column.label, column.numbers)
+        if (count := len(set(values))) > MAX_COLOURS:
+            cause = (
+                f"'{self.colour}' has {count} texts; at most {MAX_COLOURS} colours are told apart"
+            )
+            raise SpecError(cause, hint="leave some out with --where, or name them with --label")
+        return Paint(field.title, None, tuple(values))
 
 
 def _types(analysis: Analysis) -> str:
@@ -385,17 +426,25 @@ def panels(figure: SweepFigure, rows: Rows) -> tuple[PlotSide, list[Panel]]:
         raise SpecError(cause, hint="name fewer networks, or leave some out with --where")
     side, columns = figure.side(symbol, rows), [scaled(each, rows) for each in figure.measures]
     is_log, *logs = by_factors(side.values, *(column.numbers for column in columns))
+    x, paint, names = _floats(symbol, rows), figure.paint(rows), _names(figure, rows)
+    is_of_line = all(len({names[row] for row in mine}) == 1 for _, mine in groups if names)
     found = []
-    for field, column, each in zip(figure.measures, columns, logs, strict=True):
-        lines = tuple(_line(name, symbol, field, part, column.size) for name, part in groups)
-        found.append(Panel(column, lines, each))
+    for column, each in zip(columns, logs, strict=True):
+        lines = []
+        for name, mine in groups:
+            order = mine[np.argsort(x[mine], kind="stable")]
+            own = tuple(names[row] for row in order) if names else ()
+            called = own[0] if own and is_of_line else name
+            colours = paint.at(order) if paint else None
+            points = () if is_of_line else own
+            lines.append(Curve(called, x[order], column.numbers[order], colours, points))
+        found.append(Panel(column, tuple(lines), each))
     return side._replace(is_log=is_log), found
 
 
-def _line(name: str, symbol: Field, field: Field, rows: Rows, size: float) -> Curve:
-    x, y = _floats(symbol, rows), _floats(field, rows) / size
-    order = np.argsort(x, kind="stable")
-    return Curve(name, x[order], y[order])
+def _names(figure: SweepFigure, rows: Rows) -> tuple[str, ...]:
+    """Return what the columns that are asked for name each row; nothing where none are."""
+    return point_names(figure, rows) if figure.label else ()
 
 
 def maps(figure: SweepFigure, rows: Rows) -> list[Map]:
@@ -404,7 +453,8 @@ def maps(figure: SweepFigure, rows: Rows) -> list[Map]:
     first, second = (figure.side(symbol, rows, whole=is_grid) for symbol in figure.symbols)
     x, y = (_floats(symbol, rows) for symbol in figure.symbols)
     columns = (scaled(field, rows) for field in figure.measures)
-    return [Map(column, (first, second), x, y, is_grid) for column in columns]
+    names = _names(figure, rows)
+    return [Map(column, (first, second), x, y, is_grid, names) for column in columns]
 
 
 def nice_levels(least: float, largest: float, most: int = 6) -> list[float]:
@@ -436,35 +486,32 @@ def among(figure: SweepFigure, rows: Rows) -> Among:
         f"{column.label}: {'more' if goal.largest else 'less'} is better"
         for column, goal in zip(columns, goals, strict=True)
     ]
-    colours = columns[2].numbers[order] if len(columns) > 2 else None
-    if figure.colour:
-        chosen = scaled(figure.fields[figure.colour], rows)
-        axes.append(chosen.label)
-        colours = chosen.numbers[order - count]
+    mine = rows.taken(order - count)
+    third = Paint(axes.pop(), columns[2].numbers[order]) if len(columns) > 2 else None
     return Among(
         axes,
         by_factors(x, y),
         (x[:count], y[:count]),
         x[order],
         y[order],
-        colours,
-        _point_names(figure, rows.taken(order - count)),
+        figure.paint(mine) or third,
+        point_names(figure, mine),
     )
 
 
-def _point_names(figure: SweepFigure, rows: Rows) -> list[str]:
+def point_names(figure: SweepFigure, rows: Rows) -> tuple[str, ...]:
     """Return a name for each point: the columns asked for, or its labels and what varies."""
     if figure.label:
         fields = [figure.fields[name] for name in figure.label]
         cells = ([_text(value) for value in f.values(rows).tolist()] for f in fields)
-        return [", ".join(filter(None, point)) for point in zip(*cells, strict=True)]
+        return tuple(", ".join(filter(None, point)) for point in zip(*cells, strict=True))
     names = [*figure.sweep.labels, *(axis.name for axis in figure.axes)]
     columns = [rows[name].tolist() for name in names]
     points = (zip(names, values, strict=True) for values in zip(*columns, strict=True))
-    return [
+    return tuple(
         ", ".join(v if isinstance(v, str) else f"{n}={show_value(v)}" for n, v in point if v)
         for point in points
-    ]
+    )
 
 
 def _text(value: Any) -> str:
@@ -487,7 +534,8 @@ def spread(count: int) -> Iterator[int]:
         parts *= 2
 
 
-def bars(figure: SweepFigure, rows: Rows) -> tuple[list[str], Sequence[Scaled]]:
-    """Return the networks' names, and a number of each in every column."""
+def bars(figure: SweepFigure, rows: Rows) -> tuple[list[str], Sequence[Scaled], Paint | None]:
+    """Return the networks' names, a number of each in every column, and their colours."""
     names = [name for name, _ in figure.lines_of(rows)]
-    return names, [scaled(field, rows) for field in figure.measures]
+    columns = [scaled(field, rows) for field in figure.measures]
+    return [*_names(figure, rows)] or names, columns, figure.paint(rows)

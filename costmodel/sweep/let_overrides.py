@@ -10,7 +10,7 @@ from archspec.fields import as_named, shortened
 from archspec.header import Header, Symbol, read_value
 from archspec.scope import Scope
 from archspec.sorts import is_condition
-from archspec.trees import Items, Name
+from archspec.trees import Items, Name, Number
 from archspec.trees import Value as Resolved
 from costmodel.sweep.vary import Value, Varied, show_value, split
 
@@ -28,12 +28,18 @@ def override_of(value: Value) -> Any:
 def opened(header: Header, varied: Iterable[Varied]) -> Header:
     """Return a header whose lists have a symbol in place of every choice that varies.
 
+    A number that is linked, as ``channels=64*1.35**phi``, is a symbol in place of a ``let`` name.
+
     Raises:
         SpecError: such a symbol has the name of another, or a list has another form than its own.
     """
     asked = tuple(varied)
     for one in asked:
-        if not one.pattern or one.name not in header.let:
+        if one.name not in header.let:
+            continue
+        if one.link is not None:
+            header = _linked(one.name, header)
+        if not one.pattern:
             continue
         symbols = {each.name: _declared(each.values) for each in asked if each.of == one.name}
         for name in symbols:
@@ -45,6 +51,17 @@ def opened(header: Header, varied: Iterable[Varied]) -> Header:
         let = {**header.let, one.name: override_of(one.pattern)}
         header = header.model_copy(update={"let": let})
     return header
+
+
+def _linked(name: str, header: Header) -> Header:
+    """Return a header in which a name is a symbol, if it stands for a number."""
+    own = resolved_value(header.let[name], _before(name, header))
+    if isinstance(own, Items) or _kind(own) != "number":
+        return header
+    value = own.value if isinstance(own, Number) else 1
+    symbol = Symbol(default=max(value, 0) or 1, domain="real")
+    let = {each: given for each, given in header.let.items() if each != name}
+    return header.model_copy(update={"symbols": {**header.symbols, name: symbol}, "let": let})
 
 
 def _declared(values: Iterable[Value]) -> Symbol:

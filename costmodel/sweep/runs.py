@@ -29,10 +29,8 @@ def few_values(column: Array) -> Distinct | None:
     Returns:
         None where rows differ as a rule.
     """
-    if column.dtype == object:
-        column, keys = np.ascontiguousarray(column), _addresses(column)
-    else:
-        keys = column
+    column = np.ascontiguousarray(column)
+    keys = _addresses(column) if column.dtype == object else column.view(np.int64)
     starts = np.append(0, np.flatnonzero(keys[1:] != keys[:-1]) + 1)
     if FEW * len(starts) <= len(column):
         lengths = np.diff(starts, append=len(column))

@@ -245,18 +245,19 @@ def check_names(
 def _check_kind(one: Varied, header: Header, fixed: Mapping[str, Rational]) -> None:
     if one.name in fixed:
         raise SpecError(f"'{one.name}' is varied and set to {briefly(fixed[one.name])}")
-    if one.name in header.let and not one.values:
+    if one.name in header.let and one.link is not None:
         raise SpecError(
-            f"--vary {one.name}: a let name takes a list of values",
+            f"--vary {one.name}: a let name that is no number takes a list of values",
             hint="as in --vary 'depths=[2,2,2,2],[3,4,6,3]' or --vary tied=false,true",
         )
 
 
 def _axis(one: Varied, header: Header, is_sample: bool) -> SweptAxis:
     if one.name in header.let:
-        for value in one.values:
+        values = one.values if one.interval is None else _integers(one)
+        for value in values:
             check_override(one.name, value, header)
-        return SweptAxis(one.name, one.values)
+        return SweptAxis(one.name, values)
     declared = header.symbols.get(one.name)
     if declared is None:
         return SweptAxis(one.name, _helper_values(one))
@@ -268,18 +269,26 @@ def _axis(one: Varied, header: Header, is_sample: bool) -> SweptAxis:
 
 
 def _helper_values(one: Varied) -> tuple[Value, ...]:
-    """Return the numbers of a name that only links speak of; of an interval all integers.
+    """Return the numbers of a name that only links speak of.
 
     Raises:
         SpecError: they are no numbers, or too many.
     """
     if any(isinstance(value, str) for value in one.values):
         raise SpecError(f"--vary {one.name}: links are computed of numbers alone")
-    if one.interval is None:
-        return one.values
+    return one.values if one.interval is None else _integers(one)
+
+
+def _integers(one: Varied) -> tuple[Value, ...]:
+    """Return all integers of the interval of a name that is no symbol.
+
+    Raises:
+        SpecError: they are too many.
+    """
+    assert one.interval is not None
     first, last = ceil(one.interval.first), floor(one.interval.last)
     if one.interval.logarithmic or not 0 <= last - first < MAX_VALUES:
-        cause = f"--vary {one.name}: of a name that only links speak of, a few numbers are swept"
+        cause = f"--vary {one.name}: of a name that is no symbol, a few numbers are swept"
         raise SpecError(cause, hint=f"as in --vary {one.name}=0:7")
     return tuple(range(first, last + 1))
 
