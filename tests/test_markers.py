@@ -334,6 +334,10 @@ BROKEN = {
     "the shell": (f"<!-- archcost: mlp.yaml; touch x -->\n{END}\n", "no such file: mlp.yaml;"),
     "a pipe": (f"<!-- archcost: mlp.yaml | tee x.csv -->\n{END}\n", "no such file: |"),
     "itself": (f"<!-- archcost: docs page.md -->\n{END}\n", "docs cannot stand in a marker"),
+    "a user's code": (
+        f"<!-- archcost: sweep alexnet --vary h=96,128 --predict=mine:accuracy -->\n{END}\n",
+        "a marker runs nobody's code",
+    ),
     "a program": (f"<!-- archcost: touch x -->\n{END}\n", "'touch' is no command"),
 }
 

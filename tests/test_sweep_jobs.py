@@ -172,18 +172,18 @@ ALL = ("--metric", "macs", "params", "activations")
 JOINED = ("--set", "classes=1001", "--join", "docs/data/mobilenetv2.csv")
 
 MERGED = (
+    (("--pareto", "latency", "params:max", "--where", "h > 40"), ("--hardware", "t4")),
     (("--pareto", "macs", "activations:max"), ALL),
     (("--top", "7", "--by", "macs/params:max"), ALL),
     (("--sort", "params", "macs:max"), ALL),
     (("--where", "macs <= 1e8"), ALL),
-    (("--pareto", "latency", "params:max", "--where", "h > 40"), ("--hardware", "t4")),
     (("--pareto", "macs", "params:max", "--top", "3", "--by", "h:max", "--sort", "h"), ALL),
     (("--pareto", "macs/params", "top1:max", "--metric", "h"), JOINED),
 )
 """Steps that shards are made with, or merged with where they have what it needs."""
 
 
-@pytest.mark.parametrize(("asked", "others"), thinned(MERGED, 2))
+@pytest.mark.parametrize(("asked", "others"), thinned(MERGED, 7))
 def test_merged_shards_are_what_one_run_gives(
     asked: tuple[str, ...], others: tuple[str, ...], archcost: Run, tmp_path: Path
 ) -> None:
@@ -200,7 +200,7 @@ def test_merged_shards_are_what_one_run_gives(
         assert Path(merged).read_text() == Path(whole).read_text()
 
 
-@pytest.mark.parametrize("last", [66, 49])
+@pytest.mark.parametrize("last", thinned([66, 49]))
 def test_shards_of_which_some_or_all_make_no_network(
     last: int, archcost: Run, tmp_path: Path
 ) -> None:
@@ -242,6 +242,8 @@ def test_shards_that_cannot_be_merged(archcost: Run, tmp_path: Path) -> None:
         ((first, second, third, "--sort", "macs/h"), ""),
         ((front, "--pareto", "macs:max"), "keep what another front or top leaves"),
         ((front, "--where", "macs > 1e6"), "leaves out rows before a front"),
+        ((first, second, third, "--jobs", "2"), "--jobs is of a sweep, and shards that"),
+        ((first, second, third, "--set", "n=2"), "what is said beside a spec is of a sweep"),
         ((MOBILENET,), "cannot read"),
         ((), "no shards to merge"),
     ]:

@@ -54,6 +54,7 @@ def listed(chunks: Iterator[Rows]) -> list[tuple[Any, ...]]:
 texts = st.sampled_from([None, "", "a,b", "ü\n", "\udc80"])
 
 
+@pytest.mark.exhaustive
 @settings(
     max_examples=examples(40),
     deadline=None,

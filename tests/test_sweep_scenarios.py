@@ -94,8 +94,8 @@ def test_a_sweep_in_python_is_reduced_and_keeps_its_columns() -> None:
     rows = points.to_arrow().to_pylist()
     assert [row["macs/params"] for row in rows] == [row["macs"] / row["params"] for row in rows]
     assert points.to_arrow().to_pylist() == rows
-    best = points.top(2, "macs:max").to_arrow().to_pylist()
-    assert best == sorted(rows, key=lambda row: -row["macs"])[:2]
+    largest = points.top(2, "macs:max").to_arrow().to_pylist()
+    assert largest == sorted(rows, key=lambda row: -row["macs"])[:2]
     front = points.front("macs", "params:max").to_arrow().to_pylist()
     assert [(row["macs"], row["params"]) for row in front] == [
         (row["macs"], row["params"])
@@ -106,6 +106,23 @@ def test_a_sweep_in_python_is_reduced_and_keeps_its_columns() -> None:
         )
     ]
     assert list(front[0]) == list(rows[0])
+    chosen = points.front("macs", "params:max").top(1, "params:max").to_arrow().to_pylist()
+    assert chosen == [max(front, key=lambda row: row["params"])]
+    best = points.top(3, "macs")
+    with pytest.raises(SpecError, match="a front or the best already"):
+        best.front("params")
+    with pytest.raises(SpecError, match="the best already, in something else"):
+        best.top(1, "params")
+
+
+def test_what_varies_in_python_may_be_a_text_or_a_number() -> None:
+    pytest.importorskip("pyarrow")
+    points = sweep_points("alexnet", {"h": "128:160:32", "w": 224}, metric="macs").to_arrow()
+    assert points["h"].to_pylist() == [128, 160]
+    assert points["w"].to_pylist() == [224, 224]
+    with pytest.raises(SpecError, match="sweep_points has no 'metrics'") as caught:
+        sweep_points("alexnet", "h=128,224", metrics="macs")
+    assert caught.value.hint == "did you mean 'metric'?"
 
 
 def test_scenarios_in_python_are_words_or_mappings() -> None:

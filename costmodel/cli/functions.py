@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from sympy import Expr
 
 from archspec.architecture import Source
-from archspec.errors import SpecError
+from archspec.errors import SpecError, did_you_mean
 from costmodel.analysis.analysis import Analysis, Point
 from costmodel.analysis.document import (
     COUNT,
@@ -28,7 +28,7 @@ from costmodel.analysis.frames import Tabular, require
 from costmodel.analysis.loading import Setup, analyze
 from costmodel.render.html import fragment
 from costmodel.render.sweep import first_rows, notes_of
-from costmodel.scenario.scenario import as_scenario
+from costmodel.scenario.scenario import ScenarioOptions, as_scenario
 from costmodel.scenario.settings import Number
 from costmodel.studies import QUESTIONS, Question
 from costmodel.studies.measures import named
@@ -178,17 +178,23 @@ class SweepPoints(Tabular):
         """Return the points that no other beats, as ``front("latency", "accuracy:max")``.
 
         Raises:
-            SpecError: an objective breaks a rule.
+            SpecError: an objective breaks a rule, or these are a front or the best already.
         """
-        return self._requested(pareto=objectives, top=None, by=None)
+        if self.sweep.query.keeps_few:
+            cause = "these points are a front or the best already, and a front is of all points"
+            raise SpecError(cause, hint="ask all points for it")
+        return self._requested(pareto=objectives)
 
     def top(self, count: int, by: str) -> "SweepPoints":
-        """Return the best few points, as ``top(20, "macs/params:max")``.
+        """Return the best few points, also of a front, as ``top(20, "macs/params:max")``.
 
         Raises:
-            SpecError: what is best breaks a rule.
+            SpecError: what is best breaks a rule, or these are the best in something already.
         """
-        return self._requested(pareto=(), top=count, by=by)
+        if self.sweep.query.top is not None:
+            cause = "these points are the best already, in something else"
+            raise SpecError(cause, hint="ask all points for them")
+        return self._requested(top=count, by=by)
 
     def _requested(self, **changes: Any) -> "SweepPoints":
         """Return the same points with the columns that they have, of which others are kept."""
@@ -248,7 +254,7 @@ class SweepPoints(Tabular):
 
 def sweep_points(
     specs: str | Sequence[str],
-    vary: str | Sequence[str] | Mapping[str, Iterable[Number]] = (),
+    vary: str | Sequence[str] | Mapping[str, Number | Iterable[Any]] = (),
     *,
     metric: Sequence[str] = (),
     where: Sequence[str] = (),
@@ -293,17 +299,26 @@ def sweep_points(
     return SweepPoints(planned(plan._replace(search=search, predict=functions)), executor)
 
 
-def _axes(vary: str | Sequence[str] | Mapping[str, Iterable[Number]]) -> tuple[str, ...]:
+def _axes(vary: str | Sequence[str] | Mapping[str, Number | Iterable[Any]]) -> tuple[str, ...]:
     """Return what varies as the command line says it."""
     if not isinstance(vary, Mapping):
         return _texts(vary)
-    return tuple(f"{name}={','.join(map(str, values))}" for name, values in vary.items())
+    several = {
+        name: values if isinstance(values, Iterable) and not isinstance(values, str) else (values,)
+        for name, values in vary.items()
+    }
+    return tuple(f"{name}={','.join(map(str, values))}" for name, values in several.items())
 
 
 def _setup_of(options: Mapping[str, Any]) -> Setup:
     """Return the options beside the specs; words that are no option are of the scenario."""
     own = {name: value for name, value in options.items() if name in SETUP_OPTIONS}
     words = {name: value for name, value in options.items() if name not in own}
+    known = [*signature(sweep_points).parameters, *SETUP_OPTIONS, *ScenarioOptions.__annotations__]
+    for name in words:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise SpecError(f"sweep_points has no '{name}', nor has a scenario", hint=hint)
     return _setup({}, **{**own, "scenario": {**(own.get("scenario") or {}), **words}})
 
 

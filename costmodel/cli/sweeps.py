@@ -172,6 +172,10 @@ def sweep(
     from costmodel.sweep.study import Plan
 
     if specs[0] == MERGE:
+        drawn = {"plot": plot, "label": label, "colour": colour}
+        points = {"sample": sample, "search": search, "seed": seed, "shard": shard}
+        evaluated = {"jobs": jobs, "on": None if on == "local" else on, "predict": predict}
+        _require_none(given, vary=vary, join=join, **points, **evaluated, **drawn)
         _merge(specs[1:], request, output, format)
         return None
     require_values("--vary", vary)
@@ -236,6 +240,19 @@ def _figure(
 
 MERGE = "merge"
 """In place of a spec it says that what follows are files of shards."""
+
+
+def _require_none(given: NetworkOptions, **others: object) -> None:
+    """Make sure that nothing is said to a merge of shards that it does not heed.
+
+    Raises:
+        SpecError: something is.
+    """
+    said = [f"--{name}" for name, value in others.items() if value is not None]
+    if said or given != NOTHING_GIVEN:
+        what = said[0] if said else "what is said beside a spec"
+        cause = f"{what} is of a sweep, and shards that were evaluated are merged"
+        raise SpecError(cause, hint="say it where the shards are made")
 
 
 def _merge(

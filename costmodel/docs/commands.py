@@ -31,6 +31,9 @@ WARNING = "archcost: warning: "
 FORBIDDEN = ("completion", "docs", "import", "init")
 """The commands that cannot stand in a marker."""
 
+ELSEWHERE = ("--predict", "--on")
+"""The options that run code which is not ours, or run ours on other machines."""
+
 PROVING = ("check", "prove")
 """The commands that fail in a marker where what they look at does not hold.
 
@@ -90,8 +93,9 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     if any(find_spec(word)[0] == STDIN for word in marker.words):
         raise SpecError("a marker reads no standard input")
-    if any(word.startswith(TORCH) for word in marker.words):
-        raise SpecError("a marker runs nobody's code, as that of a factory of modules")
+    if any(word.startswith((TORCH, *ELSEWHERE)) for word in marker.words):
+        cause = "a marker runs nobody's code, as that of a factory of modules, and on no cluster"
+        raise SpecError(cause)
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as messages:
         made, form = run(marker.words, scratch.place)
     if isinstance(made, int) and made and marker.words[0] in PROVING:

@@ -108,7 +108,8 @@ def connected(address: str) -> Iterator["Client"]:
     except ImportError:
         hint = "pip install distributed, the extra 'dask' of archcost"
         raise SpecError(f"--on {address} needs dask.distributed", hint=hint) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is lost is done again
+    for name in ("distributed", "distributed.client"):  # what they warn of is done again
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(f"tcp://{address.removeprefix(SCHEME)}", timeout=WAIT)
     except (OSError, ValueError) as error:
@@ -250,7 +251,8 @@ def _explained() -> Iterator[None]:
         cause = "a part of the sweep ended several workers of the cluster, maybe for want of memory"
         raise SpecError(cause, hint="give each worker more, and one thread") from None
     except (CancelledError, CommClosedError, OSError, TimeoutError) as error:
-        raise SpecError(f"the cluster is lost: {str(error) or type(error).__name__}") from None
+        cause = "the cluster is lost before all points are evaluated"
+        raise SpecError(cause, hint=str(error).rpartition("\n")[2] or None) from None
     except ImportError as error:
         cause = f"the workers of the cluster cannot evaluate points: {error}"
         raise SpecError(cause, hint="install the same archcost on all of them") from None

@@ -7,6 +7,7 @@ that equal rows stay in their order. What is read back is what was written.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import chain
@@ -168,9 +169,13 @@ def _sorted(
     shown = ", ".join(f"number_{each.place}, text_{each.place}" for each in columns)
     keys = ", ".join(f"key_{i}, rest_{i}" for i in range(len(by)))
     settings = {"memory_limit": MEMORY, "temp_directory": str(folder / "runs")}
-    with duckdb.connect(config=settings) as connection:
-        rows = connection.read_parquet(str(source))
-        rows.order(f"{keys}, key_{len(by)}").project(shown).write_parquet(str(target))
+    with duckdb.connect(config=settings) as connection, ThreadPoolExecutor(1) as thread:
+        rows = connection.read_parquet(str(source)).order(f"{keys}, key_{len(by)}").project(shown)
+        try:  # where DuckDB runs no signal is heeded
+            thread.submit(rows.write_parquet, str(target)).result()
+        except BaseException:
+            connection.interrupt()
+            raise
     source.unlink()
     return columns, target
 
