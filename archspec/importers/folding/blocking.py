@@ -99,7 +99,9 @@ class Blocker:
         bodies = [self._rewritten(next(member.parts)) for member in members]
         general = generalized(bodies, self.symbols)
         parameters = {p: general.defaults.get(p) for p in general.columns}
-        shapes = [self.uses.shapes.get(m.inputs[0]) if len(m.inputs) == 1 else None for m in members]
+        shapes = [
+            self.uses.shapes.get(m.inputs[0]) if len(m.inputs) == 1 else None for m in members
+        ]
         by_entering = {p: related(column, shapes) for p, column in general.columns.items()}
         parameters |= {p: size for p, size in by_entering.items() if size is not None}
         required = [p for p in parameters if parameters[p] is None]
