@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec import SpecError
 from archspec.importers import TORCH, from_python
 from archspec.importers.torch.fields import RENAMED
+from archspec.importers.torch.source import linking
 from archspec.importers.torch.table import ROWS
 from archspec.layers import KINDS
 from costmodel import analyze
@@ -42,6 +43,9 @@ CASES: list[tuple[Callable[[], nn.Module], list[Input], list[dict[str, int]]]] =
     (modules.Volumes, [("n", 2, "d", "h", "w")], [{"n": 2, "d": 30, "h": 9, "w": 12}]),
     (modules.Sorted, [("n", 6)], [{"n": 4}]),
     (modules.stack, [("n", "t", 8)], [{"n": 2, "t": 5}]),
+    (modules.Windows, [("n", 2, "h", "w")], [{"n": 2, "h": 30, "w": 43}]),
+    (modules.Sliding, [("n", 2, "h", "w")], [{"n": 2, "h": 30, "w": 43}]),
+    (modules.Resized, [("n", 2, "h", "w")], [{"n": 2, "h": 19, "w": 13}]),
 ]
 
 
@@ -79,6 +83,36 @@ def test_a_module_counts_what_pytorch_counts(
         analysis = analyze(spec, settings=at)
         expected = truth(make(), inputs, at)
         assert ours(analysis) == expected, spec
+
+
+@pytest.mark.exhaustive
+def test_sizes_in_a_block_are_those_of_the_map_that_enters() -> None:
+    spec = from_python(modules.Windows(), [("n", 2, "h", "w")])
+    block, _, network = spec.partition("\nlayers:")
+    assert 'pad: "(4 - (in_shape[3] % 4)) % 4"' in block
+    assert re.findall("- window:.*", network) == [
+        "- window: {out_features: 2, size3: 1}  # stages.0",
+        "- window: {out_features: 4, size3: 3}  # stages.1",
+    ]
+    assert block.count("scatter") == 1
+
+
+def test_defaults_are_sizes_at_which_the_module_goes_the_way_of_its_spec() -> None:
+    spec = from_python(modules.Resized(), [("n", 2, "h", "w")])
+    assert "symbols: {n: 1, h: 299, w: 299}" in spec
+    assert "upsample" in spec
+
+
+def test_torchvision_without_its_library_is_imported_by_a_factory_too() -> None:
+    tried = []
+
+    def action() -> int:
+        tried.append(0)
+        if len(tried) == 1:
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return 7
+
+    assert linking(action) == 7
 
 
 def test_python_takes_a_module_and_leaves_it_as_it_is() -> None:

@@ -310,3 +310,52 @@ class Outer(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(x)
+
+
+class Window(nn.Module):  # type: ignore[misc]
+    """A stage whose map is padded to windows of 4, masked, written into and cut again."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix, self.down = nn.Linear(width, width), nn.Conv2d(width, 2 * width, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        padded = functional.pad(x, (0, (4 - w % 4) % 4, 0, (4 - h % 4) % 4))
+        rows, columns = padded.shape[2] // 4, padded.shape[3] // 4
+        mask = x.new_zeros(padded.shape[2:])
+        for part in (slice(0, -4), slice(-4, None)):
+            mask[part] = 1
+        tokens = padded.view(n, c, rows, 4, columns, 4).permute(0, 2, 4, 3, 5, 1)
+        scores = self.mix(tokens + mask.view(rows, 4, columns, 4).permute(0, 2, 1, 3)[..., None])
+        scores[..., 1:] += 1
+        whole = scores.permute(0, 5, 1, 3, 2, 4).reshape(n, c, *padded.shape[2:])
+        return self.down(whole[:, :, :h, :w])
+
+
+class Windows(nn.Module):  # type: ignore[misc]
+    """Two stages of windows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(Window(2), Window(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stages(x)
+
+
+class Sliding(nn.Module):  # type: ignore[misc]
+    """Windows that slide along each axis in turn."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unfold(2, 4, 2).unfold(3, 4, 2).mean((4, 5))
+
+
+class Resized(nn.Module):  # type: ignore[misc]
+    """A map that is resized where patches of 8 do not divide it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[2:]
+        if h % 8 or w % 8:
+            x = functional.interpolate(x, (h - h % 8, w - w % 8))
+        return x.unflatten(2, (-1, 8)).mean(3)

@@ -233,6 +233,23 @@ def index_select(op: Operator) -> str:
     return op.emit("index_select", fields, [op.tensor("self"), op.tensor("index")])
 
 
+def windows(op: Operator) -> str:
+    """Add the windows that slide along one axis, each on a new last axis: a lookup of places."""
+    rank = len(op.shape) - 1
+    axis, size = op.plain("dimension") % rank, op.plain("size")
+    count = op.shape[axis]
+    places = op.emit("full", {"shape": op.numbers((count * size,))}, (), part="places")
+    rows = [op.tensor("self"), places]
+    looked_up = op.emit("index_select", {"dim": axis}, rows, part="lookup")
+    entering = op.shape_of("self")
+    beside = [*entering[:axis], count, size, *entering[axis + 1 :]]
+    before = [*entering[:axis], count * size, *entering[axis + 1 :]]
+    fields: dict[str, Field] = {"shape": new_shape(beside, before, op.graph.names)}
+    split_up = op.emit("reshape", fields, [looked_up], part="windows")
+    order = [i for i in range(rank + 1) if i != axis + 1]
+    return op.emit("permute", {"dims": (*order, axis + 1)}, [split_up])
+
+
 def transposed(op: Operator) -> str:
     """Add the turn of a matrix."""
     return op.emit("transpose", {}, [op.tensor("self")])

@@ -16,7 +16,7 @@ from archspec.importers.torch.graph import Learned, Made, OperatorGraph, build, 
 from archspec.importers.torch.inline import inlined
 from archspec.importers.torch.inputs import Entering, read_inputs, symbol_values
 from archspec.importers.torch.table import row_of
-from archspec.importers.torch.trace import Sample, Traced, find_sample, quiet, trace
+from archspec.importers.torch.trace import Sample, Traced, find_sample, on_its_way, quiet, trace
 
 Result = TypeVar("Result")
 
@@ -109,10 +109,10 @@ _LIBRARIES: list[Any] = []
 
 def linked(name: str) -> ModuleType:
     """Import a module; torchvision, too, where its library fits another PyTorch than there is."""
-    return _linking(lambda: import_module(name))
+    return linking(lambda: import_module(name))
 
 
-def _linking(action: Callable[[], Result]) -> Result:
+def linking(action: Callable[[], Result]) -> Result:
     """Return what an action does; one that imports torchvision without its library is retried."""
     try:
         return action()
@@ -145,7 +145,7 @@ def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
         module = factory
         if not isinstance(factory, torch.nn.Module):
             with quiet():
-                module = _linking(lambda: _called(factory, arguments))
+                module = linking(lambda: _called(factory, arguments))
     except Exception as error:
         raise SpecError(f"{source} raises {_said(error)}") from None
     if not isinstance(module, torch.nn.Module):
@@ -228,6 +228,7 @@ def network_of(module: Any, inputs: Sequence[Entering], source: str, *, partial:
     """Return the calls of a module, the parameters that they use, and how it runs."""
     sample = find_sample(module, inputs)
     traced = trace(module, inputs, sample)
+    sample = on_its_way(traced, inputs, sample)
     learned, buffers = _state(module, traced)
     nodes = inlined(traced.program)
     graph = OperatorGraph(nodes, learned, buffers, traced.names, type(module).__name__)

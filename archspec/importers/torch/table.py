@@ -33,6 +33,7 @@ TABLE: tuple[tuple[Row, str], ...] = (
     # other arrangements of the same elements, and lookups
     (shaping.reshape, "view reshape _unsafe_view view_copy _reshape_alias unflatten"),
     (shaping.flatten, "flatten"),
+    (shaping.windows, "unfold"),
     (shaping.transposed, "t numpy_T mT"),
     (shaping.movedim, "movedim moveaxis"),
     (shaping.split, "split split_with_sizes chunk tensor_split unsafe_split unsafe_chunk"),
@@ -82,15 +83,12 @@ TABLE: tuple[tuple[Row, str], ...] = (
 
 ROWS = {name: row for row, names in TABLE for name in names.split()}
 
-UNLIKE = frozenset(("unfold",))
-"""Operators that are called as a kind and are another: ``Tensor.unfold`` slides along one axis."""
-
 
 def row_of(operator: Operator) -> Row | None:
     """Return the row of an operator; None where no kind expresses it."""
     name = operator.name
-    if name in ROWS or name in UNLIKE:
-        return ROWS.get(name)
+    if name in ROWS:
+        return ROWS[name]
     kind = kind_of(name)
     if kind not in KINDS:
         return None

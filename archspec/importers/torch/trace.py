@@ -221,6 +221,37 @@ def _at_defaults(
     return _traced(module, inputs, sample, left, way)
 
 
+def on_its_way(traced: Traced, inputs: Sequence[Entering], sample: Sample) -> Sample:
+    """Return a sample with values at which a module goes the way that it was traced on.
+
+    A module may go another way at some sizes, as one that resizes a map which its patches do not
+    divide: then other values are the defaults, unless the user says them.
+    """
+    candidates = (sample.values, *symbol_values(inputs))
+    return sample._replace(values=min(candidates, key=lambda each: _departures(traced, each)))
+
+
+def _departures(traced: Traced, values: Mapping[str, int]) -> int:
+    """Return how many conditions of the way that a module was traced on do not hold."""
+    import sympy
+
+    sizes = [size for node in traced.program.graph.nodes for size in _sizes(node.meta.get("val"))]
+    if not sizes:
+        return 0
+    at = {}
+    for symbol, text in traced.names.items():
+        factor, _, name = text.rpartition("*")
+        value = sympy.Integer(int(factor or 1) * values.get(name, 1))
+        at[sympy.Symbol(symbol, positive=True, integer=True)] = value
+    guards = [guard.expr for guard in sizes[0].node.shape_env.guards]
+    return sum(guard.xreplace(at) == sympy.false for guard in guards)
+
+
+def _sizes(value: Any) -> list[Any]:
+    """Return the sizes of a tensor that are symbols."""
+    return [size for size in getattr(value, "shape", ()) if hasattr(size, "node")]
+
+
 @contextmanager
 def _oblivious() -> Iterator[None]:
     """Let no size count as 0 or 1 where PyTorch asks for its own sake."""
