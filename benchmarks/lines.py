@@ -8,7 +8,6 @@ the module; blank lines, comments and docstrings of neither. Both must have the 
 import ast
 import inspect
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
@@ -27,28 +26,8 @@ BODY = {"let", "blocks", "layers", "outputs"}
 """The sections of a spec that say how the network is built."""
 
 
-class UNet(nn.Module):  # type: ignore[misc]
-    def __init__(self, widths: list[int], classes: int) -> None:
-        super().__init__()
-        self.down = nn.ModuleList(self.double(i, o) for i, o in pairwise(widths))
-        ups = [*pairwise(widths[:0:-1])]
-        self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in ups)
-        self.joined = nn.ModuleList(self.double(2 * o, o) for _, o in ups)
-        self.last = nn.Conv2d(widths[1], classes, 1)
-
-    @staticmethod
-    def double(i: int, o: int) -> nn.Module:
-        first, second = nn.Conv2d(i, o, 3, padding=1), nn.Conv2d(o, o, 3, padding=1)
-        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
-
-    def forward(self, x: Tensor) -> Tensor:
-        skips: list[Tensor] = []
-        for i, block in enumerate(self.down):
-            x = block(max_pool2d(x, 2) if i else x)
-            skips.append(x)
-        for up, joined, skip in zip(self.up, self.joined, skips[-2::-1], strict=True):
-            x = joined(torch.cat([skip, up(x)], 1))
-        return self.last(x)
+def unet() -> nn.Module:
+    return nn.Sequential(parity.UNet(3, 64, 128, 256, 512, 1024), nn.Conv2d(64, 2, 1))
 
 
 class Pyramid(nn.Module):  # type: ignore[misc]
@@ -278,7 +257,7 @@ NETWORKS = {
         ("projection_1", "bifpn_", "pyramid"),
     ),
     "RetinaNet-R50-FPN": Compared("retinanet", {"": retinanet}, (Pyramid, RetinaNet)),
-    "U-Net": Compared("unet", {"": lambda: UNet([3, 64, 128, 256, 512, 1024], 2)}, (UNet,)),
+    "U-Net": Compared("unet", {"": unet}, (parity.UNet, unet)),
     "Stable Diffusion 1.5's U-Net": Compared(
         "stable_diffusion", {"": lambda: StableDiffusion([320, 640, 1280, 1280])}, DIFFUSION
     ),

@@ -232,10 +232,9 @@ CARRIED = {
 def test_an_open_number_of_turns_counts_as_turns_written_out(name: str) -> None:
     text = HEAD + "symbols: {k: 3}\n" + EVEN + CARRIED[name].replace("times: 3", "times: k")
     left_out = {Need.DEVICE, Need.SEARCH, Need.TOKENS}
-    for said in ({}, {"optimizer": "adam"}, {"optimizer": "sgd", "checkpoint": "blocks"}):
+    names = [m.name for m in METRICS.values() if not left_out.intersection(m.needs)]
+    for said in ({"optimizer": "adam"}, {"optimizer": "sgd", "checkpoint": "blocks"}):
         law = analyze(text, scenario=said)
-        metrics = [m for m in METRICS.values() if not left_out.intersection(m.needs)]
-        names = [m.name for m in metrics if said or Need.TRAINING not in m.needs]
         for times in (1, 2, 3, 6):
             written, at = analyze(text, settings={"k": times}, scenario=said), law.at(k=times)
             found = {each: getattr(at, each) for each in names}
@@ -244,6 +243,24 @@ def test_an_open_number_of_turns_counts_as_turns_written_out(name: str) -> None:
                 each for each in FIELDS if found[each] is None
             }  # it may see other places first
             assert found == expected | dict.fromkeys(unseen)
+
+
+def test_a_single_turn_makes_again_what_no_other_keeps() -> None:
+    """A block of one turn makes its result again; of several the next one keeps it as its input."""
+    text = (
+        HEAD
+        + """symbols: {k: 2}
+input: [1, 4, 8, 8]
+layers:
+  - conv2d: {out_channels: 4, kernel_size: 1}
+  - repeat: {times: k, layers: [{conv2d: {out_channels: 4, kernel_size: 1}}, relu]}
+"""
+    )
+    said = {"optimizer": "sgd", "checkpoint": "blocks"}
+    law = analyze(text, scenario=said)
+    for times in (1, 2, 3):
+        written = analyze(text, settings={"k": times}, scenario=said)
+        assert law.at(k=times).activations_kept == written.value("activations_kept")
 
 
 @pytest.mark.parametrize(

@@ -204,9 +204,8 @@ def test_yolo_is_pytorch_s(size: str) -> None:
 
 
 class UNet(nn.Module):  # type: ignore[misc]
-    def __init__(self) -> None:
+    def __init__(self, *widths: int) -> None:
         super().__init__()
-        widths = [3, 8, 16, 32, 64]
         self.down = nn.ModuleList(self.double(i, o) for i, o in pairwise(widths))
         ups = [*pairwise(widths[:0:-1])]
         self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, 2, 2) for i, o in ups)
@@ -229,7 +228,7 @@ class UNet(nn.Module):  # type: ignore[misc]
 
 def test_skips_are_a_list() -> None:
     with torch.device("meta"):
-        module = UNet()
+        module = UNet(3, 8, 16, 32, 64)
     assert counts(spec(UNET)) == counted(module, (1, 3, 32, 32))
 
 
