@@ -323,7 +323,10 @@ class _Frame:
         inputs = self._inputs(entry)
         precision, trainable = entry.precision.over(self.precision), self._is_trained(entry)
         frame = replace(self, precision=precision, trainable=trainable)
+        met = self.expansion.gathered.met
         items, outputs = frame._item(entry, name, inputs)
+        if self.expansion.gathered.met > met:
+            self.expansion.gathered.excuse(f"outputs {outputs.path}")
         self.expansion.applied[self.path + name] = entry, frame
         self.tensors[name] = outputs
         if not isinstance(entry.content, Side):
@@ -1071,12 +1074,12 @@ class _Frame:
         path, sources = self.path + place, source.carried
         entries = _tensors_at(f"{path}/input", len(sources))
         body = self.inner(entering_of(entries), place, copied=True, reserved=("input",))
-        outside = len(self.expansion.sides)
+        outside, met = len(self.expansion.sides), self.expansion.gathered.met
         items, left = self._turn(entry, body, len(sources))
         sides = self.expansion.sides[outside:]
         del self.expansion.sides[outside:]
         if not items:
-            if left.carried != entries:
+            if left.carried != entries and self.expansion.gathered.met == met:
                 raise entry.error("a turn has no layer, and gives the tensors in another order")
             outer = dict(zip(entries, sources, strict=True))
             self.expansion.sides += (outer.get(side, side) for side in sides)
