@@ -11,6 +11,7 @@ from archspec.composites import Composite
 from archspec.document import Path_
 from archspec.entries import BlockCall, Entry
 from archspec.errors import Origin
+from archspec.expressions import parse
 from archspec.graph import Graph, Group, Node, Repeat, items_in
 from archspec.layers import Layer, find_kind
 from archspec.trees import Name, Tensor
@@ -63,6 +64,8 @@ def _unused_names(architecture: Architecture) -> Iterator[SpecWarning]:
     header = architecture.written
     variants = [variant.let for variant in header.variants.values()]
     used = {*names_in((header.input, header.let, variants, architecture.entries))}
+    inputs = chain.from_iterable(each.input.values() for each in header.config.values())
+    used |= {*names_in(tuple(parse(str(size)) for size in chain.from_iterable(inputs)))}
     for name, block in architecture.blocks.items():
         inner = {*names_in(tuple(block[:-1]))}
         used |= inner

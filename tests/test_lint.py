@@ -69,8 +69,8 @@ def test_types_of_a_kind_that_no_layer_is(tmp_path: Path) -> None:
         ]
 
 
-KEPT = {"hidden_patch", "hidden_frame", "magnitudes"}
-"""What DINOv2 and wav2vec 2.0 learn for training, or fold into another weight."""
+KEPT = {"hidden_patch", "hidden_frame", "magnitudes", "of_given_masks", "of_given_corners"}
+"""What DINOv2 and wav2vec 2.0 learn for training or fold into another weight, SAM for prompts."""
 
 
 def test_our_own_specs_say_nothing_without_effect() -> None:
