@@ -116,7 +116,8 @@ def transformer(model_type: str) -> Any:
     transformers = import_module("transformers")
     config = transformers.AutoConfig.for_model(model_type)
     for name in ("num_hidden_layers", "encoder_layers", "decoder_layers", "num_decoder_layers"):
-        if isinstance(getattr(config, name, None), int):
+        has_stages = hasattr(config, "hidden_sizes")  # whose last width is that of all layers
+        if isinstance(getattr(config, name, None), int) and not has_stages:
             setattr(config, name, 2)
     for name in ("use_cache", "output_hidden_states", "output_attentions"):
         setattr(config, name, False)
