@@ -78,9 +78,7 @@ def build_graph(
     if not items:
         raise document.key_error(("layers",), "every entry is left out", entry="layers")
     return Graph(
-        name=header.name,
-        variant=architecture.variant,
-        source=header.source,
+        *(header.name, architecture.variant, header.source),
         symbols=header.symbols,
         values=values,
         fixed=frozenset((*settings, *derived)),

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as arrow
 import pyarrow.compute
 
 from costmodel.algebra.operations import Array
-from costmodel.sweep.runs import few_values
+from costmodel.sweep.runs import few_values, odd_floats
 
 Texts = Callable[[Array], list[str]]
 """Returns the texts of values."""
@@ -44,14 +43,12 @@ def _joined(parts: Iterable[Any]) -> arrow.Array:
 
 def _each(column: Array, texts: Texts) -> arrow.Array:
     """Return the text of each value; floats are as Python writes them."""
-    if column.dtype == np.int64:
+    if column.dtype == "int64":
         return arrow.array(column).cast(arrow.string())
-    if column.dtype != np.float64:
+    if column.dtype != "float64":
         return arrow.array(texts(column), arrow.string())
-    found = arrow.array(column).cast(arrow.string())
-    size = np.abs(column)
-    other = (size < 1e-4) | (size >= 1e15) | (column == np.floor(column))
-    if not other.any():
+    found, odd = arrow.array(column).cast(arrow.string()), odd_floats(column)
+    if not odd.any():
         return found
-    own = arrow.array(texts(column[other]), arrow.string())
-    return arrow.compute.replace_with_mask(found, arrow.array(other), own)
+    own = arrow.array(texts(column[odd]), arrow.string())
+    return arrow.compute.replace_with_mask(found, arrow.array(odd), own)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet
 
@@ -17,7 +16,7 @@ from costmodel.algebra.operations import Array
 from costmodel.sweep.expressions import parts_of
 from costmodel.sweep.fields import Field
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
-from costmodel.sweep.runs import few_values
+from costmodel.sweep.runs import distinct_values
 from costmodel.sweep.shards import EXACT, KEY, Shard, read_about
 from costmodel.sweep.vary import show_value
 
@@ -165,7 +164,7 @@ def _array(column: Array, kind: arrow.DataType) -> arrow.Array:
 
 def _converted(column: Array, kind: arrow.DataType, convert: Callable[[Any], Any]) -> arrow.Array:
     """Return what is made of values that are there, once of equal ones."""
-    values, places = few_values(column) or np.unique(column, return_inverse=True)
+    values, places = distinct_values(column)
     converted = [None if value is None else convert(value) for value in values.tolist()]
     return arrow.array(converted, kind).take(arrow.array(places))
 

@@ -5,13 +5,10 @@ from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
-    Curve,
     Map,
     Paint,
     Panel,
@@ -147,7 +144,7 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     """A panel for each column, all over the same symbol; several lines have names at their ends."""
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
-    colours = _colour_lines(found[0].lines, sheet, places)
+    colours = _colour_lines(found[0], sheet, places)
     ends: list[tuple[Axes, list[End]]] = []
     for place, panel in zip(places, found, strict=True):
         ends.append((place, [*_panel(panel, place, colours)]))
@@ -165,16 +162,10 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
         _name_points(place, names, at)
 
 
-def _colour_lines(lines: Sequence[Curve], sheet: "Sheet", places: list["Axes"]) -> list[list[Any]]:
+def _colour_lines(panel: Panel, sheet: "Sheet", places: list["Axes"]) -> list[list[Any]]:
     """Return the colours of each line's points, and say what they mean; none if not asked for."""
-    paints = [line.paint for line in lines if line.paint is not None]
-    if not paints:
-        return [[] for _ in lines]
-    numbers = [each.numbers for each in paints if each.numbers is not None]
-    texts = tuple(text for each in paints for text in each.texts)
-    paint = Paint(paints[0].label, np.concatenate(numbers) if numbers else None, texts)
-    colours = iter(_colours(paint, sheet, places))
-    return [list(islice(colours, len(line.x))) for line in lines]
+    colours = iter(_colours(panel.paint, sheet, places) if panel.paint else ())
+    return [list(islice(colours, len(line.x))) for line in panel.lines]
 
 
 def _colours(paint: Paint, sheet: "Sheet", places: Sequence["Axes"]) -> list[Any]:

@@ -113,6 +113,16 @@ class Panel(NamedTuple):
     lines: tuple[Curve, ...]
     is_log: bool
 
+    @property
+    def paint(self) -> Paint | None:
+        """The colours of all points, line by line, if any are asked for."""
+        paints = [line.paint for line in self.lines if line.paint is not None]
+        if not paints:
+            return None
+        numbers = [each.numbers for each in paints if each.numbers is not None]
+        texts = tuple(text for each in paints for text in each.texts)
+        return Paint(paints[0].label, np.concatenate(numbers) if numbers else None, texts)
+
 
 class Map(NamedTuple):
     """A column over two symbols, the horizontal one first, at points that may be all of a grid."""

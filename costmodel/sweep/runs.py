@@ -46,6 +46,18 @@ def few_values(column: Array) -> Distinct | None:
     return Distinct(np.arange(least, largest + 1), column - least)
 
 
+def distinct_values(column: Array) -> Distinct:
+    """Return the values of a column, each once where there are many."""
+    return few_values(column) or Distinct(*np.unique(column, return_inverse=True))
+
+
+def odd_floats(column: Array) -> Array:
+    """Return which floats Python writes as others do not: whole, small and large ones."""
+    size = np.abs(column)
+    found: Array = (size < 1e-4) | (size >= 1e15) | (column == np.floor(column))
+    return found
+
+
 def _addresses(column: Array) -> Array:
     """Return where the objects of a column are: NumPy compares objects by value alone."""
     return np.ctypeslib.as_array((c_ssize_t * len(column)).from_address(column.ctypes.data))
