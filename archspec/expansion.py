@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture, Around, read_beside
+from archspec.architecture import Architecture, EnclosingSpecs, read_beside
 from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
@@ -190,7 +190,7 @@ class Expanded(NamedTuple):
     entry: Entry
 
 
-class Named(NamedTuple):
+class NamedOutputs(NamedTuple):
     """The outputs of a named entry, and the path of the copied body around it ('' if none)."""
 
     outputs: Outputs
@@ -229,8 +229,8 @@ class _Expansion:
         self.gathered = gathered
         self.known = known
         self.count = Counter[str]()
-        self.around = Around((architecture.document.file,), {})
-        self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
+        self.around = EnclosingSpecs((architecture.document.file,), {})
+        self.named: dict[str, NamedOutputs | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
         self.applied: dict[str, tuple[Entry, _Frame]] = {}  # path → what was expanded there
@@ -574,7 +574,7 @@ class _Frame:
     def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            mine = Named(outputs, self.copy)
+            mine = NamedOutputs(outputs, self.copy)
             named[entry.name] = None if entry.name in named else mine
 
     def _group(

@@ -12,7 +12,14 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
-from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    WHOLE,
+    NetworkOptions,
+    PlotFile,
+    options,
+    require_values,
+)
 from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
@@ -149,7 +156,7 @@ def sweep(
     plot: PlotFile = None,
     label: Label = None,
     colour: Colour = None,
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
 
