@@ -242,8 +242,8 @@ def test_shards_that_cannot_be_merged(archcost: Run, tmp_path: Path) -> None:
         ((first, second, third, "--sort", "macs/h"), ""),
         ((front, "--pareto", "macs:max"), "keep what another front or top leaves"),
         ((front, "--where", "macs > 1e6"), "leaves out rows before a front"),
-        ((first, second, third, "--jobs", "2"), "--jobs is of a sweep, and shards that"),
-        ((first, second, third, "--set", "n=2"), "what is said beside a spec is of a sweep"),
+        ((first, second, third, "--jobs", "2"), "points and figures are of a sweep"),
+        ((first, second, third, "--set", "n=2"), "points and figures are of a sweep"),
         ((MOBILENET,), "cannot read"),
         ((), "no shards to merge"),
     ]:

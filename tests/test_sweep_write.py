@@ -376,7 +376,7 @@ def test_setups_are_those_of_the_command(archcost: Run) -> None:
 
 
 def test_names_that_are_written() -> None:
-    assert set(sweep_files.SUFFIXES.values()) | {"table"} == set(sweep_files.FORMATS)
+    assert set(sweep_files.SUFFIXES.values()) | {"table", "rst"} == set(sweep_files.FORMATS)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

@@ -42,36 +42,6 @@ Vary = Annotated[
         help="What varies: h=96,128,160 width=0.35:1.4:0.05 d=256:4096:*2, or w=h as a link."
     ),
 ]
-Join = Annotated[
-    str | None, Parameter(help="A CSV file with columns of your own, found by symbols' values.")
-]
-Sample = Annotated[
-    str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
-]
-Seed = Annotated[
-    int | None,
-    WHOLE,
-    Parameter(help="Of the sample or the search, 0 or more: the same seed, the same points."),
-]
-Search = Annotated[
-    str | None,
-    Parameter(help="Look at so many points, proposed by what was found so far (extra: search)."),
-]
-Predict = Annotated[
-    list[str] | None,
-    Parameter(help="MODULE:FUNCTION whose code is run: it makes a column of the others."),
-]
-Jobs = Annotated[
-    int | None,
-    WHOLE,
-    Parameter(help="Processes that evaluate points, all cores if not said; the rows are the same."),
-]
-On = Annotated[
-    str, Parameter(help="The place where points are evaluated: local, or dask://host:8786.")
-]
-Shard = Annotated[
-    str | None, Parameter(help="One part of so many, as 3/64: the same points whenever it is run.")
-]
 Output = Annotated[
     str | None,
     Parameter(name=["--output", "-o"], help="Write into a file: .csv .jsonl .parquet .md .tex."),
@@ -140,20 +110,55 @@ NO_REQUEST = SweepRequest()
 """The usual metrics of all points."""
 
 
+@options
+@dataclass(frozen=True)
+class SweptPoints:
+    """The options that say which points are looked at, where, and what is known of them.
+
+    Attributes:
+        join: A CSV file with columns of your own, found by symbols' values.
+        sample: Look at so many points by chance, as 1e6, not at the whole grid.
+        search: Look at so many points, proposed by what was found so far (extra: search).
+        seed: Of the sample or the search, 0 or more: the same seed, the same points.
+        predict: MODULE:FUNCTION whose code is run: it makes a column of the others.
+        jobs: Processes that evaluate points, all cores if not said; the rows are the same.
+        on: The place where points are evaluated: local, or dask://host:8786.
+        shard: One part of so many, as 3/64: the same points whenever it is run.
+    """
+
+    join: str | None = None
+    sample: str | None = None
+    search: str | None = None
+    seed: Annotated[int | None, WHOLE] = None
+    predict: list[str] | None = None
+    jobs: Annotated[int | None, WHOLE] = None
+    on: str = "local"
+    shard: str | None = None
+
+    def of(self, plan: "Plan") -> "Plan":
+        """Return a plan that looks at these points."""
+        require_values("--predict", self.predict)
+        return plan._replace(
+            join=self.join,
+            sample=_count("--sample", self.sample),
+            seed=_seed(self.seed, self.sample or self.search),
+            shard=_shard(self.shard),
+            search=_count("--search", self.search),
+            predict=tuple(self.predict or ()),
+        )
+
+
+ALL_POINTS = SweptPoints()
+"""All points of a grid, evaluated on this machine."""
+
+
 def sweep(
     specs: Specs,
     /,
     *,
     vary: Vary = None,
     request: SweepRequest = NO_REQUEST,
-    join: Join = None,
-    sample: Sample = None,
-    search: Search = None,
-    seed: Seed = None,
-    predict: Predict = None,
-    jobs: Jobs = None,
-    on: On = "local",
-    shard: Shard = None,
+    points: SweptPoints = ALL_POINTS,
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
@@ -171,27 +176,19 @@ def sweep(
     """
     from costmodel.sweep.study import Plan
 
+    drawn = plot, label, colour
     if specs[0] == MERGE:
-        drawn = {"plot": plot, "label": label, "colour": colour}
-        points = {"sample": sample, "search": search, "seed": seed, "shard": shard}
-        evaluated = {"jobs": jobs, "on": None if on == "local" else on, "predict": predict}
-        _require_none(given, vary=vary, join=join, **points, **evaluated, **drawn)
+        if vary or points != ALL_POINTS or given != NOTHING_GIVEN or any(drawn):
+            cause = "shards that were evaluated are merged: points and figures are of a sweep"
+            raise SpecError(cause, hint="say it where the shards are made")
         _merge(specs[1:], request, output, format)
         return None
     require_values("--vary", vary)
-    plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
-    require_values("--predict", predict)
-    plan = plan._replace(
-        sample=_count("--sample", sample),
-        seed=_seed(seed, sample or search),
-        shard=_shard(shard),
-        search=_count("--search", search),
-        predict=tuple(predict or ()),
-    )
+    plan = points.of(Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup))
     framing = PageOptions(caption)
     if plot is None and label and format in ("latex", "tex", "rst"):
-        framing, label = PageOptions(caption, " ".join(label)), None
-    return _swept(plan, format, output, (on, jobs), (plot, label, colour), framing)
+        framing, drawn = PageOptions(caption, " ".join(label)), (None, None, colour)
+    return _swept(plan, format, output, (points.on, points.jobs), drawn, framing)
 
 
 def _swept(
@@ -240,19 +237,6 @@ def _figure(
 
 MERGE = "merge"
 """In place of a spec it says that what follows are files of shards."""
-
-
-def _require_none(given: NetworkOptions, **others: object) -> None:
-    """Make sure that nothing is said to a merge of shards that it does not heed.
-
-    Raises:
-        SpecError: something is.
-    """
-    said = [f"--{name}" for name, value in others.items() if value is not None]
-    if said or given != NOTHING_GIVEN:
-        what = said[0] if said else "what is said beside a spec"
-        cause = f"{what} is of a sweep, and shards that were evaluated are merged"
-        raise SpecError(cause, hint="say it where the shards are made")
 
 
 def _merge(
