@@ -453,7 +453,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("text", thinned(HOSTILE, 8))
+@pytest.mark.parametrize("text", thinned(HOSTILE, 16))
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_figure_shows_the_text_as_it_is(
     figure: str, text: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch

@@ -31,7 +31,7 @@ from costmodel.studies.ridge_batch import (
     longest,
     roofs,
 )
-from tests.conftest import ROOT, Run, examples
+from tests.conftest import ROOT, Run, crossed, examples
 
 SPECS = ROOT / "specs"
 LLAMA2, LLAMA3 = f"{SPECS}/llama.yaml@llama2-7b", f"{SPECS}/llama.yaml@llama3-8b"
@@ -609,8 +609,7 @@ def test_a_roof_where_experts_are_still_added(
     assert 1 < (spread or 0) < 64 or rate not in (110, 120)
 
 
-@pytest.mark.parametrize("size", [1, 3, 15])
-@pytest.mark.parametrize("rate", [20, 60, 110, 150, 300, 500, 2000])
+@pytest.mark.parametrize(("rate", "size"), crossed([20, 60, 110, 150, 300, 500, 2000], [1, 3, 15]))
 def test_a_roof_where_bytes_are_rounded_up(
     written: Callable[[str], str], device: Callable[[int], str], size: int, rate: int
 ) -> None:

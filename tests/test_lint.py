@@ -74,7 +74,7 @@ KEPT = {"hidden_patch", "hidden_frame", "magnitudes", "of_given_masks", "of_give
 
 
 def test_our_own_specs_say_nothing_without_effect() -> None:
-    for path in sorted((ROOT / "specs").glob("*.yaml")):
+    for path in share(sorted((ROOT / "specs").glob("*.yaml")), 1, 5):
         variants = yaml.safe_load(path.read_text()).get("variants", {None: None})
         for variant in share(variants, 0, 8):
             spec = f"{path}@{variant}" if variant else path

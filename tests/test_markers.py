@@ -620,7 +620,7 @@ def spelled(spec: str, values: dict[str, str]) -> str:
 DRAWN = [*(f"{kind}.svg" for kind in KINDS), "roofline.png", "maps.pdf"]
 
 
-@pytest.mark.parametrize("figure", thinned(DRAWN))
+@pytest.mark.parametrize("figure", thinned(DRAWN, 5))
 def test_a_figure_is_stale_where_only_what_is_not_printed_changes(
     figure: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
