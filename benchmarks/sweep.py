@@ -11,7 +11,7 @@ A grid has 42,001 widths and 8,192 resolutions. Scattered points have widths in 
 resolutions up to 65,567, so that no value returns; drawing them is in archcost's rate. Every count
 is compared with every other. Then ten million points of a grid are reduced to a few, or written
 into a file, by the whole command and by a script (`by_hand`), which find the same. Of the command
-about 0.1 s is for reading the spec and for its closed forms.
+about 0.08 s is for reading the spec and for its closed forms.
 
 Usage: OPENBLAS_NUM_THREADS=1 python -m benchmarks.sweep [rounds]
 """

@@ -10,10 +10,11 @@ import pytest
 from costmodel import SpecError, analyze
 from costmodel.analysis.columns import SymbolColumn
 from costmodel.analysis.loading import Setup
+from costmodel.metrics import receptive_field
 from costmodel.scenario.scenario import scenario
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import sweep
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 METRICS = ("macs", "params", "memory_peak")
 
@@ -266,3 +267,18 @@ def test_long_numbers_are_abridged_in_errors(tmp_path: Path, value: str) -> None
     with pytest.raises(SpecError) as raised:
         sweep([write(tmp_path, RESIDUAL)], [value], Request(metrics=("macs",)))
     assert len(raised.value.cause) < 160
+
+
+def test_fields_that_nobody_asks_for_are_not_worked_out(
+    archcost: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(network: object) -> None:
+        raise AssertionError(f"the receptive fields of {network}")
+
+    monkeypatch.setattr(receptive_field, "fields_of", refuse)
+    resnet = str(ROOT / "specs" / "resnet.yaml@resnet18")
+    vary = ["depths=[1,1,1,1],[1,2,1,1]", "h=64,96", "w=h"]
+    for more in ((), ("--metric", "memory_peak", "latency", "--hardware", "t4")):
+        assert archcost("sweep", resnet, "--vary", *vary, *more).returncode == 0
+    with pytest.raises(AssertionError, match="the receptive fields"):
+        archcost("sweep", resnet, "--vary", *vary, "--metric", "receptive_field")
