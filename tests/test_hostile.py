@@ -289,6 +289,7 @@ def latex_structure(page: str) -> list[str]:
     """The commands and groups of a page, each of which is known and ends."""
     assert not re.search(r"\\\\\s*[\[*]", page), "an option of the end of a row"
     page = re.sub(r"^%.*\n", "", page, flags=re.MULTILINE)
+    page = page.replace(r"\tabularnewline", r"\\")  # where cells are broken into lines
     tokens = re.findall(r"\\(?:[a-zA-Z]+|.)|[{}%#~$&^]", page.replace("\n", " "))
     known = (token[1:] for token in tokens if token[0] == "\\" and token[1:].isalpha())
     assert set(known) <= set(COMMANDS_OF_LATEX.split())

@@ -27,6 +27,9 @@ _COMMAND = re.compile(
 _THIN = frozenset(("allowbreak", "raggedright", "textbf", "mathrm", "left", "right", "href"))
 """The commands that print nothing themselves."""
 
+_MATHEMATICS = re.compile(r"(?<!\\)\$")
+"""The sign at either end of a formula, which a backslash makes a sign of the text."""
+
 _PLACE = re.compile(r"(?<=/)\\allowbreak(?:\{\}| )|(?<=\\_)|(?<=\$\\times\$)|\s+")
 """The places at which a text may end a line."""
 
@@ -76,7 +79,7 @@ class FittedTable(NamedTuple):
 def width_of(shown: str) -> float:
     """Return about how wide a text of LaTeX is, in points."""
     ems = sum(int(found["ems"] or 0) for found in _COMMAND.finditer(shown))
-    plain = _COMMAND.sub(_printed, shown.replace("$", ""))
+    plain = _COMMAND.sub(_printed, _MATHEMATICS.sub("", shown))
     return 10 * ems + sum(_WIDTH.get(sign, USUAL_WIDTH) for sign in plain if sign not in "{}^")
 
 
