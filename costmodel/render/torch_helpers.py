@@ -60,7 +60,7 @@ class Scores(nn.Module):
         if not (self.causal or self.window or self.chunk or self.alibi or self.table is not None):
             return None
         keys = torch.arange(k.shape[-2], device=q.device)
-        queries = keys[-q.shape[-2] :, None]
+        queries = torch.arange(k.shape[-2] - q.shape[-2], k.shape[-2], device=q.device)[:, None]
         distance = queries - keys
         seen = torch.ones_like(distance, dtype=torch.bool)
         if self.causal:
