@@ -66,8 +66,7 @@ def build_graph(
     Raises:
         SpecError: a setting, a name or a structural expression breaks a rule.
     """
-    settings, derived = settings or {}, derived or {}
-    header, document = architecture.header, architecture.document
+    settings, derived, header = settings or {}, derived or {}, architecture.header
     values = _values(header, settings, derived)
     gathered = Gathered()
     with gathered.together():
@@ -76,11 +75,10 @@ def build_graph(
         inputs = tuple(_inputs(architecture, scope, gathered))
         items, output = _network(expansion)
     if not items:
-        raise document.key_error(("layers",), "every entry is left out", entry="layers")
+        raise _no_layers(architecture)
+    about = (header.name, architecture.variant, header.source)
     return Graph(
-        name=header.name,
-        variant=architecture.variant,
-        source=header.source,
+        *about,
         symbols=header.symbols,
         values=values,
         fixed=frozenset((*settings, *derived)),
@@ -91,6 +89,12 @@ def build_graph(
         precision=header.precision.of_all,
         let={name: scope.names[name] for name in header.let},
     )
+
+
+def _no_layers(architecture: Architecture) -> SpecError:
+    """Return the error of a spec of which no entry is left."""
+    cause = "every entry is left out"
+    return architecture.document.key_error(("layers",), cause, entry="layers")
 
 
 def _network(expansion: "_Expansion") -> tuple[tuple[Item, ...], Tensor]:

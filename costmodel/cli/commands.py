@@ -30,6 +30,7 @@ from costmodel.cli.options import (
 )
 from costmodel.cli.plain import worked_out
 from costmodel.cli.tell import mark, tell_all
+from costmodel.render import find_renderer
 from costmodel.studies import Question
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         framing: PageOptions = UNFRAMED,
         **values: Any,
     ) -> "int | Drawing":
-        from costmodel.render import find_renderer
-
         render = find_renderer(format)
         given = values.pop("given", None) or (given_type or NetworkOptions)()
         answers = {name: _value(name, values[name], parameters[name]) for name in values}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sympy import Expr, Symbol
 
+from archspec import Architecture
 from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.domains import Domain, symbols_of
@@ -357,17 +358,10 @@ def compare(
     Raises:
         SpecError: it is one network alone, or a spec or an option breaks a rule.
     """
-    loaded = [
-        (source._replace(variant=spec.variant), spec)
-        for source in map(read_source, expanded(specs))
-        for spec in load_source(source)
-    ]
-    if len(loaded) < 2:
-        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
-    setup.require_known([spec for _, spec in loaded])
+    sources, loaded = _loaded(specs)
+    setup.require_known(loaded)
     size = None if step is None else positive("step", step)
-    analyses = list(map(analyser(setup, [spec for _, spec in loaded]), (s for _, s in loaded)))
-    names = labels([source for source, _ in loaded])
+    analyses, names = map(analyser(setup, loaded), loaded), labels(sources)
     networks = tuple(
         ComparedNetwork(name, each, frozenset(setup.given_to(each.architecture)))
         for name, each in zip(names, analyses, strict=True)
@@ -375,6 +369,22 @@ def compare(
     metrics, asked = parted(metric)
     found = NetworkComparison(networks, metrics, for_, size, asked)
     return _document(found)
+
+
+def _loaded(specs: Iterable[str]) -> tuple[list[SpecSource], list[Architecture]]:
+    """Return the networks that some words stand for, each with its source.
+
+    Raises:
+        SpecError: it is one alone, or a spec breaks a rule.
+    """
+    sources, loaded = list[SpecSource](), list[Architecture]()
+    for source in map(read_source, expanded(specs)):
+        for spec in load_source(source):
+            sources.append(source._replace(variant=spec.variant))
+            loaded.append(spec)
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    return sources, loaded
 
 
 def _document(found: NetworkComparison) -> doc.Document:

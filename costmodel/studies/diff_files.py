@@ -122,8 +122,7 @@ def file_differences(
     assert revision.revision is not None
     there = files_at(revision.revision)
     files: list[Differences] = []
-    added: list[OneSidedNetwork] = []
-    removed: list[OneSidedNetwork] = []
+    added, removed = list[OneSidedNetwork](), list[OneSidedNetwork]()
     sources = [*dict.fromkeys(source for word in words for source in _sources(word, there))]
     renamed = _renamed(revision, sources)
     for new in sources:

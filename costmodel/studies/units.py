@@ -72,9 +72,10 @@ class NumberForms:
             for name in given.keys() - {column.name for column in columns}:
                 hint = f"ask for it: --metric {name}"
                 raise SpecError(f"{option} {name}: {name} is no column", hint=hint)
-        for name in self._digits.keys() & METRICS.keys() - self._units.keys():
-            cause = f"--digits {name}: counts are shown whole"
-            raise SpecError(cause, hint=f"as in --unit {name}=M --digits {name}=1")
+        for name in self._digits.keys() - self._units.keys():
+            if name in METRICS:
+                cause = f"--digits {name}: counts are shown whole"
+                raise SpecError(cause, hint=f"as in --unit {name}=M --digits {name}=1")
         digits = self.digits
         if digits is not None and not 0 <= digits <= MOST_DIGITS:
             raise SpecError(f"--digits {digits} is no number of digits", hint="0 to 30")

@@ -1,7 +1,6 @@
 """One number of a network, as it stands within a sentence."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
@@ -12,6 +11,8 @@ from costmodel.analysis.standing import marked
 from costmodel.studies import question
 from costmodel.studies.measures import Measured, measured
 from costmodel.studies.units import DIGITS, MOST_DIGITS, ONE, find_unit, in_unit
+
+COLUMNS = (doc.Column("metric", "metric"), doc.Column("value", "value", doc.EXACT))
 
 
 @question(name="value", group="Look at a network")
@@ -46,16 +47,14 @@ def document(
         raise SpecError(f"{asked.name} is none: it is divided by 0")
     shown = _shown(asked, number, unit, digits)
 
+    amount = plain_amount(asked.metric, number) if asked.metric else doc.plain_number(number)
+    data = {"archcost": doc.VERSION, "metric": asked.name, "value": amount, "shown": shown}
+
     def blocks() -> Iterator[doc.Block]:
         yield doc.Line(shown)
 
-    def data() -> dict[str, Any]:
-        amount = plain_amount(asked.metric, number) if asked.metric else doc.plain_number(number)
-        return {"archcost": doc.VERSION, "metric": asked.name, "value": amount, "shown": shown}
-
-    rows = ((asked.name, number),)
-    columns = doc.Column("metric", "metric"), doc.Column("value", "value", doc.EXACT)
-    made = doc.Document("", blocks, data, rows=lambda: doc.table_of(columns, rows))
+    table = doc.table_of(COLUMNS, [(asked.name, number)])
+    made = doc.Document("", blocks, lambda: data, rows=lambda: table)
     return marked(made, [analysis])
 
 
