@@ -7,7 +7,7 @@ Runs both sides in turn, so that what else the machine does meets both alike:
     archcost           the whole process ``archcost specs/alexnet.yaml``
 
 Each runs once before it is timed, so that its modules are compiled to bytecode, as an installation
-has them.
+has them. The processor's time says the same on a machine that does other things, too.
 
 Usage: python -m benchmarks.cold_start [runs]
 """
@@ -42,14 +42,17 @@ SIDES = {
 }
 
 
-def seconds(command: list[str], environment: dict[str, str]) -> float:
-    begin = time.perf_counter()
+def seconds(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Return how long a process runs, and how long the processor works for it."""
+    begin, before = time.perf_counter(), os.times()
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - begin
+    took, after = time.perf_counter() - begin, os.times()
+    worked = after.children_user + after.children_system
+    return took, worked - before.children_user - before.children_system
 
 
-def measured(runs: int, environment: dict[str, str]) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
+def measured(runs: int, environment: dict[str, str]) -> dict[str, list[tuple[float, float]]]:
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in SIDES}
     for run in range(runs + 1):
         for name, command in SIDES.items():
             needed = seconds(command, environment)
@@ -64,11 +67,15 @@ def main() -> None:
         kept = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
         times = measured(runs, kept | {"PYTHONPYCACHEPREFIX": bytecode})
     print(machine("sympy", "pydantic"))
-    bare = statistics.median(times["bare"])
-    print(f"{'':22}{'median':>9}{'least':>9}{'ratio':>8}   ({runs} runs in turn)")
+    print(f"{'':22}{'median':>9}{'ratio':>8}{'CPU':>9}{'ratio':>8}   ({runs} runs in turn)")
+    bare = medians(times["bare"])
     for name, values in times.items():
-        median = statistics.median(values)
-        print(f"{name:22}{median:8.3f}s{min(values):8.3f}s{median / bare:8.2f}")
+        columns = zip(medians(values), bare, strict=True)
+        print(f"{name:22}" + "".join(f"{s:8.3f}s{s / of:8.2f}" for s, of in columns))
+
+
+def medians(values: list[tuple[float, float]]) -> list[float]:
+    return [statistics.median(column) for column in zip(*values, strict=True)]
 
 
 if __name__ == "__main__":
