@@ -728,7 +728,6 @@ MISUSE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("alexnet.yaml:21:", "maxpool2d_3", "window (3)", "height (2)", "conv2d_5 [1, 256, 2, 13]"),
     ),
     "depth of several": ((ALEXNET, "specs/vgg.yaml", "--depth", "1"), ("--depth", "several")),
-    "a unit of one": ((ALEXNET, "--unit", "macs=M"), ("--unit", "archcost table")),
     "a pattern of nothing": (("specs/*.yml",), ("specs/*.yml", "no spec")),
     "an unknown unit": (("table", ALEXNET, "--unit", "macs=MB"), ("'MB'", "did you mean 'M'")),
     "a unit of no column": (("table", ALEXNET, "--unit", "flops=M"), ("flops", "--metric flops")),

@@ -93,7 +93,7 @@ def _answer(marker: Marker, scratch: "Scratch", run: Runner) -> CommandOutput:
         raise SpecError(f"{marker.words[0]} cannot stand in a marker")
     if any(find_spec(word)[0] == STDIN for word in marker.words):
         raise SpecError("a marker reads no standard input")
-    if any(word.startswith((TORCH, *ELSEWHERE)) for word in marker.words):
+    if any(w.startswith(TORCH) or w.partition("=")[0] in ELSEWHERE for w in marker.words):
         cause = "a marker runs nobody's code, as that of a factory of modules, and on no cluster"
         raise SpecError(cause)
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as messages:
