@@ -1,7 +1,9 @@
 """A spec whose every field is typed and whose every place is known."""
 
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from functools import partial
+from glob import has_magic
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +14,10 @@ from pydantic import ValidationError
 
 from archspec.document import YamlDocument, parse_document, read_document
 from archspec.entries import Block, BlockCall, Entries, Entry, EntryReader, read_blocks
-from archspec.errors import Gathered, Origin, SpecError
+from archspec.errors import Gathered, Origin, SpecError, did_you_mean
 from archspec.fields import show
 from archspec.header import BlockModel, Header, check_names
-from archspec.importers import Module, form_of, read_source, split_source
+from archspec.importers import Module, find_source
 from archspec.precision import known_kinds
 from archspec.validation import validate
 from archspec.zoo import find_beside, find_spec, is_of_zoo, split_variant
@@ -59,12 +61,24 @@ class Architecture(NamedTuple):
         """
         return self._replace(header=self.written.varied(variant), variant=variant)
 
-    def names_within(self, entry: Entry) -> frozenset[str]:
-        """The names that an entry bears, and those in its bodies and in the blocks that it calls.
+    def all_varied(self, variant: str | None) -> tuple["Architecture", ...]:
+        """The networks that a variant's name stands for: one, or all that a pattern matches.
 
-        Args:
-            entry: the entry.
+        A spec without variants is the only network of ``*``.
+
+        Raises:
+            SpecError: there are none.
         """
+        if variant is None or not has_magic(variant):
+            return (self.varied(variant),)
+        names = [name for name in self.written.variants if fnmatchcase(name, variant)]
+        if not names and (self.written.variants or variant != "*"):
+            hint = did_you_mean(variant, self.written.variants) or "it has no variants"
+            raise SpecError(f"no variant is like '{variant}'", hint=hint)
+        return tuple(map(self.varied, names or (None,)))
+
+    def names_within(self, entry: Entry) -> frozenset[str]:
+        """The names that an entry bears, and those in its bodies and in blocks that it calls."""
         found: set[str] = set()
         lists: list[Iterable[Entry]] = [(entry,)]
         called: set[str] = set()
@@ -113,9 +127,8 @@ def document_at(path: str) -> YamlDocument:
     Raises:
         SpecError: it cannot be read.
     """
-    if form_of(path) is None:
-        return read_document(path)
-    return parse_document(read_source(path).text, f"<{split_source(path)[0]}>")
+    source = find_source(path)
+    return parse_document(source.read().text, f"<{source.name}>") if source else read_document(path)
 
 
 def _in_yaml(spec: Mapping[str, Any]) -> str:
@@ -135,7 +148,7 @@ MAX_WITHIN = 10
 """The most specs that may be nested, each naming the next."""
 
 
-class Around(NamedTuple):
+class EnclosingSpecs(NamedTuple):
     """The specs that are being read, where one names another.
 
     Attributes:
@@ -146,13 +159,13 @@ class Around(NamedTuple):
     files: tuple[str, ...]
     known: dict[str, Architecture]
 
-    def inside(self, file: str) -> "Around":
+    def inside(self, file: str) -> "EnclosingSpecs":
         """The same for what a file names."""
         return self._replace(files=(*self.files, file))
 
 
 def read_architecture(
-    document: YamlDocument, variant: str | None = None, around: Around | None = None
+    document: YamlDocument, variant: str | None = None, around: EnclosingSpecs | None = None
 ) -> Architecture:
     """Validate a document (see `load`), which stands in those around it."""
     check_version(document)
@@ -162,12 +175,14 @@ def read_architecture(
         own: Mapping[str, BlockModel | None] = (
             header.blocks if header else _rough(document, gathered)
         )
-        included = _Included({}, {})
+        included, are_all = _Included({}, {}), False
         with gathered.gathering():
-            inside = (around or Around((), {})).inside(document.file)
+            inside = (around or EnclosingSpecs((), {})).inside(document.file)
             included = _include(document, header.include if header else (), inside)
+            are_all = header is not None or "include" not in document.data
         _check_own(own, included, document, gathered)
-        reader = EntryReader(document, {**included.models, **own}, gathered)
+        kinds = {**included.models, **own}
+        reader = EntryReader(document, kinds, gathered, are_all=are_all)
         blocks = included.blocks | read_blocks(reader, own)
         entries = reader.entries(document.data.get("layers"), ("layers",))
     assert header is not None  # an error was raised otherwise
@@ -182,7 +197,7 @@ class _Included(NamedTuple):
     blocks: dict[str, Block]
 
 
-def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _Included:
+def _include(document: YamlDocument, names: Iterable[str], around: EnclosingSpecs) -> _Included:
     """Return the blocks of the specs that a spec includes.
 
     Raises:
@@ -202,7 +217,7 @@ def _include(document: YamlDocument, names: Iterable[str], around: Around) -> _I
 
 
 def read_beside(
-    name: str, document: YamlDocument, origin: Origin, entry: str, around: Around
+    name: str, document: YamlDocument, origin: Origin, entry: str, around: EnclosingSpecs
 ) -> Architecture:
     """Read the spec that another one names.
 

@@ -27,12 +27,7 @@ class _Complaint(NamedTuple):
 
 
 def fault_of(error: Any, text: str) -> Fault:
-    """Return what is wrong with a text that a YAML parser refuses.
-
-    Args:
-        error: what the parser raised.
-        text: the text.
-    """
+    """Return what is wrong with a text that a YAML parser refuses."""
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     mark, begins = (getattr(error, name, None) for name in ("problem_mark", "context_mark"))
     lines = text.splitlines()

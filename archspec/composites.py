@@ -156,7 +156,7 @@ class Parallel(Composite):
 class Repetition(Composite):
     """The same entries ``times`` over, each turn with weights of its own unless they are shared.
 
-    As many tensors as enter a turn leave it; of several, ``times`` must be a known number.
+    As many tensors as enter a turn leave it.
     """
 
     times: Count = required("how many turns; may be a symbol; 0 leaves them out")

@@ -33,7 +33,7 @@ NULL = Name("null")
 """Nothing: a symbol or derived value that is left as the spec has it."""
 
 
-class Declared(NamedTuple):
+class ConfigField(NamedTuple):
     """A field of a configuration.
 
     Attributes:
@@ -45,16 +45,21 @@ class Declared(NamedTuple):
     values: Mapping[str, Given] | tuple[Given, ...] | None = None
 
 
-def _declared(value: Any) -> Declared:
-    """A default alone; a list of the values that there may be, first the default; or both said."""
+def _declared(value: Any) -> ConfigField:
+    """Return a default alone, a list of the values that there may be, first the default, or both.
+
+    A default that is itself a list stands under ``default``.
+    """
     if isinstance(value, list) and value:
-        return Declared(value[0], tuple(value))
+        return ConfigField(value[0], tuple(value))
     if not isinstance(value, dict):
-        return Declared(value)
+        return ConfigField(value)
+    if value.keys() == {"default"}:
+        return ConfigField(value["default"])
     values = value.get("values")
     if value.keys() != {"default", "values"} or not isinstance(values, dict) or not values:
         raise fields.wrong(value, "field", "as hidden_act: {default: silu, values: {silu: 0}}")
-    return Declared(value["default"], values)
+    return ConfigField(value["default"], values)
 
 
 def read_formula(value: Any) -> Tree:
@@ -84,7 +89,7 @@ _DECLARED: dict[str, Any] = {
         {
             "type": "object",
             "properties": {"default": {}, "values": {"type": "object", "minProperties": 1}},
-            "required": ["default", "values"],
+            "required": ["default"],
             "additionalProperties": False,
         },
     ]
@@ -99,6 +104,14 @@ class Configuration(BaseModel):
     model_config = STRICT
 
     like: str | None = optional(None, "the model_type before it whose fields and formulas it has")
+    part: str | None = optional(
+        None,
+        "the field in which those fields stand, if the file has it; of what family they are is "
+        "what that part says of its own model_type, and `like` where it says nothing",
+    )
+    input: dict[str, list[Any]] = optional(
+        {}, "inputs that the network has beside those of the spec, as of a spec's input"
+    )
     fields: dict[str, Field] = optional(
         {},
         "field → its default; or the list of the values that the spec expresses, first the "

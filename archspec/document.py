@@ -111,7 +111,7 @@ class YamlDocument(NamedTuple):
             self.also((*path, key), (*to, key), item)
 
     def moved(self, path: Path_, to: Path_, data: dict[str, Any]) -> "YamlDocument":
-        """``data``, whose origins are those below ``path`` here, now below ``to``."""
+        """Return a document of other data, whose origins are those below ``path`` here."""
 
         def below(origins: dict[Path_, Origin]) -> dict[Path_, Origin]:
             depth = len(path)

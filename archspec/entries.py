@@ -109,14 +109,21 @@ class Block(NamedTuple):
 class EntryReader:
     """Reads the entries of one document, and gathers what is wrong with them.
 
-    ``blocks`` are the kinds of its own; None where what a block takes is not known.
+    ``blocks`` are the kinds of its own; None where what a block takes is not known. Where not
+    ``are_all`` of them are known, as one that is included cannot be read, any may be missing.
     """
 
     def __init__(
-        self, document: YamlDocument, blocks: Mapping[str, BlockModel | None], gathered: Gathered
+        self,
+        document: YamlDocument,
+        blocks: Mapping[str, BlockModel | None],
+        gathered: Gathered,
+        *,
+        are_all: bool = True,
     ) -> None:
         self.document = document
         self.blocks = blocks
+        self.are_all = are_all
         self.gathered = gathered
         self.hints = Hints(blocks)
         self.count = 0
@@ -206,6 +213,8 @@ class EntryReader:
             hint = self.hints.for_code(key) or kind_hint(key, known) or error.hint or _NO_KIND
             origin = self.document.key_origin(path)
             subject = f"kind {key}"
+            if not self.are_all:
+                self.gathered.excuse(subject)
             raise SpecError(error.cause, hint=hint, origin=origin, subject=subject) from None
 
     def _by_own_names(
@@ -267,7 +276,7 @@ class EntryReader:
             check_name(name, {}, origin, f"{key}.{place[0]}")
 
     def _bodies(self, key: str, fields: Any, path: Path_) -> dict[str, tuple[Entries, ...]]:
-        """The entries in a composite, as far as they stand in lists; its class refuses others."""
+        """Return the lists of entries inside a composite; whatever is no list its class refuses."""
         kind = COMPOSITES.get(key)
         bodies: dict[str, tuple[Entries, ...]] = {}
         for name in kind.bodies if kind else ():

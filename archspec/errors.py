@@ -166,7 +166,7 @@ class Gathered:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Raise all that is gathered at the end of the body.
+        """Raise all gathered errors as one where the ``with`` block ends.
 
         Raises:
             SpecError: something was gathered, or ends the body.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from archspec.architecture import Architecture, Around, read_beside
+from archspec.architecture import Architecture, EnclosingSpecs, read_beside
 from archspec.arithmetic import Rational
 from archspec.composites import (
     Composite,
@@ -27,7 +27,7 @@ from archspec.entries import PREVIOUS, Block, BlockCall, Entries, Entry
 from archspec.errors import FinalError, Gathered, SpecError, did_you_mean
 from archspec.expressions import ExpressionError, inside
 from archspec.fields import Condition, Expression
-from archspec.graph import Graph, Group, Input, Item, Node, Repeat, items_in
+from archspec.graph import Carry, Graph, Group, Input, Item, Node, Repeat, items_in
 from archspec.header import Header, Symbol
 from archspec.known_blocks import KnownBlocks
 from archspec.layers import Layer, find_kind
@@ -66,8 +66,7 @@ def build_graph(
     Raises:
         SpecError: a setting, a name or a structural expression breaks a rule.
     """
-    settings, derived = settings or {}, derived or {}
-    header, document = architecture.header, architecture.document
+    settings, derived, header = settings or {}, derived or {}, architecture.header
     values = _values(header, settings, derived)
     gathered = Gathered()
     with gathered.together():
@@ -76,9 +75,10 @@ def build_graph(
         inputs = tuple(_inputs(architecture, scope, gathered))
         items, output = _network(expansion)
     if not items:
-        raise document.key_error(("layers",), "every entry is left out", entry="layers")
+        raise _no_layers(architecture)
+    about = (header.name, architecture.variant, header.source)
     return Graph(
-        *(header.name, architecture.variant, header.source),
+        *about,
         symbols=header.symbols,
         values=values,
         fixed=frozenset((*settings, *derived)),
@@ -89,6 +89,12 @@ def build_graph(
         precision=header.precision.of_all,
         let={name: scope.names[name] for name in header.let},
     )
+
+
+def _no_layers(architecture: Architecture) -> SpecError:
+    """Return the error of a spec of which no entry is left."""
+    cause = "every entry is left out"
+    return architecture.document.key_error(("layers",), cause, entry="layers")
 
 
 def _network(expansion: "_Expansion") -> tuple[tuple[Item, ...], Tensor]:
@@ -190,7 +196,7 @@ class Expanded(NamedTuple):
     entry: Entry
 
 
-class Named(NamedTuple):
+class NamedOutputs(NamedTuple):
     """The outputs of a named entry, and the path of the copied body around it ('' if none)."""
 
     outputs: Outputs
@@ -229,8 +235,8 @@ class _Expansion:
         self.gathered = gathered
         self.known = known
         self.count = Counter[str]()
-        self.around = Around((architecture.document.file,), {})
-        self.named: dict[str, Named | None] = {}  # every author's name; None if two bear it
+        self.around = EnclosingSpecs((architecture.document.file,), {})
+        self.named: dict[str, NamedOutputs | None] = {}  # every author's name; None if two bear it
         self.sides: list[Tensor] = []
         self.owners: dict[str, str] = {}  # path of a node → that of the node whose weights it has
         self.applied: dict[str, tuple[Entry, _Frame]] = {}  # path → what was expanded there
@@ -367,7 +373,7 @@ class _Frame:
         return self._bounded(entry, chain.from_iterable(found))
 
     def _bounded(self, entry: Entry, tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """As many tensors, if they are not more than any network has."""
+        """Return some tensors, if they are no more than any network has."""
         listed = tuple(islice(tensors, MAX_TENSORS + 1))
         if len(listed) > MAX_TENSORS:
             cause = f"more than {MAX_TENSORS:,} tensors"
@@ -574,7 +580,7 @@ class _Frame:
     def _remember(self, entry: Entry, outputs: Outputs) -> None:
         if entry.name is not None:
             named = self.expansion.named
-            mine = Named(outputs, self.copy)
+            mine = NamedOutputs(outputs, self.copy)
             named[entry.name] = None if entry.name in named else mine
 
     def _group(
@@ -589,7 +595,7 @@ class _Frame:
     def _grouped(
         self, entry: Entry, place: str, kind: str, items: tuple[Item, ...], output: Tensor
     ) -> tuple[Group, ...]:
-        """The group of the items at a place below this frame, if there are any."""
+        """Return the group of some items, which stand at a place below this frame; () of none."""
         name = place.rpartition("/")[2]
         group = Group(name, self.path + place, kind, items, output, entry.origin)
         return (group,) if items else ()
@@ -813,7 +819,7 @@ class _Frame:
             yield RowNames(names, here)
 
     def _columns_of_tensors(self, entry: Entry, fields: Foreach) -> dict[str, tuple[Tensor, ...]]:
-        """The tensors of each name that stands for another in every row."""
+        """Return, for each name that means another tensor in every row, these tensors."""
         found: dict[str, tuple[Tensor, ...]] = {}
         for name, trees in fields.tensors.items():
             several = len(trees) == 1
@@ -933,19 +939,17 @@ class _Frame:
         shared = self._flag(entry, "shared", fields.shared)
         if times == Number(0):
             return (), source
-        if fields.index is None and source.whole is not None:
-            copies = Number(1) if shared else times
-            loop = self._looped(entry, name, source.whole, times, copies)
+        is_known = isinstance(times, Number)
+        if fields.index is None and not (is_known and len(source.carried) > 1):
+            loop, outputs = self._looped(entry, name, source, times, Number(1) if shared else times)
             if loop is None:
                 return (), source
-            self._remember(entry, one(Tensor(loop.path)))
-            return (loop,), one(Tensor(loop.path))
+            self._remember(entry, outputs)
+            return (loop,), outputs
         if not isinstance(times, Number):
-            many = f"carry {len(source.carried)} tensors" if fields.index is None else ""
             raise SpecError(
-                f"the turns {many or 'have an index'}, so their number must be known",
-                hint="fix the symbols in times with --set"
-                + ", or leave the index out" * (not many),
+                "the turns have an index, so their number must be known",
+                hint="fix the symbols in times with --set, or leave the index out",
                 origin=entry.fields.get("times", entry.origin),
                 entry=f"{entry.key}.times",
             )
@@ -1055,25 +1059,64 @@ class _Frame:
         self,
         entry: Entry,
         place: str,
-        source: Tensor,
+        source: Outputs,
         runs: Tree,
         copies: Tree,
         chosen_by: Tensor | None = None,
-    ) -> Repeat | None:
-        """The body at a place below this frame as a repeat; None where it has no layer."""
-        path = self.path + place
-        inside = Tensor(f"{path}/input")
-        body = self.inner(one(inside), place, copied=True, reserved=("input",))
+    ) -> tuple[Repeat | None, Outputs]:
+        """The body at a place below this frame as a repeat, with what leaves it.
+
+        There is no repeat where the body has no layer.
+        """
+        path, sources = self.path + place, source.carried
+        entries = _tensors_at(f"{path}/input", len(sources))
+        body = self.inner(entering_of(entries), place, copied=True, reserved=("input",))
         outside = len(self.expansion.sides)
-        items, result = body._single_body(entry.bodies["layers"][0])
+        items, left = self._turn(entry, body, len(sources))
         sides = self.expansion.sides[outside:]
         del self.expansion.sides[outside:]
         if not items:
-            self.expansion.sides += (source if side == inside else side for side in sides)
-            return None
-        work = place.rpartition("/")[2], path, entry.key, runs, copies
-        flow = items, source, inside, result
-        return Repeat(*work, *flow, entry.origin, entry.fields, chosen_by, tuple(sides))
+            if left.carried != entries:
+                raise entry.error("a turn has no layer, and gives the tensors in another order")
+            outer = dict(zip(entries, sources, strict=True))
+            self.expansion.sides += (outer.get(side, side) for side in sides)
+            return None, source
+        outputs = _tensors_at(path, len(sources))
+        carried = tuple(map(Carry, sources, entries, left.carried, outputs))
+        if len(carried) > 1:
+            self._check_alike(entry, carried)
+            outputs = tuple(each.source if each.is_kept else each.output for each in carried)
+        work = place.rpartition("/")[2], path, entry.key, runs, copies, items, carried
+        loop = Repeat(*work, entry.origin, entry.fields, chosen_by, tuple(sides))
+        if len(outputs) == 1:
+            return loop, one(outputs[0])
+        return loop, Outputs(path, None, dict(zip(left.parts, outputs, strict=False)))
+
+    def _check_alike(self, entry: Entry, carried: tuple[Carry, ...]) -> None:
+        """Check that all turns of an open number do the same with the tensors that they carry."""
+        entries = [each.entry for each in carried]
+        twice = len({each.source for each in carried}) < len(carried)
+        moved = any(each.result in entries and not each.is_kept for each in carried)
+        if moved or twice or len({each.result for each in carried}) < len(carried):
+            cause = "the first turn takes one tensor for several"
+            if not twice:
+                cause = "a turn gives one tensor for several"
+            if moved:
+                cause = "a turn hands on what enters it in another place"
+            hint = "fix the symbols in times with --set"
+            cause = f"{cause}, so the number of turns must be known"
+            raise entry.error(cause, hint, "times")
+
+    def _turn(self, entry: Entry, body: "_Frame", taken: int) -> Made:
+        """The items of a turn of a repeat, and what leaves it: as many tensors as enter."""
+        if taken == 1:
+            items, result = body._single_body(entry.bodies["layers"][0])
+            return items, one(result)
+        met = self.expansion.gathered.met
+        items, left = body.body(entry.bodies["layers"][0])
+        if self.expansion.gathered.met == met:
+            self._check_carried(entry, taken, len(left.carried))
+        return items, left
 
     def _experts(self, entry: Entry, fields: Moe, name: str, source: Tensor) -> Made:
         experts = self._structural(entry, "experts", fields.experts)
@@ -1086,10 +1129,16 @@ class _Frame:
             pair = Tensor(nodes[0].path), Tensor(nodes[1].path)
             nodes.append(self._own_node(entry, f"{name}/balanced", "add", pair))
         chosen_by = Tensor(nodes[-1].path)
-        loop = self._looped(entry, f"{name}/experts", source, top_k, experts, chosen_by)
+        place = f"{name}/experts"
+        loop, outputs = self._looped(entry, place, one(source), top_k, experts, chosen_by)
         if loop is None:
             raise entry.error("an expert has no layer")
-        return self._group(entry, name, (*nodes, loop), Tensor(loop.path))
+        return self._group(entry, name, (*nodes, loop), outputs.carried[0])
+
+
+def _tensors_at(path: str, count: int) -> tuple[Tensor, ...]:
+    """Return the tensors of a path: the one, or so many by their numbers."""
+    return (Tensor(path),) if count == 1 else tuple(Tensor(path, i) for i in range(count))
 
 
 def _outermost(expansion: _Expansion) -> _Frame:

@@ -243,7 +243,7 @@ class _Parser:
         return self.joined(self.negation, "and")
 
     def joined(self, operand: Callable[[], Tree], *operators: str) -> Tree:
-        """Operands with operators of one precedence between them, from the left."""
+        """Parse operands joined by operators of one precedence, from the left."""
         tree = operand()
         while operator := self.take(*operators):
             tree = self.combine(operator, tree, operand())
@@ -372,7 +372,7 @@ class _Parser:
 
 
 def literal(token: _Token, size: int | Fraction = 1) -> int | Fraction:
-    """The exact value of a number token, in units of a size."""
+    """Return the exact value of a number as it is written: ``128``, ``0.35``, ``64Ki``."""
     if re.fullmatch(r"0\d+", token.text):
         hint = f"write {token.text.lstrip('0') or 0}"
         raise ExpressionError(f"{token.text} has a leading zero", token.position, hint)

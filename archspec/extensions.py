@@ -51,7 +51,7 @@ class Register(Mapping[str, T]):
         return len(list(iter(self)))
 
     def _imports(self, name: str = "") -> Iterator[None]:
-        """Import files one by one, first those whose name begins as the value's does."""
+        """Import files one by one, those first whose name is like that of the value looked for."""
         from importlib import import_module
         from pkgutil import iter_modules
 

@@ -210,7 +210,7 @@ def _as_list(text: str) -> str | None:
 
 
 def _hint(text: str) -> str | None:
-    """Within ``{…}`` YAML ends a text at a comma, and with it an expression."""
+    """Return the hint for an expression that YAML has cut at a comma, as it does within ``{…}``."""
     if text.lower().strip("+-.") in ("inf", "nan"):
         return "every number of a spec is finite"
     if text.count("(") == text.count(")"):

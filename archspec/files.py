@@ -1,4 +1,4 @@
-"""Files at the door: what is read is bounded, and what is written is there whole or not at all."""
+"""Reading and writing of files: reads have a limit, and a file is written whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -33,11 +33,12 @@ def read_bytes(path: str | Path, most: int, what: str) -> bytes:
 
 def cause_of(error: OSError | ValueError) -> str:
     """Return in words why a file cannot be read or written."""
-    return getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)  # the words beside it may be those of a library
+    return os.strerror(number) if number else getattr(error, "strerror", None) or str(error)
 
 
 def target_of(path: str | Path) -> Path:
-    """Return the file that a path leads to behind all links, whether it is there or not."""
+    """Return the file that a path leads to once all links are followed; it need not exist."""
     return Path(os.path.realpath(path))  # Path.resolve ends in an error where links go in a circle
 
 
@@ -85,7 +86,7 @@ def _drafted(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _explaining(path: str | Path) -> Iterator[None]:
-    """Turn what the system refuses into one error that names the path."""
+    """Turn an error of the operating system into a `SpecError` that names the path."""
     try:
         yield
     except BrokenPipeError:

@@ -87,19 +87,38 @@ class Group(NamedTuple):
         return SpecError(cause, hint=hint, origin=self.origin, entry=self.path)
 
 
+class Carry(NamedTuple):
+    """A tensor that goes through all iterations of a repeat.
+
+    Attributes:
+        source: what enters the first iteration.
+        entry: what enters each iteration: the source, then the result of the iteration before.
+        result: what leaves an iteration.
+        output: what leaves the repeat.
+    """
+
+    source: Tensor
+    entry: Tensor
+    result: Tensor
+    output: Tensor
+
+    @property
+    def is_kept(self) -> bool:
+        """Return whether every iteration hands on what enters it."""
+        return self.result == self.entry
+
+
 class Repeat(NamedTuple):
     """A body that is run several times: one node with a body, not its copies.
 
     Attributes:
         name: unique among its siblings.
-        path: unique in the graph; also the name of its output tensor.
+        path: unique in the graph; also the name of its output tensors.
         kind: ``repeat``, or ``moe``.
         runs: how often the body works.
         copies: how many copies of its weights there are.
         items: the body, in order.
-        source: what enters the first iteration.
-        entry: what enters each iteration: the source, then the result of the iteration before.
-        result: what leaves an iteration.
+        carried: the tensors that go through it, one or several.
         origin: where it stands in the spec.
         fields: where its fields stand.
         chosen_by: what decides which copies work, where not all do.
@@ -112,9 +131,7 @@ class Repeat(NamedTuple):
     runs: Tree
     copies: Tree
     items: tuple["Item", ...]
-    source: Tensor
-    entry: Tensor
-    result: Tensor
+    carried: tuple[Carry, ...]
     origin: Origin
     fields: Mapping[str, Origin]
     chosen_by: Tensor | None = None
@@ -213,7 +230,12 @@ def has_sides(items: Iterable[Item]) -> bool:
 
 
 def item_output(item: Item) -> Tensor:
-    """Return the tensor that an item makes; of a layer with several outputs, their common name."""
+    """Return the tensor that an item makes, of a repeat or group with several the first.
+
+    Of a layer with several outputs it is their common name.
+    """
+    if isinstance(item, Repeat):
+        return item.carried[0].output
     return item.output if isinstance(item, Group) else Tensor(item.path)
 
 
@@ -223,7 +245,7 @@ def read_in(items: Iterable[Item]) -> Iterator[Tensor]:
         if isinstance(item, Node):
             yield from item.inputs
         elif isinstance(item, Repeat):
-            yield item.source
+            yield from (each.source for each in item.carried)
             if item.chosen_by is not None:
                 yield item.chosen_by
 
@@ -233,4 +255,4 @@ def made_in(items: Iterable[Item]) -> Iterator[str]:
     for item in items_in(items):
         yield item.path
         if isinstance(item, Repeat):
-            yield item.entry.producer
+            yield item.carried[0].entry.producer

@@ -82,7 +82,7 @@ class AccessFigure(EnergyFigure):
     capacity: Capacity | None = optional(None, "of the memory, where the energy depends on it")
 
 
-class Level(BaseModel):
+class MemoryLevel(BaseModel):
     """A level of memory.
 
     Units: bytes, and bytes per second.
@@ -123,7 +123,7 @@ class ProfileFields(BaseModel):
     operations: dict[str, RateFigure] = optional(
         {}, "type → dense peak; a multiply-accumulate is 2 operations"
     )
-    memory: dict[str, Level] = optional({}, "name → level, from the nearest to the furthest")
+    memory: dict[str, MemoryLevel] = optional({}, "name → level, from the nearest to the furthest")
     energy: EnergyTable | None = optional(None, "what each thing takes")
     power: PowerFigure | None = optional(None, "the most that it draws")
     clock: FrequencyFigure | None = optional(None, "at which the peaks hold")

@@ -281,6 +281,9 @@ class Header(BaseModel):
     archspec: Literal[1] = Field(description="version of the language")
     name: Line = Field(description="the network's name")
     source: Line | None = optional(None, "where the network is published")
+    notes: list[Line] = optional(
+        [], "what every report says of it, as which part of a module is left out"
+    )
     symbols: Symbols = optional({}, "what stays symbolic, with its default")
     let: dict[Name, NamedValue] = optional({}, "derived values, in order; scalars or lists")
     input: Annotated[dict[str, Any], Read(_inputs, _INPUTS)] = Field(

@@ -72,11 +72,7 @@ class Hints:
         return f"write {name}: {{{field}: …}}" if field else f"write {name}"
 
     def is_kind(self, key: str) -> bool:
-        """Return whether something may stand as the kind of an entry.
-
-        Args:
-            key: its name.
-        """
+        """Return whether something may stand as the kind of an entry."""
         return key in (self.blocks.keys() | COMPOSITES.keys()) or bool(known_kind(key))
 
     def _first_field(self, key: str, kind: type[Layer] | None) -> str | None:
@@ -117,21 +113,13 @@ class Hints:
 
 
 def known_kind(key: str) -> type[Layer] | None:
-    """Return the class of a kind by a name of ours or of PyTorch's, or None where it is none.
-
-    Args:
-        key: the name.
-    """
+    """Return the class of a kind by a name of ours or of PyTorch's, or None where it is none."""
     alias = find_alias(key)
     return alias.layer if alias else KINDS.get(key)
 
 
 def form_of(kind: type[Composite]) -> str:
-    """Return the fields that a composite must have, with … for what stands in them.
-
-    Args:
-        kind: the class.
-    """
+    """Return the fields that a composite must have, with … for what stands in them."""
     must = [name for name, field in kind.model_fields.items() if field.is_required()]
     must = [*kind.either[:1], *must]
     shown = (f"{name}: {'[…]' if name in kind.bodies else '…'}" for name in must)

@@ -151,7 +151,7 @@ def _unused_outputs(node: Node, taken: Set[Tensor]) -> Iterator[SpecWarning]:
 
 
 def _taken(graph: Graph) -> set[Tensor]:
-    """The tensors that layers read; a repeat also reads its own result, and leaves the network's.
+    """The tensors that layers read; a repeat also reads its own results, and leaves the network's.
 
     What enters a repeat is read where something in it reads its entry.
     """
@@ -160,7 +160,7 @@ def _taken(graph: Graph) -> set[Tensor]:
         if isinstance(item, Node):
             found.update(item.inputs)
         elif isinstance(item, Repeat):
-            found |= {item.result, *item.sides}
-            found |= {item.source} if item.entry in found else set()
+            found |= {each.result for each in item.carried} | {*item.sides}
+            found |= {each.source for each in item.carried if each.entry in found}
             found |= {item.chosen_by} if item.chosen_by else set()
     return found

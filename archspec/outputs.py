@@ -81,7 +81,7 @@ class Outputs(NamedTuple):
         raise ExpressionError(cause, subject=f"outputs {self.path}")
 
     def item(self, number: int, bearer: str) -> Tensor:
-        """Return one of several, by its number; a negative one counts from the end.
+        """Return the tensor of a number among several; a negative number counts from the end.
 
         Args:
             number: the number, from 0.

@@ -20,7 +20,7 @@ _PART = r"(?:\.(?:\*|[A-Za-z0-9_]+))*"
 
 
 def _word(keywords: str) -> str:
-    """A word that is no keyword."""
+    """Return the pattern of a word that is no keyword."""
     return rf"(?!(?:{keywords})\b)[A-Za-z_][A-Za-z0-9_]*\b"
 
 

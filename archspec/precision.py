@@ -135,7 +135,7 @@ def innermost(*stated: Precision) -> Precision:
 
 
 def known_kinds(precision: NetworkPrecision, document: YamlDocument) -> NetworkPrecision:
-    """The same with every kind under its usual name.
+    """Return the same precision with every kind under its usual name.
 
     Raises:
         SpecError: there is no such kind.

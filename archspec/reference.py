@@ -77,7 +77,7 @@ def _kind(layer: type[Layer], names: list[str]) -> Iterator[str]:
 
 def _torch_names(layer: type[Layer]) -> Iterator[str]:
     """Yield a sentence with the names of PyTorch's classes that may be written for a kind."""
-    known = {alias.torch: None for alias in ALIASES.values() if alias.layer is layer}
+    known = {alias.torch: None for alias in ALIASES.values() if alias.kind == layer.kind}
     if known:
         yield f"PyTorch's names may be written, too: {', '.join(map(_torch_name, known))}.\n"
 

@@ -80,7 +80,7 @@ class Scope(NamedTuple):
         return self._replace(names=MappingProxyType({**self.names, **names}))
 
     def entering(self, tensor: Tensor | None) -> "Scope":
-        """This scope where ``tensor`` enters."""
+        """Return this scope for an entry that a tensor enters, which ``in_shape`` is about."""
         return self._replace(tensor=tensor)
 
     def lookup(self, name: Name) -> Value:

@@ -57,7 +57,7 @@ def require_number(value: V) -> V:
 
 
 def require_condition(value: V) -> V:
-    """Return a value that is no number.
+    """Return a value, if it is no number.
 
     Raises:
         ExpressionError: it is one.

@@ -75,7 +75,7 @@ def types_of_configurations() -> dict[str, str]:
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: in small letters, with ``_`` for each ``-``."""
+    """Return a name as names are compared: in small letters, with ``_`` for each ``-``."""
     return name.lower().replace("-", "_")
 
 

@@ -1,22 +1,26 @@
 """Imports public models, and compares the counts of each with those of PyTorch.
 
 python -m benchmarks.importing torchvision
-python -m benchmarks.importing timm --sample 200
+python -m benchmarks.importing timm --sample 200 --limit 120 --results timm.jsonl
 python -m benchmarks.importing transformers --only "bert|gpt2"
 python -m benchmarks.importing torch:torchvision.models:resnet50#n,3,h,w
 
 Every model is imported and its parameters, products and output shapes are compared with PyTorch's
 own counts at three sizes. The last lines are a table for the page on imports, with every failure.
+A file of results keeps what is equal: another run tries the others alone, the smallest first.
 """
 
 import argparse
+import json
 import random
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
@@ -42,6 +46,22 @@ class Outcome(NamedTuple):
     reason: str
 
 
+SIZES = (
+    r"atto|femto|pico|nano|xxxs|xxs",
+    r"tiny|mini|micro|small|lite|t|x?s",
+    r"",
+    r"test|base|b|m|medium|large|x*l|\w*plus",
+    r"huge|giant|gigantic|xlarge|enormous|so\d+m|h|g",
+)
+"""Words in the names of models, by their sizes; those of tests of a library stand late."""
+
+
+def size_of(name: str) -> tuple[int, int, str]:
+    """Return how large a model is by its name, to try the smallest first."""
+    ranks = [i for i in (4, 0, 1, 3) if re.search(rf"(?<![a-z])({SIZES[i]})\d*(?![a-z])", name)]
+    return (ranks or [2])[0], sum(map(int, re.findall(r"\d+", name))), name
+
+
 def torchvision_sources() -> Iterator[tuple[str, str]]:
     """The classification models, then segmentation, video and optical flow."""
     models = linked("torchvision.models")
@@ -62,11 +82,12 @@ def timm_sources(sample: int) -> Iterator[tuple[str, str]]:
     """One model of each family of timm's registry, the smallest name, and a seeded sample."""
     linked("torchvision")
     timm = linked("timm")
-    first = [timm.list_models(module=module)[0] for module in timm.list_modules()]
+    families = [timm.list_models(module=module) for module in timm.list_modules()]
+    first = [min(names, key=size_of) for names in families]
     others = sorted({*timm.list_models()} - {*first})
     drawn = random.Random(SEED).sample(others, sample)
     for group, names in (("families", first), ("drawn", drawn)):
-        for name in names:
+        for name in sorted(names, key=size_of):
             yield group, f"torch:timm:create_model#{IMAGE};vary model_name={name}"
 
 
@@ -108,16 +129,38 @@ def transformer(model_type: str) -> Any:
     return auto.from_config(config)
 
 
-def outcome(group: str, source: str) -> Outcome:
+class OutOfTime(BaseException):
+    """A model took longer than it may; no ``except Exception`` of anyone's catches it."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime where what is done takes more seconds of the processor; 0 for no limit."""
+
+    def stop(*_: object) -> None:
+        raise OutOfTime
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def outcome(group: str, source: str, limit: float) -> Outcome:
     """Import one model, and compare the counts."""
     began, lines, verdict, reason = time.process_time(), 0, "failed", ""
     try:
-        imported = read_source(source)
-        lines, verdict = imported.text.count("\n"), "imported"
-        document = compared(source, imported)
+        with limited(limit):
+            imported = read_source(source)
+            lines, verdict = imported.text.count("\n"), "imported"
+            document = compared(source, imported)
         verdict = "equal" if document.holds else "differs"
         notes = document.data()["notes"]
         reason = "; ".join(notes if document.holds else notes[-1:])
+    except OutOfTime:
+        verdict, reason = "not tried", f"it takes more than {limit:.0f} s ({verdict} so far)"
     except SpecError as error:
         reason = str(error)
     except Exception as error:  # the benchmark names every failure
@@ -149,7 +192,8 @@ def main(arguments: Iterable[str]) -> None:
     parser.add_argument("what")
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--only", default="", help="a pattern of what a source holds")
-    parser.add_argument("--part", default="0/1", help="as 1/2: every second, from the second")
+    parser.add_argument("--limit", type=float, default=0, help="seconds that a model may take")
+    parser.add_argument("--results", type=Path, help="a file that keeps what is equal")
     given = parser.parse_args([*arguments])
     sources: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
         "torchvision": torchvision_sources,
@@ -157,14 +201,24 @@ def main(arguments: Iterable[str]) -> None:
         "transformers": transformers_sources,
     }
     found = list(sources[given.what]()) if given.what in sources else [("one", given.what)]
-    part, of = map(int, given.part.split("/"))
     wanted = re.compile(rf"\b({given.only})\b" if given.only else "")
+    known = {each.source: each for each in kept(given.results) if each.verdict == "equal"}
     outcomes = []
-    for group, source in [each for each in found if wanted.search(each[1])][part::of]:
-        outcomes.append(done := outcome(group, source))
+    for group, source in [each for each in found if wanted.search(each[1])]:
+        outcomes.append(done := known.get(source) or outcome(group, source, given.limit))
+        if source not in known and given.results:
+            with given.results.open("a") as file:
+                print(json.dumps(done), file=file)
         shown = f"{done.verdict:8} {done.seconds:6.1f} s {done.lines:5} lines"
         print(f"{shown}  {source}  {done.reason}", flush=True)
     print(*table(outcomes), sep="\n")
+
+
+def kept(results: Path | None) -> Iterator[Outcome]:
+    """Yield the outcomes that a file has of runs before."""
+    if results and results.exists():
+        for line in results.read_text().splitlines():
+            yield Outcome(*json.loads(line))
 
 
 if __name__ == "__main__":

@@ -86,10 +86,14 @@ def run_words(arguments: list[str]) -> int:
         return 0
     from archspec.errors import SpecError
     from archspec.expressions import ExpressionError
-    from costmodel.cli.app import run
+    from costmodel.cli.plain import print_plain_report
     from costmodel.cli.tell import mark
 
     try:
+        if print_plain_report(arguments):
+            return 0
+        from costmodel.cli.app import run
+
         status = run(arguments)
     except SpecError as error:
         if error.origin is not None:

@@ -1,5 +1,6 @@
 """The command line as tests run it: within this process, or in a process of its own."""
 
+import json
 import os
 import pty
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import termios
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -66,6 +67,36 @@ def run_process(
         timeout=SECONDS,
         check=False,
     )
+
+
+TOGETHER = """\
+import json, sys
+from tests.commands import run_here
+done = [run_here(*words) for words in json.loads(sys.argv[1])]
+print(json.dumps([(each.args, each.returncode, each.stdout, each.stderr) for each in done]))
+"""
+
+
+def run_together(*lines: Sequence[str | Path], **settings: str) -> list[Done]:
+    """Run command lines one after the other in a process of their own, which finds what it is told.
+
+    Args:
+        lines: the words of each.
+        settings: the environment of the process; other packages are found by its ``PYTHONPATH``.
+    """
+    words = json.dumps([list(map(str, line)) for line in lines])
+    path = os.pathsep.join((settings["PYTHONPATH"], str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER, words],
+        cwd=ROOT,
+        env={**os.environ, **_settings(80, settings), "PYTHONPATH": path},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [Done(*each) for each in json.loads(done.stdout)]
 
 
 def run_in_terminal(*words: str | Path, columns: int, rows: int = 40, **settings: str) -> str:

@@ -283,7 +283,6 @@ def class_token(d: Draft) -> Entry:
     return d.some(tokens=lambda: d.integer(1, 3))
 
 
-@fields("gru", axes=(3,))
 def recurrent(d: Draft) -> Entry:
     optional = d.some(
         num_layers=lambda: d.integer(1, 3), bias=d.flag, batch_first=d.flag, bidirectional=d.flag
@@ -293,17 +292,33 @@ def recurrent(d: Draft) -> Entry:
     return {"hidden_size": d.extent(), **optional}
 
 
+@drawer("gru", axes=(3,))
+def gru(d: Draft) -> None:
+    emit_recurrent(d, "gru", recurrent(d))
+
+
+def emit_recurrent(d: Draft, kind: str, drawn: Entry) -> None:
+    """With the last states, too, which another of its kind begins with; or alone."""
+    if not d.chance(0.3):
+        d.emit(kind, drawn)
+        return
+    x = d.anchor()
+    made = d.emit(kind, drawn | {"states": True}, x)
+    d.emit(kind, drawn, x, *(f"{made}.{i}" for i in range(1, 3 if kind == "lstm" else 2)))
+
+
 @drawer("lstm", axes=(3,))
 def lstm(d: Draft) -> None:
     drawn = recurrent(d)
     if d.chance(0.3):
         drawn["proj_size"] = d.integer(1, drawn["hidden_size"] - 1)
-    d.emit("lstm", drawn)
+    emit_recurrent(d, "lstm", drawn)
 
 
 @drawer("rnn", axes=(3,))
 def rnn(d: Draft) -> None:
-    d.emit("rnn", recurrent(d) | d.some(nonlinearity=lambda: d.choice(["tanh", "relu"])))
+    drawn = recurrent(d) | d.some(nonlinearity=lambda: d.choice(["tanh", "relu"]))
+    emit_recurrent(d, "rnn", drawn)
 
 
 def heads(d: Draft) -> Entry:
@@ -405,6 +420,11 @@ def tied(d: Draft, bias: Entry) -> None:
         owner = d.emit("embedding", {"num_embeddings": d.integer(2, 9), "embedding_dim": 4})
     rows = len(d.frame.weights[owner])
     d.emit("linear", {"out_features": rows, "weight": owner} | bias)
+
+
+@drawer("grouped_linear", axes=(2, 3, 4))
+def grouped_linear(d: Draft) -> None:
+    d.emit("grouped_linear", {"groups": d.integer(1, 5), "out_features": d.extent()})
 
 
 @drawer("matmul", axes=(2, 3, 4))

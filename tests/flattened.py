@@ -145,16 +145,17 @@ class _Flat:
     def turns(self, item: Repeat, modules: tuple[Module, ...], turn: str) -> Iterator[Node]:
         if item.kind != "repeat" or item.sides:
             raise NotFlatError(item.kind)
-        latest = self.here(item.source)
+        ((source, entry, result, _),) = item.carried
+        latest = self.here(source)
         assert isinstance(item.runs, Number)
         for i in range(int(item.runs.value)):
-            self.names[item.entry.producer] = latest
+            self.names[entry.producer] = latest
             made = [*self.nodes(item.items, modules, f"{turn}@{i}")]
             if item.copies == Number(1):
                 first = len(f"@{i}")
                 self.weights |= {n.path: f"{n.path[:-first]}@0" for n in made}
             yield from made
-            latest = self.here(item.result)
+            latest = self.here(result)
         self.names[item.path] = latest
 
     def node(self, node: Node, modules: tuple[Module, ...], turn: str) -> Node:

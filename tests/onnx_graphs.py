@@ -273,6 +273,22 @@ def recurrent() -> Graph:
     return Graph(b.model({"x": ["t", "n", 6]}, "y"), params, {"lstm": 1, "permute": 0})
 
 
+def states() -> Graph:
+    """An LSTM that begins with the states in which another ends; a GRU's last state leaves."""
+    b = Builder(14)
+    for name, gates, features in (("1", 20, 6), ("2", 20, 5), ("3", 12, 5)):
+        b.weight(f"w{name}", 1, gates, features), b.weight(f"r{name}", 1, gates, gates // 4 or 1)
+    b.stored[-1].CopyFrom(numpy_helper.from_array(numpy.ones((1, 12, 4), "float32"), "r3"))
+    b.add("LSTM", "x w1 r1 - - - -", "a h c", hidden_size=5)
+    b.ints("one", [1])
+    b.add("Squeeze", "a one", "a1")
+    b.add("LSTM", "a1 w2 r2 - - h c", "o", hidden_size=5)
+    b.add("Squeeze", "o one", "o1")
+    b.add("GRU", "o1 w3 r3", "- y", hidden_size=4)
+    params = 120 + 100 + 100 + 100 + 60 + 48
+    return Graph(b.model({"x": ["t", "n", 6]}, "y"), params, {"lstm": 2, "gru": 1})
+
+
 def rearranged() -> Graph:
     """Pixels and channels, an equation, norms of groups and instances."""
     b = Builder(21)
@@ -349,7 +365,7 @@ GRAPHS: Mapping[str, Callable[[], Graph]] = {
     each.__name__: each
     for each in (
         *(tf2onnx, keras, model_zoo_7, opset_9, opset_11, computed_reshape, transposed),
-        *(transformer, recurrent, rearranged, other_axes, decided),
+        *(transformer, recurrent, states, rearranged, other_axes, decided),
         torch_dynamo,
     )
 }

@@ -4,7 +4,7 @@ import pytest
 
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import METRICS
 from costmodel.scenario.conventions import find_convention
 
@@ -53,7 +53,7 @@ def test_by_hand(name: str) -> None:
     text = f"archspec: 1\nname: net\ninput: {shape}\nlayers: {layers}\n"
     architecture = read_architecture(parse_document(text))
     found = [
-        analyze_architecture(architecture, find_convention(convention), {})
+        analyze_architecture(architecture, Setup(convention))
         for convention in ("lecture", "torch", "pycls")
     ]
     values = [
@@ -78,7 +78,7 @@ def test_by_hand(name: str) -> None:
 def test_a_number_costs_what_its_symbol_does(layers: str, convention: str) -> None:
     text = f"archspec: 1\nname: net\nsymbols: {{h: 56, k: 1}}\ninput: [1, 3, h]\nlayers: {layers}\n"
     architecture, counts = read_architecture(parse_document(text)), find_convention(convention)
-    symbols = analyze_architecture(architecture, counts, {})
-    numbers = analyze_architecture(architecture, counts, {"h": 56, "k": 1})
+    symbols = analyze_architecture(architecture, Setup(counts))
+    numbers = analyze_architecture(architecture, Setup(counts, {"h": 56, "k": 1}))
     for metric in ("params", "macs", "activations", "activations_peak"):
         assert symbols.value(metric) == numbers.value(metric), metric

@@ -30,7 +30,7 @@ from costmodel.algebra.conditions import (
     condition_text,
     whole_under,
 )
-from costmodel.algebra.dominance import Region, Sizes, maximum
+from costmodel.algebra.dominance import Region, SizeTables, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.evaluation import Tape
 from costmodel.algebra.functions import (
@@ -882,7 +882,7 @@ def test_a_pruned_maximum_is_the_maximum(
 ) -> None:
     values = added(least, more)
     usual = at({"n": 1, "h": 224, "w": 224})
-    largest = maximum(list(map(law, sources)), Sizes(Region(least_of(least))), usual)
+    largest = maximum(list(map(law, sources)), SizeTables(Region(least_of(least))), usual)
     agree(largest, max(truth(source, values) for source in sources), values)
 
 
@@ -946,7 +946,7 @@ def test_a_floor_of_a_real_does_not_dominate_it() -> None:
 def test_maximum_examples(sources: list[str], printed: str) -> None:
     usual = at({"n": 1, "h": 224, "w": 224})
     least = least_of({"n": 1, "h": 63, "w": 63})
-    assert text(maximum(list(map(law, sources)), Sizes(Region(least)), usual)) == printed
+    assert text(maximum(list(map(law, sources)), SizeTables(Region(least)), usual)) == printed
 
 
 def test_products_of_floors_stay_products() -> None:

@@ -13,9 +13,8 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.rules.attention import seen_pairs
-from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import as_scenario, scenario
 from costmodel.studies.fit import fit
 from tests.conftest import Run, examples
@@ -27,7 +26,7 @@ def read(fields: str, convention: str = "torch", **said: Any) -> Analysis:
     """One attention of four heads."""
     text = f"{HEADER}layers: [{{self_attention: {{heads: 4, {fields}}}}}]"
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(architecture, find_convention(convention), {}, (), scenario(**said))
+    return analyze_architecture(architecture, Setup(convention, scenario=scenario(**said)))
 
 
 @given(st.integers(2, 40), st.integers(0, 40), st.none() | st.integers(1, 60))
@@ -103,7 +102,7 @@ def test_a_causal_mask_saves_time_on_a_device() -> None:
     counted = 4 * t * d**2 + 2 * t**2 * d
     for attention, made in (("fused", 4 * t * d**2 + t * (t + 1) * d), ("unfused", counted)):
         said = scenario(hardware="h100-sxm", dtype="bf16", attention=attention)
-        net = analyze_architecture(architecture, find_convention("lecture"), {}, (), said)
+        net = analyze_architecture(architecture, Setup("lecture", scenario=said))
         assert net.value("macs") == counted
         assert net.value("macs_least") == made
         for metric in ("latency", "compute_time", "latency_network"):

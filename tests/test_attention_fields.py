@@ -11,8 +11,7 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.inference import Plan, infer
 from tests.conftest import examples
@@ -25,7 +24,7 @@ PLAIN = 8 * 12 + 2 * 8 * 6 + 12 * 8
 def read(fields: str, **said: Any) -> Analysis:
     text = f"{HEADER}layers: [{{self_attention: {{heads: 4, head_dim: 3, kv_heads: 2, {fields}}}}}]"
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(architecture, find_convention("torch"), {}, (), scenario(**said))
+    return analyze_architecture(architecture, Setup("torch", scenario=scenario(**said)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sympy import Expr, Integer
 
 from costmodel.algebra.bounds import is_at_least, lower_bound
-from costmodel.algebra.dominance import Region, Sizes, maximum
+from costmodel.algebra.dominance import Region, SizeTables, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo, absorbed, floor_div
 from costmodel.algebra.symbols import symbol
@@ -102,7 +102,7 @@ def feature_map(part: tuple[tuple[int, int, bool], int, int]) -> Expr:
     widths=st.lists(st.fractions(0, 4, max_denominator=40).filter(bool), min_size=3, max_size=3),
 )
 def test_a_maximum_of_feature_maps(laws: list[Expr], height: int, widths: list[Fraction]) -> None:
-    largest = maximum(laws, Sizes(Region({H: height})), Evaluator({H: 224, A: 1}))
+    largest = maximum(laws, SizeTables(Region({H: height})), Evaluator({H: 224, A: 1}))
     for h, width in product((height, height + 1, height + 50), widths):
         evaluate = Evaluator({H: h, A: width})
         assert evaluate(largest) == max(map(evaluate, laws))
@@ -118,4 +118,4 @@ def test_what_may_not_happen_is_never_more(first: int) -> None:
     """``min(1, h − 1)·w`` is w or, at h = 1, nothing."""
     terms = [Minimum(Integer(1), H - 1) * W, W]
     terms = [terms[first], terms[1 - first]]
-    assert maximum(terms, Sizes(Region({H: 1, W: 1})), Evaluator({H: 12, W: 3})) == W
+    assert maximum(terms, SizeTables(Region({H: 1, W: 1})), Evaluator({H: 12, W: 3})) == W

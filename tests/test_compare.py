@@ -20,9 +20,9 @@ from costmodel.algebra.functions import Maximum, RoundTo, floor_div
 from costmodel.algebra.sign_chart import Order, Ranking, leaders, order_of, rank, sign_chart
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.loading import analyze
-from costmodel.studies.compare import ComparedNetwork, Comparison, labels
+from costmodel.studies.compare import ComparedNetwork, NetworkComparison, labels
 from costmodel.studies.revisions import SpecSource
-from tests.conftest import ROOT, Run, examples
+from tests.conftest import ROOT, Run, examples, thinned
 from tests.test_solve import INTEGER_LAWS, X
 
 Golden = Callable[[str, str], None]
@@ -139,7 +139,9 @@ def test_the_sign_of_an_expression_by_hand() -> None:
     assert found.is_decided
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(
+    max_examples=examples(100), suppress_health_check=[HealthCheck.filter_too_much], deadline=None
+)
 @given(st.lists(INTEGER_LAWS, min_size=2, max_size=4), st.integers(1, 9), st.booleans())
 def test_the_leader_is_that_of_trying_every_value(
     laws: list[Expr], first: int, has_end: bool
@@ -203,7 +205,7 @@ def test_two_networks_by_hand(tmp_path: Path) -> None:
     a = network(tmp_path, "a", conv, "  - maxpool2d: {kernel_size: 4, stride: 4}", "  - flatten",
                 "  - linear: {out_features: 4}")  # fmt: skip
     b = network(tmp_path, "b", "  - flatten", "  - linear: {out_features: 10}")
-    found = Comparison((a, b), ("macs",))
+    found = NetworkComparison((a, b), ("macs",))
     assert [analysis.value("macs") for analysis in found.analyses] == [6144 + 512, 7680]
     (by_n, by_h) = found.orders
     assert [along.name for along in (by_n, by_h)] == ["n", "h"]
@@ -218,7 +220,7 @@ def test_params_that_cross_by_hand(tmp_path: Path) -> None:
     """A 3×3 convolution to 8 has 216 params at any h; a linear layer to 1 has 3·h²: more from 9."""
     a = network(tmp_path, "a", "  - conv2d: {out_channels: 8, kernel_size: 3, padding: 1}")
     b = network(tmp_path, "b", "  - flatten", "  - linear: {out_features: 1}")
-    (along,) = Comparison((a, b), ("params",), along="h").orders
+    (along,) = NetworkComparison((a, b), ("params",), along="h").orders
     ranking = along.crossings[0].ranking
     assert ranking is not None
     assert [(s.order, s.first, s.last) for s in ranking.stretches] == [
@@ -229,25 +231,29 @@ def test_params_that_cross_by_hand(tmp_path: Path) -> None:
 
 def test_a_symbol_that_is_set_is_not_varied(tmp_path: Path) -> None:
     nets = tuple(network(tmp_path, name, "  - relu", h=8) for name in "ab")
-    assert Comparison(nets).shared == ("n", "k")
+    assert NetworkComparison(nets).shared == ("n", "k")
     with pytest.raises(SpecError, match="share no open symbol 'h'"):
-        _ = Comparison(nets, along="h").orders
+        _ = NetworkComparison(nets, along="h").orders
 
 
-@pytest.mark.parametrize("name", ["n", "c", "h", "w", "classes"])
-def test_the_zoo_against_all_values(name: str) -> None:
-    """ResNet-50, VGG-16 and MobileNetV2 by all metrics, each at values up to 300."""
+@pytest.fixture(scope="module")
+def three() -> tuple[ComparedNetwork, ...]:
     specs = ("resnet.yaml@resnet50", "vgg.yaml@vgg16", "mobilenetv2.yaml")
-    nets = tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+    return tuple(ComparedNetwork(spec, analyze(ROOT / "specs" / spec)) for spec in specs)
+
+
+@pytest.mark.parametrize("name", thinned(["n", "h", "c", "w", "classes"]))
+def test_the_zoo_against_all_values(name: str, three: tuple[ComparedNetwork, ...]) -> None:
+    """ResNet-50, VGG-16 and MobileNetV2 by all metrics, each at values up to 300."""
     metrics = ("params", "macs", "activations", "activations_peak", "memory_peak")
-    (along,) = Comparison(nets, metrics, along=name).orders
+    (along,) = NetworkComparison(three, metrics, along=name).orders
     for crossing in along.crossings:
         for value in range(1, 301, 13):
             if crossing.ranking is None or not all(
-                net.analysis.is_valid_at({name: value}) for net in nets
+                net.analysis.is_valid_at({name: value}) for net in three
             ):
                 continue
-            points = [net.analysis.at(**{name: value}) for net in nets]
+            points = [net.analysis.at(**{name: value}) for net in three]
             order = order_of([getattr(point, crossing.metric.name) for point in points])
             assert orders_at(crossing.ranking, value) == [order]
 
@@ -260,7 +266,7 @@ def test_where_vgg_has_fewer_weights_than_resnet() -> None:
     specs = ("resnet.yaml@resnet50", "vgg.yaml@vgg16")
     found = (analyze(ROOT / "specs" / spec, convention="lecture") for spec in specs)
     nets = tuple(map(ComparedNetwork, specs, found))
-    (along,) = Comparison(nets, ("params",), along="c").orders
+    (along,) = NetworkComparison(nets, ("params",), along="c").orders
     ranking = along.crossings[0].ranking
     assert ranking is not None
     assert (ranking.changes_at, ranking.limit) == (44_082, None)

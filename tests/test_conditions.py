@@ -31,7 +31,7 @@ from costmodel.algebra.reduction import (
 )
 from costmodel.algebra.residues import U, about, growth, shortest
 from costmodel.algebra.symbols import symbol
-from costmodel.analysis.loading import unchecked
+from costmodel.analysis.loading import Setup, unchecked
 from costmodel.scenario.conventions import find_convention
 from tests.conditioned import BOX, Spec, draw_conditioned
 from tests.conftest import examples, share
@@ -349,7 +349,7 @@ def opened(spec: Spec, folder: Path) -> tuple[Path, Analysis | None]:
     file = folder / "net.yaml"
     file.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
     try:
-        return file, unchecked(load(str(file)), TORCH, {})
+        return file, unchecked(load(str(file)), Setup(TORCH))
     except SpecError:
         return file, None
 
@@ -366,7 +366,7 @@ def box(symbols: Iterable[str], random: Random, count: int) -> list[Point]:
 def is_valid(file: Path, point: Point) -> bool:
     """Whether a network is valid in numbers."""
     try:
-        unchecked(load(str(file)), TORCH, point).checked()
+        unchecked(load(str(file)), Setup(TORCH, point)).checked()
     except SpecError:
         return False
     return True
@@ -402,7 +402,7 @@ def test_conditions_of_random_networks(seed: int, tmp_path: Path) -> None:
 def distinct() -> dict[tuple[str, ...], tuple[str, Analysis]]:
     """A network for every set of conditions that the first and last variants of the zoo print."""
     found: dict[tuple[str, ...], tuple[str, Analysis]] = {}
-    for path in sorted(SPECS.glob("*.yaml")):
+    for path in share(sorted(SPECS.glob("*.yaml")), turn=0, of=6):
         variants = list(load(str(path)).header.variants or [None])
         for variant in dict.fromkeys((variants[0], variants[-1])):
             spec = f"{path}@{variant}" if variant else str(path)
@@ -429,7 +429,7 @@ def test_conditions_of_the_zoo() -> None:
     What the layers ask for tells whether the network is valid where the conditions change, and at
     some values between; the network in numbers tells it at one value of each kind.
     """
-    for texts, (spec, analysis) in share(distinct().items(), turn=0, of=3):
+    for texts, (spec, analysis) in distinct().items():
         usual = {name: analysis.graph.values[name] for name in analysis.symbols}
         alone: set[tuple[str, ...]] = set()
         for name in (name for name in analysis.symbols if any(name in text for text in texts)):

@@ -19,8 +19,7 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import analyze
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.inference import Plan, infer
 from tests.conftest import examples
@@ -421,12 +420,11 @@ def test_tokens_before_are_met_by_all_or_refused() -> None:
     text = HEAD + START + ATTEND + "  - mean: {dim: [1]}\n"
     architecture = read_architecture(parse_document(text))
     values = {"n": 1, "t": 6, "d": 8}
-    torch_counts = find_convention("torch")
     for past in (0, None):
-        use = scenario(past=past)
-        assert analyze_architecture(architecture, torch_counts, values, (), use).value("macs")
+        setup = Setup("torch", values, scenario=scenario(past=past))
+        assert analyze_architecture(architecture, setup).value("macs")
     with pytest.raises(SpecError, match="mean_1: mean does not keep the tokens apart"):
-        analyze_architecture(architecture, torch_counts, values, (), scenario(past=3))
+        analyze_architecture(architecture, Setup("torch", values, scenario=scenario(past=3)))
 
 
 def test_a_table_as_long_as_the_tokens_does_not_grow_with_them(tmp_path: Path) -> None:

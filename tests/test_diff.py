@@ -262,7 +262,7 @@ def test_where_specs_stand() -> None:
         read_source("--output=x:a.yaml")
     with pytest.raises(SpecError, match="neither names a file"):
         read_sources("main:", "HEAD:")
-    with pytest.raises(SpecError, match="all variants of one side only"):
+    with pytest.raises(SpecError, match="several variants of one side only"):
         read_sources("a.yaml@*", "b.yaml")
 
 

@@ -11,7 +11,7 @@ from sympy import Add, Expr, Integer, Mul
 
 from archspec.arithmetic import Rational
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
-from costmodel.algebra.dominance import Counts, Region, Sizes, maximum
+from costmodel.algebra.dominance import Counts, Region, SizeTables, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import (
     Maximum,
@@ -23,7 +23,7 @@ from costmodel.algebra.functions import (
 )
 from costmodel.algebra.normal_form import factored, tight
 from costmodel.algebra.symbols import symbol
-from costmodel.algebra.waves import Reach, StepTable, wave_of
+from costmodel.algebra.waves import StepTable, SymbolRange, wave_of
 from tests.conftest import examples
 
 H, W, T, S, D = (symbol(name) for name in ("h", "w", "t", "s", "d"))
@@ -106,7 +106,7 @@ def test_dropping_never_changes_a_maximum(
 ) -> None:
     region = Region({H: 1, W: 1, T: 1}, {}, conditions)
     usual = Evaluator({H: 224, W: 224, T: 12, A: 1})
-    largest = maximum(counts, Sizes(region), usual)
+    largest = maximum(counts, SizeTables(region), usual)
     for point in inside(conditions, random.Random(seed)):
         evaluate = Evaluator(point)
         assert evaluate(largest) == max(map(evaluate, counts)), (point, conditions)
@@ -116,7 +116,7 @@ def test_a_turn_that_may_not_happen_is_never_more() -> None:
     """``min(1, r)·x`` is not more than an x that is never negative; of another x it may be."""
     turns = ceil_div(4 * A, 1)
     once = Minimum(ONE, turns - 1)
-    usual, sizes = Evaluator({A: 1}), Sizes(Region({}))
+    usual, sizes = Evaluator({A: 1}), SizeTables(Region({}))
     field = 68 * turns + 40 * ceil_div(2 * A, 1) - 97
     fields = [Integer(7), field, once * field, once * (2 * turns + 3)]
     assert terms_of(maximum(fields, sizes, usual)) == (field,)
@@ -152,22 +152,27 @@ def test_what_repeats_repeats(size: Expr) -> None:
 
 
 RATIOS = [
-    ((ceil_div(H, 4),), (ceil_div(H, 2),), Reach(H, 1), Fraction(1, 2)),
-    ((ceil_div(H, 2),), (ceil_div(H, 4),), Reach(H, 1), 1),
-    ((ceil_div(H, 2),), (ceil_div(H, 4),), Reach(H, 1, None, (Divides(Integer(4), H),)), 2),
-    ((H,), (ceil_div(H, 4),), Reach(H, 9), 3),
-    ((H,), (H, H), Reach(H, 1), 0),
-    ((H,), (H, H), Reach(H, 1, 5), Fraction(1, 5)),
-    ((RoundTo(32 * A, Integer(8)),), (RoundTo(16 * A, Integer(8)),), Reach(A), 1),
+    ((ceil_div(H, 4),), (ceil_div(H, 2),), SymbolRange(H, 1), Fraction(1, 2)),
+    ((ceil_div(H, 2),), (ceil_div(H, 4),), SymbolRange(H, 1), 1),
+    ((ceil_div(H, 2),), (ceil_div(H, 4),), SymbolRange(H, 1, None, (Divides(Integer(4), H),)), 2),
+    ((H,), (ceil_div(H, 4),), SymbolRange(H, 9), 3),
+    ((H,), (H, H), SymbolRange(H, 1), 0),
+    ((H,), (H, H), SymbolRange(H, 1, 5), Fraction(1, 5)),
+    ((RoundTo(32 * A, Integer(8)),), (RoundTo(16 * A, Integer(8)),), SymbolRange(A), 1),
     # 26.6 is rounded to 24, and 53.2 to 56.
-    ((RoundTo(16 * A, Integer(8)),), (RoundTo(32 * A, Integer(8)),), Reach(A), Fraction(24, 56)),
-    ((floor_div(H - 7, 4),), (H,), Reach(H, 7), 0),
+    (
+        (RoundTo(16 * A, Integer(8)),),
+        (RoundTo(32 * A, Integer(8)),),
+        SymbolRange(A),
+        Fraction(24, 56),
+    ),
+    ((floor_div(H - 7, 4),), (H,), SymbolRange(H, 7), 0),
 ]
 
 
 @pytest.mark.parametrize(("over", "under", "reach", "least"), RATIOS, ids=str)
 def test_the_least_ratio(
-    over: tuple[Expr, ...], under: tuple[Expr, ...], reach: Reach, least: Rational
+    over: tuple[Expr, ...], under: tuple[Expr, ...], reach: SymbolRange, least: Rational
 ) -> None:
     axis = StepTable(reach, {*over, *under})
     powers = (
@@ -177,7 +182,7 @@ def test_the_least_ratio(
 
 
 def exceeds(large: Expr, small: Expr, region: Region) -> bool:
-    return Counts([large, small], Sizes(region)).exceeds(0, 1)
+    return Counts([large, small], SizeTables(region)).exceeds(0, 1)
 
 
 def test_conditions_are_used() -> None:
@@ -202,7 +207,7 @@ def test_what_may_be_negative_is_never_the_largest() -> None:
     """``min(1, ceil(a) - 2)`` is -1 at small a: there the term is less than nothing."""
     happens = Minimum(ONE, ceil_div(A, 1) - 2)
     kept = maximum(
-        [5 * happens * W, 4 * W, 3 * happens * W], Sizes(Region({})), Evaluator({A: 1, W: 2})
+        [5 * happens * W, 4 * W, 3 * happens * W], SizeTables(Region({})), Evaluator({A: 1, W: 2})
     )
     assert set(terms_of(kept)) == {5 * happens * W, 4 * W}
     widths: tuple[Rational, ...] = (Fraction(1, 3), 1, 2, 3)

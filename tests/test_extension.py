@@ -13,7 +13,8 @@ import pytest
 
 from costmodel.metrics.macs import count_macs
 from costmodel.metrics.registry import BYTES, metric
-from tests.conftest import ROOT, Run
+from tests.commands import run_together
+from tests.conftest import ROOT, Run, thinned
 
 KIND = '''
 """Haar wavelets."""
@@ -76,29 +77,23 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_kind_from_elsewhere_counts(elsewhere: Path, process: Run) -> None:
-    """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights and 2 biases, 14 positions."""
-    done = process(
-        str(elsewhere / "net.yaml"), "--format", "csv", "--symbolic", PYTHONPATH=str(elsewhere)
-    )
+def test_a_kind_from_elsewhere_counts(elsewhere: Path) -> None:
+    """8 gains; then 8 × 16 to 2 × 14: 3·8·2 weights and 2 biases, 14 positions.
+
+    Its conditions are ours. Without a backward rule its cost is known, what it keeps for training
+    is not: no silent nothing.
+    """
+    net = str(elsewhere / "net.yaml")
+    lines = ([net, "--format", "csv", "--symbolic"], [net, "--set", "l=31"], ["training", net])
+    done, odd, training = run_together(*lines, PYTHONPATH=str(elsewhere))
     assert (done.returncode, done.stderr) == (0, "")
-    lines = [line.split(",")[:6] for line in done.stdout.splitlines()]
-    assert lines[2][:4] == ["haar_1", "haar", "1x8xl//2", "8"]
-    assert lines[-1][3:5] == ["58", "48*((l - 6)//2 + 1)"]
-
-
-def test_what_says_nothing_of_training_has_none(elsewhere: Path, process: Run) -> None:
-    """Without a backward rule its cost is known, what it keeps is not: no silent nothing."""
-    done = process("training", str(elsewhere / "net.yaml"), PYTHONPATH=str(elsewhere))
-    assert done.returncode == 2
-    assert "haar_1: the kind 'haar' says not what it keeps for training" in done.stderr
-    assert "hint: it needs a backward rule beside its cost rule" in done.stderr
-
-
-def test_its_conditions_are_ours(elsewhere: Path, process: Run) -> None:
-    done = process(str(elsewhere / "net.yaml"), "--set", "l=31", PYTHONPATH=str(elsewhere))
-    assert done.returncode == 2
-    assert "net.yaml:7:5: haar_1: the length (31) must be even" in done.stderr
+    rows = [line.split(",")[:6] for line in done.stdout.splitlines()]
+    assert rows[2][:4] == ["haar_1", "haar", "1x8xl//2", "8"]
+    assert rows[-1][3:5] == ["58", "48*((l - 6)//2 + 1)"]
+    assert odd.returncode == training.returncode == 2
+    assert "net.yaml:7:5: haar_1: the length (31) must be even" in odd.stderr
+    assert "haar_1: the kind 'haar' says not what it keeps for training" in training.stderr
+    assert "hint: it needs a backward rule beside its cost rule" in training.stderr
 
 
 def test_without_it_the_kind_is_unknown(elsewhere: Path, process: Run) -> None:
@@ -150,12 +145,13 @@ def added(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("way", ["measured", "added"])
 def test_a_metric_and_a_kind_are_their_files_and_no_more(
-    way: str, tmp_path: Path, process: Run, request: pytest.FixtureRequest
+    way: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """They count and are in the help, the schema and the references, by themselves."""
     found: dict[str, str] = request.getfixturevalue(way)
     net = str(tmp_path / "net.yaml")
-    done = process(net, "--metric", "gains", "params", "--format", "csv", **found)
+    counted = (net, "--metric", "gains", "params", "--format", "csv")
+    done, told, schema = run_together(counted, ["--help"], ["schema"], **found)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split(",") for line in done.stdout.splitlines()]
     assert [line[3:5] for line in (lines[0], lines[2], lines[-1])] == [
@@ -163,9 +159,9 @@ def test_a_metric_and_a_kind_are_their_files_and_no_more(
         ["8", "8"],
         ["8", "58"],
     ]
-    help_text = " ".join(process("--help", **found).stdout.replace("│", " ").split())
+    help_text = " ".join(told.stdout.replace("│", " ").split())
     assert re.search(r"What to show: .*, gains\b.*; with --hardware also ", help_text)
-    assert '"haar"' in process("schema", **found).stdout
+    assert '"haar"' in schema.stdout
     page = references(found)
     assert "### `haar`\n" in page
     row = "| `gains` | #gains | gains | sum over all copies of the weights | "
@@ -255,18 +251,16 @@ def running_cost(layer: RunningProducts, site: Site, output: Shape) -> Cost:
 '''
 
 
-def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path, process: Run) -> None:
+def test_a_kind_from_elsewhere_says_what_is_spared(elsewhere: Path) -> None:
     """Of 2·100²·8 products 8·100·101 are made at least; 100² weights are in memory, or are not."""
     (elsewhere / "waves.py").write_text(dedent(MASKED), encoding="utf-8")
     spec = "archspec: 1\nname: sums\ninput: [1, 100, 8]\nlayers: [running_products]\n"
     (elsewhere / "net.yaml").write_text(spec)
-    words = ("--metric", "macs", "macs_least", "memory_peak", "--format", "json")
+    words = (elsewhere / "net.yaml", "--metric", "macs", "macs_least", "memory_peak")
     spared = {"fused": (8 * 100 * 101, 0), "unfused": (2 * 8 * 100**2, 4 * 100**2)}
-    for attention, (least, weights) in spared.items():
-        done = process(
-            *(str(elsewhere / "net.yaml"), *words, "--attention", attention),
-            PYTHONPATH=str(elsewhere),
-        )
+    lines = [(*words, "--format", "json", "--attention", attention) for attention in spared]
+    shown = run_together(*lines, PYTHONPATH=str(elsewhere))
+    for done, (least, weights) in zip(shown, spared.values(), strict=True):
         assert (done.returncode, done.stderr) == (0, "")
         totals = json.loads(done.stdout)["totals"]
         values = {name: total["value"] for name, total in totals.items()}
@@ -334,16 +328,27 @@ def asked(elsewhere: Path) -> Path:
     return elsewhere
 
 
-def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> None:
+def test_a_question_from_elsewhere_is_a_command(asked: Path) -> None:
     """Its docstring is its help; its words, options and formats are those of all commands."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        done = process(*words, PYTHONPATH=str(asked))
-        return done.returncode, done.stdout, done.stderr
-
     net = str(asked / "net.yaml")
-    assert "most-channels  Show the layers with the most channels;" in run("--help")[1]
-    told = " ".join(run("most-channels", "--help")[1].replace("│", " ").split())
+    lines = (
+        (net, "--format", "json", "--set", "l=16"),
+        (net, "--format", "csv"),
+        (net, "conv1d", "--top", "2"),
+        (net, "--but", "haar_1", "x"),
+        (net, "--but"),
+        ("--help",),
+    )
+    asking = [("most-channels", *words) for words in lines]
+    found = run_together(*asking, ("most-channel", net), ["--help"], PYTHONPATH=str(asked))
+    json_, csv, many, but, none, own, misspelt, every = found
+    assert (json_.returncode, json.loads(json_.stdout)["layers"]) == (0, ["haar_1"])
+    assert json_.stderr == ""
+    assert csv.stdout == "layer,channels\nhaar_1,8\n"
+    assert many.returncode == 1
+    assert "haar_1" not in but.stdout
+    assert none.stderr == "archcost: --but needs a value\n"
+    told = " ".join(own.stdout.replace("│", " ").split())
     for line in (
         "Usage: archcost most-channels [OPTIONS] SPEC [ARGS]",
         "KIND Only layers of this kind.",
@@ -353,13 +358,8 @@ def test_a_question_from_elsewhere_is_a_command(asked: Path, process: Run) -> No
         "--hardware STR The device: a name, or the path of a profile (.yaml). [default: t4]",
     ):
         assert line in told
-    status, shown, said = run("most-channels", net, "--format", "json", "--set", "l=16")
-    assert (status, json.loads(shown)["layers"], said) == (0, ["haar_1"], "")
-    assert run("most-channels", net, "--format", "csv")[1] == "layer,channels\nhaar_1,8\n"
-    assert run("most-channels", net, "conv1d", "--top", "2")[0] == 1
-    assert "haar_1" not in run("most-channels", net, "--but", "haar_1", "x")[1]
-    assert run("most-channels", net, "--but")[2] == "archcost: --but needs a value\n"
-    assert "did you mean 'most-channels'?" in run("most-channel", net)[2]
+    assert "did you mean 'most-channels'?" in misspelt.stderr
+    assert "most-channels  Show the layers with the most channels;" in every.stdout
 
 
 def test_a_question_and_a_format_are_a_file_each(
@@ -374,18 +374,21 @@ def test_a_question_and_a_format_are_a_file_each(
     assert (done.returncode, done.stdout) == (0, "['flatten_1', 784]\n")
 
 
-def test_a_format_from_elsewhere_is_every_command_s(asked: Path, process: Run) -> None:
+def test_a_format_from_elsewhere_is_every_command_s(asked: Path) -> None:
     net = str(asked / "net.yaml")
-    done = process("most-channels", net, "--format", "lines", PYTHONPATH=str(asked))
-    assert (done.returncode, done.stdout) == (0, "['haar_1', 8]\n")
-    done = process(net, "--format", "lines", PYTHONPATH=str(asked))
-    assert (done.returncode, done.stdout.count("\n")) == (0, 3)
-    told = process("explain", "--help", PYTHONPATH=str(asked)).stdout.replace("│", " ")
-    assert "How to show it: table, csv, html, json, latex, markdown, rst, lines." in " ".join(
-        told.split()
+    lines = (
+        ("most-channels", net, "--format", "lines"),
+        (net, "--format", "lines"),
+        (net, "--format", "line"),
+        ("explain", "--help"),
     )
-    done = process(net, "--format", "line", PYTHONPATH=str(asked))
-    assert "did you mean 'lines'?" in done.stderr
+    channels, report, misspelt, told = run_together(*lines, PYTHONPATH=str(asked))
+    assert (channels.returncode, channels.stdout) == (0, "['haar_1', 8]\n")
+    assert (report.returncode, report.stdout.count("\n")) == (0, 3)
+    assert "did you mean 'lines'?" in misspelt.stderr
+    assert "How to show it: table, csv, html, json, latex, markdown, rst, lines." in " ".join(
+        told.stdout.replace("│", " ").split()
+    )
 
 
 def test_a_question_that_fails_stops_no_other(asked: Path, process: Run) -> None:
@@ -431,7 +434,7 @@ PEAKS = {
 """After a map of 80 elements that is made of 10, and before an activation in place."""
 
 
-@pytest.mark.parametrize(("cost", "divisor"), PEAKS)
+@pytest.mark.parametrize(("cost", "divisor"), thinned(PEAKS))
 def test_a_kind_from_elsewhere_says_what_memory_it_shares(
     elsewhere: Path, process: Run, cost: str, divisor: int
 ) -> None:

@@ -72,7 +72,7 @@ def trace(network: Network) -> tuple[Counter[int], Counter[tuple[int, ...]], lis
     return layers, shared, [*map(tensor, network.outputs)]
 
 
-@pytest.mark.parametrize("name", thinned([n for n in ZOO if n not in NOT_FLAT], 4))
+@pytest.mark.parametrize("name", thinned([n for n in ZOO if n not in NOT_FLAT], 6))
 def test_a_network_of_the_zoo_comes_back(name: str) -> None:
     spec = f"{ROOT}/specs/{name}.yaml"
     network = flattened(spec)

@@ -42,6 +42,17 @@ def test_the_version_is_told(archcost: Run) -> None:
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize("spec", ["alexnet", "specs/gpt2.yaml", "resnet@resnet18"])
+@pytest.mark.parametrize("symbolic", [[], ["--symbolic"]])
+def test_without_the_parser_a_report_is_the_same(
+    archcost: Run, spec: str, symbolic: list[str]
+) -> None:
+    """A spec alone is read without it (see `costmodel.cli.plain`); with any option it is not."""
+    plain, parsed = archcost(spec, *symbolic), archcost(spec, *symbolic, "--format", "table")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert plain.stdout == parsed.stdout
+
+
 MISTAKEN = {
     ("anlyze", "x.yaml"): (
         "'anlyze' is no command, no network of the zoo and no file here\n"

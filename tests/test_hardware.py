@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from archspec.errors import SpecError
-from archspec.hardware import EnergyTable, Level, Profile, ProfileFields, read_profile
+from archspec.hardware import EnergyTable, MemoryLevel, Profile, ProfileFields, read_profile
 from archspec.precision import TYPES
 from archspec.quantities import (
     BANDWIDTH,
@@ -541,7 +541,7 @@ def test_the_page_s_example_is_a_profile(tmp_path: Path) -> None:
 
 def test_the_page_names_every_field_type_and_unit() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    fields = [*ProfileFields.model_fields, *Level.model_fields, *EnergyTable.model_fields]
+    fields = [*ProfileFields.model_fields, *MemoryLevel.model_fields, *EnergyTable.model_fields]
     dimensions = (OPERATIONS_PER_SECOND, CAPACITY, BANDWIDTH, ENERGY, POWER, FREQUENCY)
     units = [unit for dimension in dimensions for unit in dimension.units if unit[:1] in "GTm"]
     for word in (*fields, *TYPES, *filter(None, units)):

@@ -278,7 +278,8 @@ def test_no_cell_of_csv_is_a_formula(text: str, both: Both) -> None:
 COMMANDS_OF_LATEX = (
     "begin end centering caption toprule midrule bottomrule hspace par times cdot left right mu "
     "textbackslash textasciitilde textasciicircum textless textgreater lfloor rfloor frac max min "
-    "operatorname raggedright footnotesize small smallskip setlength tabcolsep linewidth "
+    "operatorname raggedright footnotesize scriptsize tiny small smallskip setlength "
+    "tabcolsep linewidth "
     "allowbreak tabularnewline mathrm rightarrow ldots partial surd approx le ge "
     "medskip textbf parindent Sigma"
 )

@@ -20,12 +20,11 @@ from costmodel import Analysis, analyze
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Minimum
 from costmodel.algebra.sums import summed
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import ATTENTIONS, Scenario, scenario
 from costmodel.studies.inference import Inference, Plan, infer
 from costmodel.studies.ridge_batch import (
-    Choice,
+    ExpertChoice,
     RidgeBatch,
     RoundedRoof,
     linear_roofs,
@@ -64,7 +63,7 @@ WINDOW = SMALL.replace("causal: true", "causal: true, window: 3")
 def read(text: str, use: Scenario, **values: int) -> Analysis:
     architecture = read_architecture(parse_document(text))
     numbers = {n: v for n, v in architecture.header.defaults.items() if n != "past"} | values
-    return analyze_architecture(architecture, find_convention("lecture"), numbers, (), use)
+    return analyze_architecture(architecture, Setup("lecture", numbers, scenario=use))
 
 
 @pytest.fixture
@@ -408,7 +407,7 @@ def _check_where_it_is_left(found: Inference, roof: RidgeBatch | RoundedRoof) ->
 def _is_left(found: Inference, roof: RidgeBatch | RoundedRoof, n: int) -> bool:
     laws = found.works[1]
     compute = laws["compute"]
-    memory = laws["memory_most" if roof.experts is Choice.SPREAD else "memory"]
+    memory = laws["memory_most" if roof.experts is ExpertChoice.SPREAD else "memory"]
     evaluate = found.decode.evaluator_at({"n": n, "past": roof.past})
     return evaluate(compute) >= evaluate(memory)
 

@@ -23,7 +23,6 @@ from costmodel.algebra.functions import Maximum
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.render.fitting import shortened
 from costmodel.render.roofline import draw, paint, view_of
-from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.studies.crossover import Crossover, Crossovers, Regime
 from costmodel.studies.latency import Roof, Roofline
@@ -40,7 +39,7 @@ def zoo(name: str, said: Scenario = A100, **settings: Any) -> Analysis:
 
 def read(text: str, said: Scenario, values: dict[str, Any] | None = None) -> Analysis:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
-    return analyze_architecture(architecture, find_convention("lecture"), values or {}, (), said)
+    return analyze_architecture(architecture, Setup("lecture", values or {}, scenario=said))
 
 
 def of_layer(analysis: Analysis, metric: str, path: str) -> Fraction:
@@ -198,7 +197,7 @@ def test_the_convention_s_macs_count(chip: str) -> None:
     architecture = read_architecture(parse_document(text))
     said = scenario(hardware=chip)
     for convention, macs in (("lecture", 12), ("torch", 12), ("pycls", 15)):
-        net = analyze_architecture(architecture, find_convention(convention), {}, (), said)
+        net = analyze_architecture(architecture, Setup(convention, scenario=said))
         assert net.value("compute_time") == Fraction(2 * macs, 10**9)
 
 

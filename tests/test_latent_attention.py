@@ -13,8 +13,7 @@ from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import scenario
 from costmodel.studies.inference import Plan, expected_experts, infer
 from tests.conftest import examples
@@ -92,13 +91,8 @@ def read(fields: str = FIELDS, **said: object) -> Analysis:
         f"layers: [{{latent_attention: {{{fields}}}}}]"
     )
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(
-        architecture,
-        find_convention("torch"),
-        {},
-        (),
-        scenario(**said),  # type: ignore[arg-type]
-    )
+    given = scenario(**said)  # type: ignore[arg-type]
+    return analyze_architecture(architecture, Setup("torch", scenario=given))
 
 
 def tokens(seed: int, count: int) -> Iterator[list[float]]:

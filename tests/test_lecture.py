@@ -22,7 +22,7 @@ from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_params
 from costmodel.metrics.registry import METRICS
 from costmodel.network.context import Context
-from costmodel.network.precision import Typed
+from costmodel.network.precision import NetworkTypes
 from costmodel.network.propagation import LayerCost, propagate
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE
@@ -248,5 +248,5 @@ def test_formulas(source: str, shape: str, params: int, macs: int) -> None:
     spec = f"archspec: 1\nname: one\nsymbols: {{{symbols}}}\ninput: {shape}\nlayers: [{source}]\n"
     layer = propagate(build_graph(read_architecture(parse_document(spec)))).layers[0]
     at = Evaluator({symbol(name): size for name, size in SIZES.items()})
-    lecture = Context(find_convention("lecture"), NOWHERE, Typed({}, {}))
+    lecture = Context(find_convention("lecture"), NOWHERE, NetworkTypes({}, {}))
     assert [at(count(layer, lecture)) for count in (count_params, count_macs)] == [params, macs]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-EXTRAS = ("plot", "parquet", "frames", "onnx")
+EXTRAS = ("plot", "parquet", "frames", "onnx", "pages")
 
 COMMANDS = (
     ("alexnet", "--symbolic"),
@@ -40,6 +40,12 @@ for answer in (document, points):
 points.plot("points.png")
 """
 
+PAGE = """# Networks
+
+% archcost: table alexnet vgg16 --format markdown
+% /archcost
+"""
+
 
 def oldest() -> list[str]:
     """The oldest versions of what the package and its extras need."""
@@ -61,3 +67,7 @@ def test_the_oldest_versions_are_enough(tmp_path: Path) -> None:
     for words in COMMANDS:
         run(programs / "archcost", *words)
     run(programs / "python", "-c", PYTHON)
+    (tmp_path / "conf.py").write_text("extensions = ['myst_parser']\n", encoding="utf-8")
+    (tmp_path / "index.md").write_text(PAGE, encoding="utf-8")
+    run(programs / "archcost", "docs", "index.md")
+    run(programs / "python", "-m", "sphinx", "-q", "-W", tmp_path, tmp_path / "built")

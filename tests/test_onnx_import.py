@@ -137,7 +137,7 @@ def partly_known() -> Any:
     b = Builder(13)
     b.weight("w", 4, 3, 3, 3), b.weight("v", 4)
     b.add("Conv", "x w", "c", pads=[1, 1, 1, 1])
-    b.add("LpPool", "c", "l", kernel_shape=[2, 2], strides=[2, 2])
+    b.add("LpPool", "c", "l", kernel_shape=[2, 2], strides=[2, 2], dilations=[2, 2])
     b.add("Odd", "l v", "o").domain = "some.tool"
     b.add("Relu", "o", "y")
     model = b.model({"x": ["n", 3, "h", "w"]}, "y")
@@ -151,7 +151,7 @@ def test_what_no_kind_expresses_is_marked(tmp_path: Path) -> None:
     onnx.save(partly_known(), str(path))
     refused = run_here("import", path)
     assert refused.returncode == 2
-    assert "LpPool 'LpPool_node': no kind takes a norm per window" in refused.stderr
+    assert "LpPool 'LpPool_node': a mean of a dilated window" in refused.stderr
     assert "hint: --partial marks it" in refused.stderr
     marked = run_here("import", path, "--partial")
     assert marked.returncode == 0
@@ -268,7 +268,7 @@ def broken(**changes: Any) -> Any:
     ("model", "cause"),
     [
         (broken(kind="NonMaxSuppression"), r"NonMaxSuppression '/conv1/Conv': no kind expresses"),
-        (broken(kind="Loop"), r"Loop '/conv1/Conv': a loop over a graph of its own"),
+        (broken(kind="Loop"), r"Loop '/conv1/Conv': it has no body"),
         (broken(inputs="x v"), r"Conv '/conv1/Conv': nothing makes its input 'v'"),
         (broken(output="z"), r"nothing makes the output 'z'"),
         (broken(shape=[1, 3, 1 << 50, 8]), r"input 'x' has an axis of 1125899906842624 elements"),

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from costmodel import Analysis, analyze
 from costmodel.metrics import schedule
-from costmodel.metrics.iterations import Which
-from costmodel.metrics.liveness import Run, memory
+from costmodel.metrics.iterations import IterationKind
+from costmodel.metrics.liveness import Execution, memory
 from costmodel.metrics.memory_peak import run
 from costmodel.metrics.schedule import best_order
 from costmodel.metrics.trace import Event
@@ -183,7 +183,7 @@ def test_a_repeat_is_reordered(times: int, height: int) -> None:
     assert given.at(**at).memory_peak_best == (4 + 8 + 1) * height**2
 
 
-def orders(run: Run) -> Iterator[tuple[Event, ...]]:
+def orders(run: Execution) -> Iterator[tuple[Event, ...]]:
     """All orders in which what is read is made before, and repeats are worked turn by turn."""
     places = {event.number: i for i, event in enumerate(run.events)}
     read = [[case.maker for cases in event.reads for case in cases] for event in run.events]
@@ -208,14 +208,14 @@ def is_whole(events: Sequence[Event]) -> bool:
     for place, event in enumerate(events):
         for depth, turn in enumerate(event.within):
             group = found.setdefault((event.within[:depth], turn.repeat), [])
-            group.append((place, turn.which is not Which.FIRST))
+            group.append((place, turn.which is not IterationKind.FIRST))
     return all(
         marks == sorted(marks, key=lambda mark: mark[1]) and marks[-1][0] - marks[0][0] < len(marks)
         for marks in found.values()
     )
 
 
-def is_handed_on(run: Run, order: Sequence[int]) -> bool:
+def is_handed_on(run: Execution, order: Sequence[int]) -> bool:
     """Whether a turn's map is handed on before or after the turn's layers, as it was."""
     for i, event in enumerate(run.events):
         turn = [j for j in order if run.events[j].within == event.within]

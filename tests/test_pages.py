@@ -203,6 +203,7 @@ LEFT = {
     "of-rst.md": "text\n\n.. archcost: mlp.yaml\n.. /archcost\n",
     "of-html.rst": f"text\n\n{BEGIN}\n{END}\n",
     "behind-text.tex": "text\n\nbehind % archcost: mlp.yaml\n",
+    "over-two-lines.md": f"text\n\n<!--\narchcost: {TABLE} -->\n",
 }
 
 
@@ -213,6 +214,32 @@ def test_a_marker_that_is_none_is_told_with_its_line(name: str, folder: Path) ->
     first, *others = done.stderr.splitlines()
     assert first.startswith(f"archcost: warning: {name}:3:1: this looks like a marker")
     assert others == ["archcost: 0 markers up to date"]
+    checked = run_here("docs", "--check", name, folder=folder, GITHUB_ACTIONS="true")
+    assert checked.returncode == 1
+    assert f"::error file={name},line=3," in checked.stderr
+
+
+def test_a_marker_in_a_raw_cell_is_told(folder: Path) -> None:
+    cell = {"cell_type": "raw", "source": ["x\n", BEGIN]}
+    told(folder, json.dumps({"cells": [cell]}), "page.ipynb")
+    checked = run_here("docs", "--check", "page.ipynb", folder=folder)
+    assert checked.returncode == 1
+    assert checked.stderr.startswith("archcost: page.ipynb[cell 1]:2:1: this looks like a marker")
+
+
+def test_a_marker_in_a_definition(folder: Path) -> None:
+    after = filled(folder, f"Term\n:   {BEGIN}\n    {END}\n\nTerm\n: {BEGIN}\n  {END}\n")
+    assert f"\n    {ROW}\n" in after
+    assert f"\n  {ROW}\n" in after
+
+
+def test_a_marker_in_a_list_of_rows(folder: Path) -> None:
+    docutils = pytest.importorskip("docutils.core")
+    rst = TABLE.replace("markdown", "rst")
+    text = f".. list-table::\n\n   * - a\n     - .. archcost: {rst}\n       .. /archcost\n"
+    after = filled(folder, text, "page.rst")
+    shown = docutils.publish_doctree(after, settings_overrides={"halt_level": 2}).pformat()
+    assert shown.count("<table") == 2
 
 
 @pytest.mark.parametrize("text", [f"```\n{BEGIN}\n{END}\n```\n", f"text `{BEGIN}` text\n"])
@@ -251,3 +278,15 @@ def test_a_figure_has_no_caption_of_a_table(folder: Path) -> None:
     done = told(folder, text)
     assert done.returncode == 2
     assert "--caption is of a table, and this is a figure" in done.stderr
+
+
+def test_a_sweep_as_a_table_of_a_page() -> None:
+    words = ("sweep", "mlp", "--vary", "d=1:3", "--metric", "params", "--caption", "A b")
+    shown = run_here(*words, "--format", "rst", "--label", "tab-x").stdout
+    assert shown.startswith(".. table:: A b\n   :name: tab-x\n\n   +---+---------+\n")
+    shown = run_here(*words, "--format", "latex", "--label", "tab:x").stdout
+    assert "\\caption{A b}\\label{tab:x}" in shown
+    assert run_here(*words, "--format", "markdown").stdout.startswith("**A b**\n\n|")
+    done = run_here(*words, "--format", "rst", "-o", "x.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "rst is printed, for a page" in done.stderr

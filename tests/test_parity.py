@@ -29,7 +29,7 @@ from archspec.graph import Node
 from archspec.layers import KINDS
 from costmodel.algebra.printing import text
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze, analyze_architecture
+from costmodel.analysis.loading import Setup, analyze, analyze_architecture
 from costmodel.scenario.conventions import find_convention
 from tests.conftest import ROOT, parameters_of
 from tests.test_algebra import run
@@ -111,7 +111,7 @@ def key_of(node: Node) -> str:
 def analysed(spec: Spec) -> Analysis:
     """A spec's text through the door; its conditions hold at the symbols' defaults."""
     source = yaml.safe_dump(spec, sort_keys=False)
-    return analyze_architecture(read_architecture(parse_document(source)), TORCH, {})
+    return analyze_architecture(read_architecture(parse_document(source)), Setup(TORCH))
 
 
 def laws_at_numbers(analysis: Analysis) -> Iterator[tuple[str, Number]]:

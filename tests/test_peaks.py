@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archspec import SpecError
 from costmodel import analyze
-from costmodel.analysis.peaks import Lead, peaks, race_of
+from costmodel.analysis.peaks import PeakRange, peaks, race_of
 from tests.conftest import examples
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def test_the_peak_over_all_values(
             continue
         (layers,) = (
             owners[s.term]
-            for s in found or (Lead(next(iter(owners)), 1, None),)
+            for s in found or (PeakRange(next(iter(owners)), 1, None),)
             if s.first <= value and (s.last is None or value <= s.last)
         )
         sizes = {

@@ -9,8 +9,8 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.sums import NoClosedFormError
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.network.precision import Types, widest
+from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.network.precision import LayerTypes, widest
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 
@@ -20,12 +20,10 @@ ROOT = Path(__file__).parent.parent
 def read(text: str, **said: str) -> Analysis:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     values = architecture.header.defaults
-    return analyze_architecture(
-        architecture, find_convention("torch"), values, (), scenario(**said)
-    )
+    return analyze_architecture(architecture, Setup("torch", values, scenario=scenario(**said)))
 
 
-def types(analysis: Analysis, path: str) -> Types:
+def types(analysis: Analysis, path: str) -> LayerTypes:
     return analysis.context.typed.layers[path]
 
 
@@ -65,9 +63,7 @@ def test_odd_counts_in_symbols_agree_with_numbers() -> None:
     text = "symbols: {c: 3, g: 1}\ninput: [1, 9*c, 5, 5]\nlayers: [{conv2d: {out_channels: 9, "
     text += "kernel_size: 3, groups: g, bias: false}}]"
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
-    law = analyze_architecture(
-        architecture, find_convention("torch"), {}, (), scenario(dtype="int4")
-    )
+    law = analyze_architecture(architecture, Setup("torch", scenario=scenario(dtype="int4")))
     for c, g in ((1, 1), (1, 3), (2, 9), (5, 3), (7, 1)):
         by_hand = -(-(9 * (9 * c // g) * 9) // 2)
         assert law.at(c=c, g=g).model_size == by_hand
@@ -88,8 +84,8 @@ def test_the_nearest_word_counts() -> None:
         "  - linear: {out_features: 9}\n",
         activations="fp16",
     )
-    assert types(net, "residual_1/conv2d_1") == Types("int8", "fp16", "fp16", "fp32", "fp16")
-    assert types(net, "linear_1") == Types("int4", "fp16", "fp16", "fp32", "fp16")
+    assert types(net, "residual_1/conv2d_1") == LayerTypes("int8", "fp16", "fp16", "fp32", "fp16")
+    assert types(net, "linear_1") == LayerTypes("int4", "fp16", "fp16", "fp32", "fp16")
     assert types(net, "linear_2")[:2] == ("bf16", "bf16")
 
 
@@ -234,6 +230,6 @@ def test_growing_maps_of_half_bytes_have_numbers() -> None:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     torch, half = find_convention("torch"), scenario(dtype="int4")
     with pytest.raises(NoClosedFormError, match="no closed form in an open number of turns"):
-        analyze_architecture(architecture, torch, {}, (), half).value("memory_peak")
+        analyze_architecture(architecture, Setup(torch, scenario=half)).value("memory_peak")
     # In turn 2: 8 channels of 81 and 3 made of them, then 11 joined: ⌈648/2⌉ + ⌈243/2⌉ + ⌈891/2⌉.
     assert read(text, dtype="int4").value("memory_peak") == 324 + 122 + 446

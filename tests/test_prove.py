@@ -20,7 +20,7 @@ from archspec.expressions import parse
 from archspec.laws import Law, LawFields, read_laws
 from archspec.scope import Scope, resolve
 from archspec.trees import Binary, Name, Number, Tree, Truth
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.render.markdown import render
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
@@ -98,7 +98,7 @@ def derived_at(law: Law, values: dict[str, Rational]) -> Rational:
     (tree, counted), convention = read_derivation(law), find_convention(law.fields.convention)
     asked = scenario(**law.fields.scenario.model_dump())
     analyses = {
-        name: analyze_architecture(network, convention, values, (), asked)
+        name: analyze_architecture(network, Setup(convention, values, scenario=asked))
         for name, network in law.networks.items()
     }
     counts: dict[str, Rational] = {

@@ -55,6 +55,22 @@ def diff(repository: Path) -> Callable[..., Done]:
     return lambda *words: run_here("diff", *words, folder=repository, columns=200)
 
 
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_renamed_spec_keeps_its_budget(repository: Path, *, tracked: bool) -> None:
+    """From 8·7 to 8·9 parameters under another name: found by git, or by the network's name."""
+    written(repository, other=9)
+    file = repository / "specs" / "other.yaml"
+    file.write_text(file.read_text("utf-8").replace("name: other", "name: same"), "utf-8")
+    (repository / "specs" / "same.yaml").unlink()
+    if tracked:
+        git(repository, "add", "-A")
+    words = ("HEAD:", "specs/*.yaml", "--max", "params +2%")
+    done = run_here("diff", *words, folder=repository, columns=200)
+    assert done.returncode == 1
+    assert "specs/other.yaml (was specs/same.yaml)" in done.stdout
+    assert done.stdout.startswith("FAIL: 1 of 2 budgets broken")
+
+
 def test_specs_against_a_revision_by_hand(diff: Callable[..., Done]) -> None:
     """Before 8·(4 + 100 + 10 + 7) = 968 parameters, now 8·(4 + 110 + 7 + 2) = 984."""
     data = json.loads(diff("HEAD:", "specs/**/*.yaml", "--format", "json").stdout)

@@ -15,12 +15,11 @@ from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import analyze
 from costmodel.algebra.functions import Maximum, ceil_div
-from costmodel.algebra.places import POINT, Reads, Span, hull
+from costmodel.algebra.places import POINT, ReadPlaces, Span, hull
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import NoCountError
-from costmodel.scenario.conventions import find_convention
 from costmodel.studies.report import Report
 from tests.conftest import ROOT, Run, examples
 from tests.field_networks import Net, Op, drawn, seen_of, sources_of, spec_of
@@ -37,7 +36,7 @@ def analyzed(
 
 def read(text: str, **settings: int) -> Analysis:
     architecture = read_architecture(parse_document(text))
-    return analyze_architecture(architecture, find_convention("lecture"), settings)
+    return analyze_architecture(architecture, Setup("lecture", settings))
 
 
 def seen_by_last(analysis: Analysis) -> list[Rational | None]:
@@ -670,7 +669,7 @@ def test_steps_joined_are_the_steps_one_after_another() -> None:
                 first + random.randint(0, 6),
                 random.randint(1, 4),
             )
-            span = span.after(Reads(*map(S, numbers)))
+            span = span.after(ReadPlaces(*map(S, numbers)))
             plain.append(numbers)
         for place in range(-30, 30):
             low = high = place

@@ -26,7 +26,7 @@ from costmodel.algebra.reduction import reduced
 from costmodel.algebra.symbols import symbol
 from costmodel.metrics.registry import find_metric
 from costmodel.network.context import Context
-from costmodel.network.precision import Typed
+from costmodel.network.precision import NetworkTypes
 from costmodel.network.propagation import LayerCost, Propagation, propagate
 from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import NOWHERE
@@ -160,7 +160,7 @@ def propagated(shape: Iterable[str], entries: Iterable[str], values: Iterable[st
 def metric(name: str, layer: LayerCost, convention: str) -> Expr:
     count = find_metric(name).per_layer
     assert count is not None
-    return count(layer, Context(find_convention(convention), NOWHERE, Typed({}, {})))
+    return count(layer, Context(find_convention(convention), NOWHERE, NetworkTypes({}, {})))
 
 
 def evaluator(writer: Writer) -> Evaluator:

@@ -13,15 +13,14 @@ from archspec.document import parse_document
 from archspec.errors import SpecError
 from costmodel import Analysis, analyze
 from costmodel.algebra.printing import text
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.studies.sensitivity import (
     Derivative,
-    Doubled,
+    DoubledValue,
     Effect,
     Elasticity,
+    NoResult,
     Sensitivity,
-    Unknown,
 )
 from tests.conftest import ROOT, Run
 from tests.test_algebra import run
@@ -41,7 +40,7 @@ layers:
 
 def analysis_of(spec: str, **settings: Rational) -> Analysis:
     architecture = read_architecture(parse_document(spec))
-    return analyze_architecture(architecture, find_convention("lecture"), settings)
+    return analyze_architecture(architecture, Setup("lecture", settings))
 
 
 def effect_of(sensitivity: Sensitivity, name: str, metric: str) -> Effect:
@@ -62,7 +61,7 @@ def test_a_small_network_by_hand() -> None:
     macs, params = (effect(SMALL, "d", metric) for metric in ("macs", "params"))
     assert macs.elasticity == Elasticity(Fraction(7, 5), even=False)
     assert params.elasticity == Elasticity(Fraction(19, 11), even=False)
-    assert macs.doubled == Doubled(2 * 6912 + 4 * 4608, Fraction(14, 5))
+    assert macs.doubled == DoubledValue(2 * 6912 + 4 * 4608, Fraction(14, 5))
     assert isinstance(params.derivative, Derivative)
     assert text(params.derivative.closed_form) == "9*c + 36*d"
     assert params.derivative.value == 27 + 144
@@ -76,8 +75,8 @@ def test_a_floor_rises_evenly_from_its_true_value() -> None:
     """
     at_seven = effect(SMALL.replace("h: {default: 8", "h: {default: 7"), "h", "macs")
     assert at_seven.elasticity == Elasticity(Fraction(35, 37), even=True)
-    assert at_seven.doubled == Doubled(14 * 864 + 7 * 1152, Fraction(70, 37))
-    assert at_seven.derivative == Unknown("h stands in ceil(h/2), which steps")
+    assert at_seven.doubled == DoubledValue(14 * 864 + 7 * 1152, Fraction(70, 37))
+    assert at_seven.derivative == NoResult("h stands in ceil(h/2), which steps")
 
 
 def test_what_stands_as_a_factor_is_a_share() -> None:
@@ -88,15 +87,15 @@ def test_what_stands_as_a_factor_is_a_share() -> None:
     unmoved = effect(SMALL, "n", "params")
     assert not unmoved.depends
     assert unmoved.elasticity == Elasticity(0, even=False)
-    assert unmoved.doubled == Doubled(396, 1)
+    assert unmoved.doubled == DoubledValue(396, 1)
 
 
 def test_a_doubled_point_must_be_valid() -> None:
     """16 is more than h may be; w keeps its multiple; so both together are refused too."""
-    refused = Unknown("h = 16 must be at most 15")
+    refused = NoResult("h = 16 must be at most 15")
     assert effect(SMALL, "h", "macs").doubled == refused
     assert effect(SMALL, "resolution", "macs").doubled == refused
-    assert effect(SMALL, "w", "macs").doubled == Doubled(2 * 11520, 2)
+    assert effect(SMALL, "w", "macs").doubled == DoubledValue(2 * 11520, 2)
 
 
 GROUPED = """
@@ -112,17 +111,17 @@ layers:
 def test_a_condition_that_doubling_breaks_is_the_reason() -> None:
     """8 groups do not divide 12 channels; a text of 2048 tokens is beyond GPT-2's positions."""
     eight = effect(GROUPED, "g", "macs").doubled
-    assert eight == Unknown("in_channels (12) must be divisible by groups (8)")
+    assert eight == NoResult("in_channels (12) must be divisible by groups (8)")
     longer = effect_of(Sensitivity(analyze(ROOT / "specs/gpt2.yaml")), "t", "params").doubled
-    assert isinstance(longer, Unknown)
+    assert isinstance(longer, NoResult)
     assert "2048 tokens, but there are only 1024 positions" in longer.reason
 
 
 def test_an_assumption_that_doubling_breaks_is_the_reason() -> None:
     found = Sensitivity(analyze(ROOT / ALEXNET, assume=["h >= w"]))
     wider = effect_of(found, "w", "macs").doubled
-    assert wider == Unknown("the values break the assumption h >= w")
-    assert isinstance(effect_of(found, "resolution", "macs").doubled, Doubled)
+    assert wider == NoResult("the values break the assumption h >= w")
+    assert isinstance(effect_of(found, "resolution", "macs").doubled, DoubledValue)
 
 
 REAL = ("alexnet", "resnet", "mobilenetv2", "efficientnet", "unet", "mistral", "vit", "densenet")
@@ -136,13 +135,13 @@ def test_twice_is_what_an_analysis_there_says(name: str) -> None:
     values = dict(found.analysis.graph.values)
     for change, effects in found.effects.items():
         twice = {s.name: 2 * values[s.name] for s in change.symbols}
-        if all(isinstance(effect.doubled, Unknown) for effect in effects.values()):
+        if all(isinstance(effect.doubled, NoResult) for effect in effects.values()):
             with pytest.raises(SpecError):
                 analyze(spec, settings=values | twice)
             continue
         there = analyze(spec, settings=values | twice)
         for metric, shown in effects.items():
-            assert isinstance(shown.doubled, Doubled)
+            assert isinstance(shown.doubled, DoubledValue)
             assert shown.doubled.value == there.value(metric)
             assert shown.doubled.factor * found.analysis.value(metric) == there.value(metric)
 
@@ -159,9 +158,11 @@ def test_mobilenet_is_square_in_its_width() -> None:
     assert isinstance(shown.elasticity, Elasticity)
     assert round(float(shown.elasticity.value), 1) == 1.9
     together = effect_of(found, "resolution", "macs")
-    assert isinstance(together.doubled, Doubled)
+    assert isinstance(together.doubled, DoubledValue)
     assert round(float(together.doubled.factor), 1) == 4.0
-    assert effect_of(found, "resolution", "params").doubled == Doubled(analysis.value("params"), 1)
+    assert effect_of(found, "resolution", "params").doubled == DoubledValue(
+        analysis.value("params"), 1
+    )
 
 
 def test_resnet_s_params_know_no_resolution() -> None:
@@ -214,10 +215,10 @@ def test_a_metric_of_nothing_has_no_elasticity() -> None:
     nothing = effect(turns, "L", "params")
     assert isinstance(nothing.derivative, Derivative)
     assert nothing.derivative.value == 9
-    assert nothing.elasticity == Unknown("params is 0 here")
-    assert nothing.doubled == Unknown("params is 0 here")
+    assert nothing.elasticity == NoResult("params is 0 here")
+    assert nothing.doubled == NoResult("params is 0 here")
     still = effect(turns, "d", "params")
-    assert (still.elasticity, still.doubled) == (Elasticity(0, even=False), Doubled(0, 1))
+    assert (still.elasticity, still.doubled) == (Elasticity(0, even=False), DoubledValue(0, 1))
 
 
 def test_what_is_irrational_is_not_claimed() -> None:
@@ -225,8 +226,8 @@ def test_what_is_irrational_is_not_claimed() -> None:
     spec = "archspec: 1\nname: root\nsymbols: {t: 16}\ninput: [1, 5]\nlayers:\n"
     found = effect(spec + "  - linear: {out_features: 'round_to(sqrt(t), 4)'}\n", "t", "params")
     assert found.elasticity == Elasticity(Fraction(1, 2), even=True)
-    assert found.doubled == Unknown("sqrt(32) is no rational number")
-    assert found.order == Unknown("sqrt(t) is no whole power")
+    assert found.doubled == NoResult("sqrt(32) is no rational number")
+    assert found.order == NoResult("sqrt(t) is no whole power")
 
 
 def test_of_equals_the_one_that_rises_counts() -> None:
@@ -234,7 +235,7 @@ def test_of_equals_the_one_that_rises_counts() -> None:
     spec = "archspec: 1\nname: bend\nsymbols: {d: 8}\ninput: [1, 3]\nlayers:\n"
     found = effect(spec + "  - linear: {out_features: 'max(8, d)'}\n", "d", "params")
     assert found.elasticity == Elasticity(1, even=True)
-    assert found.derivative == Unknown("d stands in max(8, d), which bends")
+    assert found.derivative == NoResult("d stands in max(8, d), which bends")
 
 
 BAD: dict[str, tuple[tuple[str, ...], str]] = {

@@ -15,8 +15,7 @@ from archspec.architecture import read_architecture
 from archspec.arithmetic import Rational
 from archspec.document import parse_document
 from costmodel import Analysis
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import as_scenario
 from costmodel.scenario.settings import Number
 from tests.conftest import examples
@@ -193,7 +192,7 @@ TRAINED = {"dtype": "fp8", "optimizer": "adam"}
 def read(text: str, said: Mapping[str, Number] = TRAINED) -> Analysis:
     """A network in a scenario."""
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
-    return analyze_architecture(architecture, find_convention("torch"), {}, (), as_scenario(said))
+    return analyze_architecture(architecture, Setup("torch", scenario=as_scenario(said)))
 
 
 def network(loop: str, *, stem_after: bool, L: int = 3) -> str:  # noqa: N803 - the symbol

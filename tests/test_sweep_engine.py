@@ -27,7 +27,7 @@ from costmodel.sweep import grid
 from costmodel.sweep.products import MAX_SHIFTED, SumOfProducts, multiplied
 from costmodel.sweep.query import Request
 from costmodel.sweep.study import Sweep, sweep
-from tests.conftest import ROOT, crossed, examples
+from tests.conftest import ROOT, crossed, examples, thinned
 
 METRICS = (
     "params",
@@ -103,7 +103,7 @@ def test_every_row_of_a_grid_is_an_analysis_of_its_own(name: str, dtype: str) ->
             assert table[points[number]][metric] == single.value(metric), (metric, given)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", thinned(NETWORKS))
 def test_points_are_the_rows_of_the_grid(name: str) -> None:
     axes = NETWORKS[name]
     asked = ("macs <= 3e9",)

@@ -71,16 +71,21 @@ def test_the_same_bytes_with_a_joined_file(archcost: Run, eager: None) -> None:
     assert seven == one
 
 
-def test_what_is_refused_is_the_same_error(archcost: Run, eager: None) -> None:
+REFUSED = [
+    ((MOBILENET, "--vary", "h=32:64", "w=h", "--metric", "macs/(h - 60)"), "a division by zero"),
+    (("specs/resnet.yaml@resnet18", "--vary", "depths=[1],[2,1]", "h=32:40", "w=h"), ""),
+]
+
+
+@pytest.mark.parametrize(("query", "told"), thinned(REFUSED))
+def test_what_is_refused_is_the_same_error(
+    query: tuple[str, ...], told: str, archcost: Run, eager: None
+) -> None:
     del eager
-    some = ("specs/resnet.yaml@resnet18", "--vary", "depths=[1],[2,1]", "h=32:40", "w=h")
-    none, refused = (said_of(archcost, *some, "--jobs", count) for count in "12")
-    assert refused == none
-    assert none[0] == 2
-    said = (MOBILENET, "--vary", "h=32:64", "w=h", "--metric", "macs/(h - 60)")
-    one, two = (said_of(archcost, *said, "--jobs", count) for count in "12")
+    one, two = (said_of(archcost, *query, "--jobs", count) for count in "12")
     assert two == one
-    assert "a division by zero" in two[2]
+    assert one[0] == 2
+    assert told in two[2]
 
 
 @pytest.mark.parametrize("parts", thinned([3, 1, 20]))
@@ -163,34 +168,53 @@ def shards(run: Run, folder: Path, parts: int, *words: str) -> list[str]:
     return files
 
 
+ALL = ("--metric", "macs", "params", "activations")
+JOINED = ("--set", "classes=1001", "--join", "docs/data/mobilenetv2.csv")
+
 MERGED = (
-    ("--pareto", "macs", "activations:max"),
-    ("--top", "7", "--by", "macs/params:max"),
-    ("--sort", "params", "macs:max"),
-    ("--where", "macs <= 1e8"),
+    (("--pareto", "macs", "activations:max"), ALL),
+    (("--top", "7", "--by", "macs/params:max"), ALL),
+    (("--sort", "params", "macs:max"), ALL),
+    (("--where", "macs <= 1e8"), ALL),
+    (("--pareto", "latency", "params:max", "--where", "h > 40"), ("--hardware", "t4")),
+    (("--pareto", "macs", "params:max", "--top", "3", "--by", "h:max", "--sort", "h"), ALL),
+    (("--pareto", "macs/params", "top1:max", "--metric", "h"), JOINED),
 )
+"""Steps that shards are made with, or merged with where they have what it needs."""
 
 
-@pytest.mark.parametrize("asked", thinned([(each,) for each in MERGED], 4))
+@pytest.mark.parametrize(("asked", "others"), thinned(MERGED, 2))
 def test_merged_shards_are_what_one_run_gives(
-    asked: tuple[str, ...], archcost: Run, tmp_path: Path
+    asked: tuple[str, ...], others: tuple[str, ...], archcost: Run, tmp_path: Path
+) -> None:
+    """The same bytes, and the same said of the points."""
+    pytest.importorskip("pyarrow")
+    said = (MOBILENET, "--vary", "width=0.35:1.4:0.35", "h=8:224:8", "w=h", *others)
+    whole, merged = (str(tmp_path / name) for name in ("whole.csv", "merged.csv"))
+    one = archcost("sweep", *said, *asked, "-o", whole)
+    made = [(asked, ())] if others is not ALL else [(asked, ()), ((), asked)]
+    for first, then in made:
+        files = shards(archcost, tmp_path, 4, *said, *first)
+        done = archcost("sweep", "merge", *reversed(files), *then, "-o", merged)
+        assert done.stderr == one.stderr.replace("whole.csv", "merged.csv")
+        assert Path(merged).read_text() == Path(whole).read_text()
+
+
+@pytest.mark.parametrize("last", [66, 49])
+def test_shards_of_which_some_or_all_make_no_network(
+    last: int, archcost: Run, tmp_path: Path
 ) -> None:
     pytest.importorskip("pyarrow")
-    metrics = ("--metric", "macs", "params", "activations")
-    files = shards(archcost, tmp_path, 4, *GRID, *metrics)
-    one = archcost("sweep", *GRID, *metrics, *asked, "--format", "csv").stdout.splitlines()
-    merged = archcost("sweep", "merge", *reversed(files), *asked)
-    assert (merged.returncode, merged.stderr) == (0, "")
-    columns = len(merged.stdout.splitlines()[0].split(","))
-    assert [line.split(",")[:columns] for line in one] == [
-        line.split(",") for line in merged.stdout.splitlines()
-    ]
-    if "--sort" not in asked:
-        files = shards(archcost, tmp_path, 3, *GRID, *metrics, *asked)
-        again = archcost("sweep", "merge", *files).stdout.splitlines()
-        assert [line.split(",")[:columns] for line in again] == [
-            line.split(",") for line in merged.stdout.splitlines()
-        ]
+    said = ("specs/alexnet.yaml", "--vary", f"h=40:{last}", "w=h", "--metric", "macs")
+    one = archcost("sweep", *said, "--format", "csv")
+    files = shards(archcost, tmp_path, 3, *said)
+    before = [Path(file).read_bytes() for file in files]
+    assert shards(archcost, tmp_path, 3, *said) == files
+    assert [Path(file).read_bytes() for file in files] == before
+    done = archcost("sweep", "merge", *files)
+    assert (done.returncode, done.stdout) == (one.returncode, one.stdout)
+    assert done.stderr == one.stderr
+    assert "h >= 63" in done.stderr or "no valid network" in done.stderr
 
 
 @pytest.mark.exhaustive
@@ -217,6 +241,7 @@ def test_shards_that_cannot_be_merged(archcost: Run, tmp_path: Path) -> None:
         ((first, second, third, "--pareto", "params"), "the shards have no column 'params'"),
         ((first, second, third, "--sort", "macs/h"), ""),
         ((front, "--pareto", "macs:max"), "keep what another front or top leaves"),
+        ((front, "--where", "macs > 1e6"), "leaves out rows before a front"),
         ((MOBILENET,), "cannot read"),
         ((), "no shards to merge"),
     ]:

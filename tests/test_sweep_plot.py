@@ -302,14 +302,16 @@ def test_what_goes_by_factors(columns: tuple[list[float], ...], by: tuple[bool, 
 
 @pytest.mark.parametrize(
     ("name", "scales"),
-    [
-        ("lines", ("linear", "linear")),  # MACs from 59 to 582 millions
-        ("one line", ("log", "linear")),  # heads and d: MACs per parameter hardly change
-        ("many lines", ("log", "log")),  # 64 times the MACs at 8 times the height
-        ("maps", ("linear", "linear")),
-        ("map by factors", ("log", "log")),
-        ("front", ("log", "log")),  # MACs from 12 to 582 millions
-    ],
+    thinned(
+        [
+            ("lines", ("linear", "linear")),  # MACs from 59 to 582 millions
+            ("one line", ("log", "linear")),  # heads and d: MACs per parameter hardly change
+            ("many lines", ("log", "log")),  # 64 times the MACs at 8 times the height
+            ("maps", ("linear", "linear")),
+            ("map by factors", ("log", "log")),
+            ("front", ("log", "log")),  # MACs from 12 to 582 millions
+        ]
+    ),
 )
 def test_scales_are_of_one_kind_and_said(name: str, scales: tuple[str, str], draw: Draw) -> None:
     axes = panels(figure_of(draw, name))[-1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archspec.expressions import parse
@@ -17,11 +17,11 @@ from archspec.scope import Scope, resolve
 from archspec.trees import Name
 from costmodel import SpecError
 from costmodel.analysis.loading import Setup
-from costmodel.sweep import reduce
+from costmodel.sweep import order, reduce
 from costmodel.sweep.expressions import ColumnExpression
 from costmodel.sweep.join import read_join
-from costmodel.sweep.query import Request
-from costmodel.sweep.reduce import Front, Objective, Tally, Thinned
+from costmodel.sweep.query import Query, Request, reduced
+from costmodel.sweep.reduce import Front, Objective, Tally, Thinned, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
 from costmodel.sweep.study import sweep
 from tests.conftest import ROOT, examples
@@ -114,9 +114,9 @@ def test_the_best_and_the_order_are_those_of_sorting(
     table: list[Row], text: str, largest: bool, cuts: list[int], count: int
 ) -> None:
     by = Objective(expression(text), largest)
-    order = sorted(range(len(table)), key=lambda i: exact(text, table[i], largest))
-    assert numbers(reduce.top(parts_of(table, cuts), count, by)) == order[:count]
-    assert numbers(reduce.ordered(parts_of(table, cuts), [by])) == order
+    wanted = sorted(range(len(table)), key=lambda i: exact(text, table[i], largest))
+    assert numbers(reduce.top(parts_of(table, cuts), count, by)) == wanted[:count]
+    assert numbers(order.ordered(parts_of(table, cuts), [by])) == wanted
 
 
 CONDITIONS = (
@@ -219,8 +219,6 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     objectives = [Objective(expression("a")), Objective(expression("b"))]
     with pytest.raises(SpecError, match="the front has more than 5 rows"):
         list(reduce.front(parts_of(table, []), objectives, Tally()))
-    with pytest.raises(SpecError, match="to be sorted are more than 5 rows"):
-        list(reduce.ordered(parts_of(table, []), objectives))
 
 
 def test_ties_are_broken_by_the_next() -> None:
@@ -228,7 +226,7 @@ def test_ties_are_broken_by_the_next() -> None:
     table = [(3, 1, 1), (1, 2, 1), (2, 1, 2), (2, 1, 1), (1, 1, 5)]
     by = [Objective(expression("b"), largest=True), Objective(expression("a"))]
     wanted = sorted(range(5), key=lambda i: (-table[i][1], table[i][0]))
-    assert numbers(reduce.ordered(parts_of(table, [2, 3]), by)) == wanted
+    assert numbers(order.ordered(parts_of(table, [2, 3]), by)) == wanted
 
 
 def test_front_size_is_watched() -> None:
@@ -299,3 +297,52 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "zip.csv").write_bytes(b"PK\xff\xfe\x00")
     with pytest.raises(SpecError, match="holds no comma-separated values"):
         read_join(str(tmp_path / "zip.csv"), ["h"], [])
+
+
+LESS = [("a", False), ("b", False), ("c", False)]
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(tables, cuttings, cuttings, goals, goals, st.integers(0, 5), st.sampled_from(["", "a <= 5"]))
+@example([(5, 1, 3), (1, 3, 1), (9, 2, 1)], [2], [], LESS, LESS[:1], 1, "")
+def test_parts_are_reduced_to_what_is_left_of_all(
+    table: list[Row],
+    cuts: list[int],
+    groups: list[int],
+    front: list[tuple[str, bool]],
+    order: list[tuple[str, bool]],
+    count: int,
+    condition: str,
+) -> None:
+    """Merging is associative: parts, parts of parts, and all at once leave the same rows, counted.
+
+    An empty front or order is one that nobody asks for.
+    """
+    pareto, sort = (
+        tuple(Objective(expression(text), largest) for text, largest in each[1:])
+        for each in (front, order)
+    )
+    best = Objective(expression(front[0][0]), front[0][1])
+    conditions = (expression(condition),) if condition else ()
+    query = Query((), conditions, pareto, count or None, best if count else None, sort)
+
+    def kept(chunks: Iterable[Rows], asked: Query, tally: Tally) -> list[Rows]:
+        return list(reduced(where(chunks, asked.conditions, tally), asked, tally))
+
+    whole, shards = Tally(), Tally()
+    parts = list(parts_of(table, cuts))
+    one = numbers(kept(parts, query, whole))
+    ends = [0, *sorted(cut % (len(parts) + 1) for cut in groups), len(parts)]
+    merged = [
+        rows
+        for start, stop in pairwise(ends)
+        for rows in kept(
+            [rows for part in parts[start:stop] for rows in kept([part], query.of_part, shards)],
+            query.of_part,
+            Tally(),
+        )
+    ]
+    last = Tally()
+    assert numbers(kept(merged, query, last)) == one
+    assert (shards.refused, last.front) == (whole.refused, whole.front)
+    assert last.refused == 0

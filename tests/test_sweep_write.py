@@ -113,7 +113,7 @@ def test_invalid_points_are_told(archcost: Run, tmp_path: Path) -> None:
         (("--sample", "1.5"), "--sample 1.5: a sample has from 1 to 1,000,000,000,000 points"),
         (("--sample", "0"), "--sample 0: a sample has from 1"),
         (("--sample", "10", "--seed", "-1"), "--seed -1: a seed is 0 or more"),
-        (("--seed", "0"), "--seed 0 is of a sample, and all points are looked at"),
+        (("--seed", "0"), "--seed 0 is of a sample or a search, and all points are looked at"),
         (("--sort",), "--sort needs a value"),
         (("--sort", "macs", "macs:max"), "--sort names 'macs' twice"),
         (("--metric",), "--metric needs a value"),

@@ -12,7 +12,7 @@ import pytest
 from archspec import SpecError
 from costmodel.metrics.registry import METRICS
 from costmodel.network.networks import names_several, networks
-from costmodel.studies.tabulation import ShownUnit, in_unit, units_of
+from costmodel.studies.units import ShownUnit, in_unit, units_of
 from tests.conftest import ROOT, Run
 
 Golden = Callable[[str, str], None]
@@ -267,7 +267,6 @@ def test_columns_by_pattern(archcost: Run) -> None:
         (("--digits", "macs=3"), "--digits macs: counts are shown whole"),
         (("--digits", "3", "4"), "--digits 3 4: one is of all columns"),
         (("--digits", "macs=x"), "--digits takes a number, or column=number"),
-        (("--total", "--mean"), "--total and --mean are two last rows"),
         (("--total", "--symbolic"), "--total is of numbers"),
         (("--links", "{x}"), "--links {x} is no address"),
         (("--set", "vgg17:h=3"), "there is no network 'vgg17' here"),
@@ -277,3 +276,47 @@ def test_what_is_no_table(words: tuple[str, ...], said: str, archcost: Run) -> N
     done = archcost("table", "alexnet", "vgg16", *words)
     assert done.returncode == 2, done.stdout
     assert said in done.stderr
+
+
+def test_rows_and_columns_by_pattern(archcost: Run) -> None:
+    shown = archcost("table", "resnet@resnet1*", "--metric", "mem*", "macs*1").stdout
+    assert [line.split()[1] for line in shown.splitlines()[2:5]] == [
+        "resnet18",
+        "resnet101",
+        "resnet152",
+    ]
+    assert "peak memory, best order" in shown
+    assert "macs*1" in shown
+    assert "description " in archcost("mlp", "--columns", "lay*", "desc*").stdout
+    assert archcost("value", "mlp", "--metric", "acc*").stderr.startswith("archcost: no metric is")
+    assert "name one with --hardware" in archcost("mlp", "--metric", "lat*").stderr
+
+
+def test_expressions_of_one_network(archcost: Run) -> None:
+    shown = archcost("mlp", "--metric", "macs/params", "macs", "--unit", "macs=k").stdout
+    assert "macs/params   MACs (k)" in shown
+    assert "262.14" in shown
+    assert archcost("value", "mlp", "--metric", "params/macs", "--digits", "4").stdout == "1.0015\n"
+    data = json.loads(archcost("mlp", "--metric", "params/macs", "--format", "json").stdout)
+    assert data["totals"]["params/macs"]["value"] == pytest.approx(669_706 / 668_672)
+    assert data["layers"][0]["params/macs"] is None
+    law = archcost("mlp", "--metric", "macs/n", "--symbolic")
+    assert law.returncode == 2  # n is no metric
+    csv = archcost("mlp", "--metric", "macs/params", "macs", "--unit", "macs=k", "--format", "csv")
+    assert csv.stdout.splitlines()[-1] == "total,,,1.00,668.67,torch"
+    shown = archcost("compare", "alexnet", "mlp", "--metric", "macs/params").stdout
+    assert shown.splitlines()[2].split() == ["macs/params", "11.88", "1.00", "0.084"]
+
+
+def test_total_and_mean(archcost: Run) -> None:
+    for form in ("table", "markdown", "latex", "rst", "html"):
+        words = ("--metric", "params", "--total", "--mean", "--format", form)
+        shown = archcost("table", "alexnet", "mlp", *words).stdout
+        assert shown.index("61,634,930") < shown.index("30,817,465")
+
+
+def test_a_setting_of_one_network(archcost: Run) -> None:
+    for spec in ("specs/mobilenetv2.yaml", "mobilenet_v2", "mobilenetv2@mobilenet_v2"):
+        words = ("--metric", "params", "--set", "mobilenet_v2:width=0.75")
+        assert "2,636,424" in archcost("table", spec, "alexnet", *words).stdout
+        assert "2,636,424" in archcost("compare", spec, "alexnet", *words).stdout

@@ -15,12 +15,11 @@ from archspec.document import parse_document
 from archspec.layers import KINDS
 from costmodel import Analysis
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.metrics.kept import Held, Kept, kept
+from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.metrics.kept import KeptTensor, KeptTensors, kept
 from costmodel.metrics.step import TrainingStep, work
 from costmodel.metrics.trace import Event
 from costmodel.rules.base import backward_rule, keeps
-from costmodel.scenario.conventions import find_convention
 from costmodel.scenario.scenario import scenario
 from costmodel.scenario.training import Checkpoint
 from tests.conftest import examples
@@ -33,18 +32,18 @@ FP16 = 16
 def read(text: str, attention: str = "unfused", **values: int) -> Analysis:
     architecture = read_architecture(parse_document(f"archspec: 1\nname: net\n{text}"))
     said = scenario(attention=attention)
-    return analyze_architecture(architecture, find_convention("torch"), values, (), said)
+    return analyze_architecture(architecture, Setup("torch", values, scenario=said))
 
 
 def events_of(net: Analysis) -> list[Event]:
     return TrainingStep(net.context).events
 
 
-def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:
+def kept_of(net: Analysis, checkpoint: Checkpoint = Checkpoint.NONE) -> KeptTensors:
     return kept(events_of(net), checkpoint)
 
 
-def bits(held: Held) -> Expr:
+def bits(held: KeptTensor) -> Expr:
     return held.size * Integer(FP16 if held.bits is None else held.bits)
 
 

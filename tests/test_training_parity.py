@@ -15,8 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 from archspec.architecture import read_architecture
 from archspec.document import parse_document
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
-from costmodel.scenario.conventions import find_convention
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.scenario.scenario import scenario
 from tests import twin
 from tests.conftest import examples
@@ -96,7 +95,7 @@ def torch_says(spec: dict[str, Any]) -> tuple[int, int]:
 def we_say(spec: dict[str, Any]) -> Analysis:
     architecture = read_architecture(parse_document(yaml.safe_dump(spec)))
     asked = scenario(optimizer="adam")
-    return analyze_architecture(architecture, find_convention("torch"), {}, (), asked)
+    return analyze_architecture(architecture, Setup("torch", scenario=asked))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

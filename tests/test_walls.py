@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from archspec.layers import KINDS, Layer, kind
+from archspec import layers
+from archspec.layers import ALIASES, KINDS, Layer, kind
+from archspec.layers.names import NAMES, OF_KINDS, OF_TORCH
 from costmodel.rules.base import cost_rule, shape_rule
 from tests.conftest import ROOT
 
@@ -166,7 +169,8 @@ def test_a_table_loads_nothing_that_only_others_need() -> None:
         "print(sorted({'numpy', 'matplotlib', 'torch', 'costmodel.analysis.function',"
         " 'costmodel.metrics.energy', 'costmodel.metrics.state', 'costmodel.metrics.step',"
         " 'costmodel.render.csv', 'costmodel.render.latex', 'costmodel.studies.compare',"
-        " 'costmodel.cli.sweeps', 'costmodel.studies.training'}"
+        " 'costmodel.cli.sweeps', 'costmodel.studies.training', 'cyclopts',"
+        " 'archspec.layers.merge', 'archspec.layers.recurrent'}"
         " & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
@@ -185,6 +189,18 @@ def test_every_kind_is_complete(name: str) -> None:
     assert layer.__doc__
     for field_name, field in layer.model_fields.items():
         assert field.description, f"{name}.{field_name} has no description"
+
+
+def test_the_names_of_kinds_are_listed_with_their_modules() -> None:
+    """Else a kind would be found only after another one of its module."""
+    for module in NAMES:
+        import_module(f"{layers.__name__}.{module}")
+    places = {name: kind.__module__.rpartition(".") for name, kind in KINDS.items()}
+    own = {
+        name: module for name, (package, _, module) in places.items() if package == layers.__name__
+    }
+    assert own == OF_KINDS
+    assert {name: places[alias.kind][2] for name, alias in ALIASES.items()} == OF_TORCH
 
 
 def test_a_kind_without_a_rule_names_the_missing_file() -> None:

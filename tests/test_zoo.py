@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,24 +20,32 @@ from costmodel.cli.app import known_commands
 from tests.conftest import ROOT, Run
 from tests.test_help import examples_of
 
-SPECS = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(ROOT.glob("specs/*.yaml"))}
-NAMES = [(file, name) for file, spec in SPECS.items() for name in spec.get("variants", {})]
+
+@cache
+def specs() -> dict[str, Any]:
+    """Return all specs of the zoo, by the names of their files."""
+    return {file.stem: yaml.safe_load(file.read_text()) for file in ROOT.glob("specs/*.yaml")}
+
+
+def variants() -> list[tuple[str, str]]:
+    """Return all variants, each behind the name of its file."""
+    return [(file, name) for file, spec in specs().items() for name in spec.get("variants", {})]
 
 
 def test_every_file_and_every_variant_has_a_name() -> None:
     """Variants are read off headings; YAML says the same."""
-    assert {each.name for each in zoo().values()} == {*SPECS, *(name for _, name in NAMES)}
-    for file, name in NAMES:
+    assert {each.name for each in zoo().values()} == {*specs(), *(name for _, name in variants())}
+    for file, name in variants():
         assert find_spec(name) == (f"{FOLDER.as_posix()}/{file}.yaml", name)
-    for file in SPECS.keys() - {name for _, name in NAMES}:
+    for file in specs().keys() - {name for _, name in variants()}:
         assert find_spec(file) == (f"{FOLDER.as_posix()}/{file}.yaml", None)
 
 
 def test_names_are_unique() -> None:
     """But for a family that is called as one of its own variants, which its name then means."""
-    names = Counter(folded(name) for _, name in [*NAMES, *((file, file) for file in SPECS)])
+    names = Counter(folded(name) for _, name in [*variants(), *((file, file) for file in specs())])
     twice = {name for name, count in names.items() if count > 1}
-    assert twice <= {folded(file) for file, name in NAMES if folded(file) == folded(name)}
+    assert twice <= {folded(file) for file, name in variants() if folded(file) == folded(name)}
     assert not {folded(name) for name in known_commands()} & names.keys()
 
 
@@ -68,7 +78,7 @@ def test_a_name_is_a_spec_of_every_command_from_any_folder(tmp_path: Path, archc
         assert (done.returncode, done.stderr) == (0, ""), words
         return str(done.stdout)
 
-    path = f"{ROOT}/specs/resnet.yaml@resnet50"
+    path = f"{ROOT}/specs/resnet.yaml@resnet18"
     for words in (
         ("SPEC", "--set", "h=160", "w=160"),
         ("explain", "SPEC", "linear_1"),
@@ -81,7 +91,7 @@ def test_a_name_is_a_spec_of_every_command_from_any_folder(tmp_path: Path, archc
         ("sweep", "SPEC", "--vary", "n=1,2"),
     ):
         by_path = said(*(path if word == "SPEC" else word for word in words), folder=ROOT)
-        assert said(*("resnet50" if word == "SPEC" else word for word in words)) == by_path
+        assert said(*("resnet18" if word == "SPEC" else word for word in words)) == by_path
     assert "resnet152" in said("table", "resnet@*", "--metric", "macs")
     assert "11 passed, 0 failed" in said("check", "lstm")
     assert "Llama" in said("inference", "llama3-8b", "--hardware", "h100-sxm")
@@ -170,7 +180,7 @@ def test_the_list_has_every_format(archcost: Run) -> None:
         "symbols": {"n": 1, "c": 1, "h": 28, "w": 28, "d": 512, "classes": 10},
         "params": 669_706,
         "macs": 668_672,
-        "source": SPECS["mlp"]["source"],
+        "source": specs()["mlp"]["source"],
     }
     begins = {"markdown": "| network", "csv": "name,", "latex": "\\begin{table}"}
     for form, begin in begins.items():
@@ -181,8 +191,8 @@ def test_a_list_of_some_looks_at_no_others() -> None:
     assert {each.family for each in networks_like("resnet50")} == {"resnet"}
     assert {each.name for each in networks_like("alexnet")} == {"alexnet", "alexnet_torchvision"}
     every = [each.name for each in networks_like()]
-    assert sorted(every) == sorted({*every, *(n for _, n in NAMES)})
-    assert len(every) == sum(len(spec.get("variants") or [None]) for spec in SPECS.values())
+    assert sorted(every) == sorted({*every, *(n for _, n in variants())})
+    assert len(every) == sum(len(spec.get("variants") or [None]) for spec in specs().values())
 
 
 @pytest.mark.exhaustive

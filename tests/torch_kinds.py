@@ -273,6 +273,15 @@ def matmul(call: Call) -> Tensors:
     return torch.matmul(*call.inputs)
 
 
+@twin("grouped_linear")
+def grouped_linear(call: Call) -> Tensors:
+    """A matrix for each group; whose the rows are changes no count."""
+    weight = call.parameter(*map(call.get, ("groups", "out_features")), call.x.shape[-1])
+    if call.x.dim() < 2:
+        raise RefusedError("no rows")
+    return functional.linear(call.x, weight[0])
+
+
 @twin("bilinear")
 def bilinear(call: Call) -> Tensors:
     """The counter does not see ``torch.nn.Bilinear``; ``xᵀW``, and its product with ``z``."""
@@ -478,8 +487,14 @@ def recurrent(call: Call) -> Tensors:
     fields = {"batch_first": True} | {k: v for k, v in call.fields.items() if v is not None}
     if call.x.dim() != 3:
         raise RefusedError("a sequence has three axes")
-    output, _ = call.run(RECURRENT[call.kind](call.x.shape[-1], **fields))
-    return output
+    leaves, first = fields.pop("states", False), call.inputs[1:]
+    given = [first if len(first) > 1 else first[0]] if first else []
+    try:
+        output, last = call.run(RECURRENT[call.kind](call.x.shape[-1], **fields), call.x, *given)
+    except RuntimeError as error:
+        raise RefusedError("first states of another shape") from error
+    states = last if isinstance(last, tuple) else (last,)
+    return (output, *states) if leaves else output
 
 
 # Normalisation.

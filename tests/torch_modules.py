@@ -121,6 +121,22 @@ class Recurrent(nn.Module):  # type: ignore[misc]
         return self.gru(self.lstm(x)[0])[0][:, -1]
 
 
+class States(nn.Module):  # type: ignore[misc]
+    """A writer that begins with the states in which a reader ends, and the states of both ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader = nn.LSTM(6, 5, num_layers=2, batch_first=True)
+        self.writer = nn.LSTM(5, 5, num_layers=2, batch_first=True)
+        self.both = nn.GRU(5, 4, bidirectional=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        steps, states = self.reader(x)
+        made, (_, cells) = self.writer(steps, states)
+        order = made.sum(-1).argsort(-1, descending=True)
+        return self.both(made)[1].flatten(1), cells, order
+
+
 class Several(nn.Module):  # type: ignore[misc]
     """Two inputs and a number, and a dictionary with a tuple in it."""
 

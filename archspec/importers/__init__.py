@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from os import PathLike, fspath
-from os.path import isfile
+from os.path import isdir, isfile
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from archspec.errors import SpecError
 from archspec.importers.source import Imported, Importer, Options
@@ -30,6 +30,9 @@ _MODULES = {TORCH: "torch.source", ".onnx": "onnx.source", ".json": "config.sour
 """The beginning or the end of a source → the module of this package with its `read`."""
 
 _PARTIAL, _VARY = "partial", "vary "
+
+_CONFIG = "config.json"
+"""The file of a folder that is a source."""
 
 
 class Module(Protocol):
@@ -45,42 +48,61 @@ Shapes = Shape | Sequence[Shape] | Mapping[str, Shape]
 """The sizes of one input, of several in order, or of several by the parameters of ``forward``."""
 
 
-def form_of(text: str) -> str | None:
-    """Return the form of an importable source, as ``.onnx``; None for a spec and for a name."""
-    source = split_source(text)[0]
-    if source.startswith(TORCH):
-        return TORCH
-    form = ".json" if _is_folder(source) else Path(source).suffix.lower()
-    return form if form in _MODULES and not _is_spec(Path(source), form) else None
+class SourceText(NamedTuple):
+    """An importable source, taken apart.
+
+    Attributes:
+        name: it, without the options behind its ``#``.
+        options: these.
+        form: the beginning or the end that says what it is, as ``.onnx``.
+    """
+
+    name: str
+    options: str
+    form: str
+
+    def read(self) -> Imported:
+        """Return the spec of the source; one that was read before is not read again.
+
+        Raises:
+            SpecError: it cannot be read, or holds what no kind expresses.
+        """
+        path = Path(self.name, _CONFIG) if isdir(self.name) else Path(self.name)
+        return _read(self, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
-def _is_folder(source: str) -> bool:
-    """Return whether a source is a folder with a config.json."""
-    return isfile(Path(source, "config.json"))
+def form_by_name(text: str) -> str:
+    """Return the form of source that a text has by its name, whether there is such a file or not.
+
+    It is one of `TORCH`, ``.onnx`` and ``.json``, or "" of other texts.
+    """
+    name = text.partition("#")[0]
+    form = TORCH if name.startswith(TORCH) else Path(name).suffix.lower()
+    return form if form in _MODULES else ""
 
 
-def _is_spec(path: Path, form: str) -> bool:
+def find_source(text: str) -> SourceText | None:
+    """Return the importable source that a text names; None where it names a spec, or nothing."""
+    name, _, options = text.partition("#")
+    form = form_by_name(name) or ".json" * isfile(Path(name, _CONFIG))
+    return None if not form or _is_spec(name, form) else SourceText(name, options, form)
+
+
+def _is_spec(name: str, form: str) -> bool:
     """Return whether a file of JSON is a spec, which YAML can read."""
-    if form != ".json" or not isfile(path):
+    if form != ".json" or not isfile(name):
         return False
-    with path.open("rb") as stream:
+    with open(name, "rb") as stream:
         return re.search(rb'"archspec"\s*:', stream.read(1 << 20)) is not None
-
-
-def split_source(text: str) -> tuple[str, str]:
-    """Return a source, and what stands behind its ``#``; of what is no source, all of it."""
-    source, _, said = text.partition("#")
-    is_source = source.startswith(TORCH) or source.endswith(tuple(_MODULES)) or _is_folder(source)
-    return (source, said) if is_source else (text, "")
 
 
 def with_options(text: str, options: Options) -> str:
     """Return a source as one text, with what is said beside it; what it says itself stays."""
-    source, said = split_source(text)
+    name, _, said = text.partition("#")
     values = (f"{_VARY}{name}={','.join(map(str, each))}" for name, each in options.vary.items())
     parts = (said, *options.inputs, *values, _PARTIAL * options.partial)
     whole = ";".join(filter(None, parts))
-    return f"{source}#{whole}" if whole else source
+    return f"{name}#{whole}" if whole else name
 
 
 def read_options(inputs: Iterable[str], vary: Iterable[str], *, partial: bool = False) -> Options:
@@ -147,34 +169,32 @@ def _texts(shapes: Shapes) -> tuple[str, ...]:
 
 def options_of(text: str) -> Options:
     """Return what stands behind the ``#`` of a source."""
-    parts = [part.strip() for part in split_source(text)[1].split(";") if part.strip()]
+    parts = [part.strip() for part in text.split(";") if part.strip()]
     vary = [part for part in parts if part.startswith(_VARY)]
     inputs = [part for part in parts if part not in (*vary, _PARTIAL)]
     return read_options(inputs, [each[len(_VARY) :] for each in vary], partial=_PARTIAL in parts)
 
 
 def read_source(text: str) -> Imported:
-    """Return the spec of an importable source; one that was read before is not read again.
+    """Return the spec of an importable source (see `SourceText.read`).
 
     Raises:
-        SpecError: it cannot be read, or holds what no kind expresses.
+        SpecError: it is none, cannot be read, or holds what no kind expresses.
     """
-    source = split_source(text)[0]
-    path = Path(source, "config.json") if _is_folder(source) else Path(source)
-    return _read(text, path.stat().st_mtime_ns if path.is_file() else 0)
+    source = find_source(text)
+    if source is None:
+        hint = "torch:MODULE:FACTORY, an ONNX file (*.onnx) and config.json (*.json) are"
+        raise SpecError(f"{text} is nothing that a spec can be written from", hint=hint)
+    return source.read()
 
 
 @lru_cache(maxsize=8)
-def _read(text: str, changed: int) -> Imported:  # noqa: ARG001 - a file that changed is another
-    form = form_of(text)
-    if form is None:
-        hint = "torch:MODULE:FACTORY, an ONNX file (*.onnx) and config.json (*.json) are"
-        raise SpecError(f"{text} is nothing that a spec can be written from", hint=hint)
-    module = f"{__name__}.{_MODULES[form]}"
+def _read(source: SourceText, changed: int) -> Imported:  # noqa: ARG001 - a file that changed is another
+    module = f"{__name__}.{_MODULES[source.form]}"
     try:
         read: Importer = import_module(module).read
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise SpecError(f"this archcost cannot import {form} yet") from None
-    return read(split_source(text)[0], options_of(text))
+        raise SpecError(f"this archcost cannot import {source.form} yet") from None
+    return read(source.name, options_of(source.options))

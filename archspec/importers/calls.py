@@ -89,6 +89,7 @@ class SourceNetwork(NamedTuple):
         calls: in an order in which every tensor is made before it is used.
         outputs: the calls whose tensors leave the network.
         notes: what the reader of the spec must know, as ``h is 224: the module asks for it``.
+        remarks: what every report of the spec must say, as parameters that are left out.
     """
 
     name: str
@@ -98,6 +99,7 @@ class SourceNetwork(NamedTuple):
     calls: tuple[LayerCall, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 NO_FIELDS: Mapping[str, Field] = MappingProxyType({})

@@ -198,13 +198,14 @@ class Normalize(OverAxis):
     eps: Real = optional(1e-12, "the smallest divisor; no cost depends on it")
 
 
-CUMULATIVE = kinds_of(
-    OverAxis,
-    {
-        "cumsum": "``Σ_j≤i x_j`` along one axis.",
-        "cumprod": "``Π_j≤i x_j`` along one axis.",
-    },
-)
+@kind("cumsum")
+class Cumsum(OverAxis):
+    """``Σ_j≤i x_j`` along one axis. Source: ``torch.cumsum``."""
+
+
+@kind("cumprod")
+class Cumprod(OverAxis):
+    """``Π_j≤i x_j`` along one axis. Source: ``torch.cumprod``."""
 
 
 @kind("tril")
@@ -247,60 +248,58 @@ class Test(Activation):
     """A truth value of each element, a byte."""
 
 
-FUNCTIONS = (
-    *kinds_of(
-        OfInput,
-        {
-            "abs": "``|x|``.",
-            "square": "``x²``.",
-            "log": "``ln x``.",
-            "log2": "``log_2 x``.",
-            "log10": "``log_10 x``.",
-            "log1p": "``ln(1 + x)``.",
-            "erf": "``2/√π·∫_0^x e^(−t²) dt``.",
-            "sin": "``sin x``.",
-            "cos": "``cos x``.",
-            "asin": "``arcsin x``.",
-            "acos": "``arccos x``.",
-            "atan": "``arctan x``.",
-            "sinh": "``(e^x − e^−x)/2``.",
-            "cosh": "``(e^x + e^−x)/2``.",
-            "asinh": "``ln(x + √(x² + 1))``.",
-            "acosh": "``ln(x + √(x² − 1))``.",
-            "atanh": "``ln((1 + x)/(1 − x))/2``.",
-        },
-    ),
-    *kinds_of(
-        OfOutput,
-        {
-            "exp": "``e^x``.",
-            "exp2": "``2^x``.",
-            "expm1": "``e^x − 1``.",
-            "sqrt": "``√x``.",
-            "rsqrt": "``1/√x``.",
-            "reciprocal": "``1/x``.",
-            "tan": "``tan x``, whose derivative is ``1 + tan² x``.",
-        },
-    ),
-    *kinds_of(
-        Stepped,
-        {
-            "neg": "``−x``.",
-            "floor": "``⌊x⌋``.",
-            "ceil": "``⌈x⌉``.",
-            "round": "The nearest integer, the even one of two.",
-            "trunc": "``x`` without what follows the point.",
-            "sign": "``−1``, ``0`` or ``1``.",
-            "bitwise_not": "Each bit the other.",
-        },
-    ),
-    *kinds_of(
-        Test,
-        {
-            "logical_not": "``x = 0``.",
-            "isnan": "``x ≠ x``.",
-            "isinf": "``|x| = ∞``.",
-            "isfinite": "``|x| < ∞``.",
-        },
-    ),
+kinds_of(
+    OfInput,
+    {
+        "abs": "``|x|``.",
+        "square": "``x²``.",
+        "log": "``ln x``.",
+        "log2": "``log_2 x``.",
+        "log10": "``log_10 x``.",
+        "log1p": "``ln(1 + x)``.",
+        "erf": "``2/√π·∫_0^x e^(−t²) dt``.",
+        "sin": "``sin x``.",
+        "cos": "``cos x``.",
+        "asin": "``arcsin x``.",
+        "acos": "``arccos x``.",
+        "atan": "``arctan x``.",
+        "sinh": "``(e^x − e^−x)/2``.",
+        "cosh": "``(e^x + e^−x)/2``.",
+        "asinh": "``ln(x + √(x² + 1))``.",
+        "acosh": "``ln(x + √(x² − 1))``.",
+        "atanh": "``ln((1 + x)/(1 − x))/2``.",
+    },
+)
+kinds_of(
+    OfOutput,
+    {
+        "exp": "``e^x``.",
+        "exp2": "``2^x``.",
+        "expm1": "``e^x − 1``.",
+        "sqrt": "``√x``.",
+        "rsqrt": "``1/√x``.",
+        "reciprocal": "``1/x``.",
+        "tan": "``tan x``, whose derivative is ``1 + tan² x``.",
+    },
+)
+kinds_of(
+    Stepped,
+    {
+        "neg": "``−x``.",
+        "floor": "``⌊x⌋``.",
+        "ceil": "``⌈x⌉``.",
+        "round": "The nearest integer, the even one of two.",
+        "trunc": "``x`` without what follows the point.",
+        "sign": "``−1``, ``0`` or ``1``.",
+        "bitwise_not": "Each bit the other.",
+    },
+)
+kinds_of(
+    Test,
+    {
+        "logical_not": "``x = 0``.",
+        "isnan": "``x ≠ x``.",
+        "isinf": "``|x| = ∞``.",
+        "isfinite": "``|x| < ∞``.",
+    },
 )

@@ -13,6 +13,7 @@ from archspec.errors import SpecError, nearest
 from archspec.expressions import ExpressionError, inside
 from archspec.extensions import load_extensions
 from archspec.fields import Condition, Expression, Read, ShapeOf, refused
+from archspec.layers.names import OF_KINDS, OF_TORCH, Declared
 from archspec.scope import Scope, UnknownNameError, checked_size, free_names, resolve, single
 from archspec.sorts import is_condition, require_number
 from archspec.trees import Call, Items, Number, Truth, Value
@@ -119,6 +120,15 @@ class Layer(BaseModel):
             FieldError: a field that says it is no known integer.
         """
         return 1
+
+    @classmethod
+    def has_numbered_outputs(cls, fields: Mapping[str, object]) -> bool:  # noqa: ARG003
+        """Return whether what leaves is named by numbers, as ``name.0``.
+
+        Args:
+            fields: the fields that are written.
+        """
+        return cls.outputs is not Layer.outputs
 
     def resolved(self, scope: Scope) -> Self:
         """This layer with every expression resolved in ``scope``, and every flag decided.
@@ -263,16 +273,26 @@ class Torch(NamedTuple):
 
 
 class Alias(NamedTuple):
-    """PyTorch's name of a kind, and the kind's class."""
+    """PyTorch's name of a kind, and the kind.
+
+    Attributes:
+        torch: PyTorch's class.
+        kind: the kind's name.
+    """
 
     torch: Torch
-    layer: type[Layer]
+    kind: str
+
+    @property
+    def layer(self) -> type[Layer]:
+        """The kind's class."""
+        return KINDS[self.kind]
 
 
-KINDS: dict[str, type[Layer]] = {}
+KINDS: Declared[type[Layer]] = Declared(OF_KINDS)
 """Every registered name of a kind → its class."""
 
-ALIASES: dict[str, Alias] = {}
+ALIASES: Declared[Alias] = Declared(OF_TORCH)
 """PyTorch's name of a kind, as PyTorch writes it and in small letters → what it stands for."""
 
 ELSEWHERE: dict[str, str] = {}
@@ -301,16 +321,32 @@ def kind(
             if taken:
                 raise ValueError(f"kind '{name}' is registered twice, by {taken.__name__}")
             KINDS[name] = layer
-        for each in (torch,) if isinstance(torch, str) else torch:
-            known = Torch(each) if isinstance(each, str) else each
-            for name in dict.fromkeys((known.name, known.name.lower())):
-                if name not in KINDS:
-                    ALIASES[name] = Alias(known, layer)
-        ELSEWHERE.update({_plainly(name): names[0] for name in elsewhere})
+        _name_elsewhere(names[0], (torch,) if isinstance(torch, str) else torch, elsewhere)
         layer.kind = names[0]
         return layer
 
     return register
+
+
+def _name_elsewhere(name: str, torch: Iterable[Torch | str], elsewhere: Iterable[str]) -> None:
+    """Register what PyTorch and other libraries call a kind."""
+    for each in torch:
+        known = Torch(each) if isinstance(each, str) else each
+        for written in dict.fromkeys((known.name, known.name.lower())):
+            if written not in KINDS:
+                ALIASES[written] = Alias(known, name)
+    ELSEWHERE.update({_plainly(each): name for each in elsewhere})
+
+
+def _derive(name: str, base: type[Layer], title: str, doc: str, rank: int | None = None) -> None:
+    """Register a kind that has the fields of a class; its own class is made when it is needed."""
+
+    def made() -> type[Layer]:
+        derived = create_model(title, __base__=base, __doc__=doc, __module__=base.__module__)
+        derived.kind, derived.rank = name, rank
+        return derived
+
+    KINDS.declare(name, made)
 
 
 def kinds_per_axes(
@@ -328,17 +364,15 @@ def kinds_per_axes(
 
     def register(base: type[_L]) -> type[_L]:
         for rank, doc in enumerate(docs, 1):
-            name = f"{base.__name__}{rank}d"
-            text = f"{doc}\n\nSource: ``torch.nn.{name}``."
-            derived = create_model(name, __base__=base, __doc__=text, __module__=base.__module__)
-            derived.rank = rank
-            kind(f"{stem}{rank}d", torch=name, elsewhere=elsewhere.get(rank, ()))(derived)
+            name, title = f"{stem}{rank}d", f"{base.__name__}{rank}d"
+            _derive(name, base, title, f"{doc}\n\nSource: ``torch.nn.{title}``.", rank)
+            _name_elsewhere(name, (title,), elsewhere.get(rank, ()))
         return base
 
     return register
 
 
-def kinds_of(base: type[Layer], table: Mapping[str, str]) -> tuple[type[Layer], ...]:
+def kinds_of(base: type[Layer], table: Mapping[str, str]) -> None:
     """Register kinds that have the fields of a class and differ in nothing but what they compute.
 
     The name of each is that of PyTorch's function, too.
@@ -347,13 +381,9 @@ def kinds_of(base: type[Layer], table: Mapping[str, str]) -> tuple[type[Layer], 
         base: the class.
         table: the kind's name → its formula, the first sentence of its docstring.
     """
-    made = []
     for name, formula in table.items():
-        text = f"{formula} Source: ``torch.{name}``."
-        title = name.title().replace("_", "")
-        derived = create_model(title, __base__=base, __doc__=text, __module__=base.__module__)
-        made.append(kind(name)(derived))
-    return tuple(made)
+        doc = f"{formula} Source: ``torch.{name}``."
+        _derive(name, base, name.title().replace("_", ""), doc)
 
 
 def _plainly(name: str) -> str:
@@ -386,6 +416,8 @@ def kind_hint(name: str, known: Iterable[str]) -> str | None:
         known: the names that may stand there.
     """
     plain = _plainly(name)
+    for _ in KINDS.values():  # each says what it is called elsewhere when it is imported
+        pass
     if plain in ELSEWHERE:
         return f"'{name}' is another library's name; here it is '{ELSEWHERE[plain]}'"
     near = nearest(name, known)

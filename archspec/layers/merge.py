@@ -92,39 +92,36 @@ class Comparison(OfTwo):
     """A truth value of two elements, a byte."""
 
 
-TABLE = (
-    *kinds_of(
-        Curved,
-        {
-            "remainder": "``a − b·⌊a/b⌋``.",
-            "atan2": "The angle of the point ``(b, a)``.",
-        },
-    ),
-    *kinds_of(
-        Whole,
-        {
-            "floor_divide": "``⌊a/b⌋``.",
-            "bitwise_and": "The bits that both have.",
-            "bitwise_or": "The bits that one of them has.",
-            "bitwise_xor": "The bits that one of them alone has.",
-        },
-    ),
-    *kinds_of(
-        Comparison,
-        {
-            "eq": "``a = b``.",
-            "ne": "``a ≠ b``.",
-            "lt": "``a < b``.",
-            "le": "``a ≤ b``.",
-            "gt": "``a > b``.",
-            "ge": "``a ≥ b``.",
-            "logical_and": "``a`` and ``b``.",
-            "logical_or": "``a`` or ``b``.",
-            "logical_xor": "``a`` or ``b``, not both.",
-        },
-    ),
+kinds_of(
+    Curved,
+    {
+        "remainder": "``a − b·⌊a/b⌋``.",
+        "atan2": "The angle of the point ``(b, a)``.",
+    },
 )
-"""The kinds of which nothing more is to be said."""
+kinds_of(
+    Whole,
+    {
+        "floor_divide": "``⌊a/b⌋``.",
+        "bitwise_and": "The bits that both have.",
+        "bitwise_or": "The bits that one of them has.",
+        "bitwise_xor": "The bits that one of them alone has.",
+    },
+)
+kinds_of(
+    Comparison,
+    {
+        "eq": "``a = b``.",
+        "ne": "``a ≠ b``.",
+        "lt": "``a < b``.",
+        "le": "``a ≤ b``.",
+        "gt": "``a > b``.",
+        "ge": "``a ≥ b``.",
+        "logical_and": "``a`` and ``b``.",
+        "logical_or": "``a`` or ``b``.",
+        "logical_xor": "``a`` or ``b``, not both.",
+    },
+)
 
 
 @kind("where")

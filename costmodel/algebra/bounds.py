@@ -82,10 +82,16 @@ def _of_any(find: _Find, choose: Callable[..., Rational | None]) -> _Find:
 
 
 def _of_product(expression: Expr, least: Least) -> Rational | None:
-    """Return the product of the least sizes of the factors, if an even number is negative."""
+    """Return the product of the least sizes of the factors, or of the largest if it is negative."""
     sizes = [_size(factor, least) for factor in expression.args]
     known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes) or prod(sign for sign, _ in known) < 0:
+    if len(known) < len(sizes):
+        return None
+    number, rest = expression.as_coeff_Mul()
+    if number < 0 and [sign for sign, _ in known].count(-1) == 1:
+        most = upper_bound(rest, least)
+        return None if most is None else plain(number * exact(most))
+    if prod(sign for sign, _ in known) < 0:
         return None
     return prod(size for _, size in known)
 
@@ -192,7 +198,21 @@ def _most_of_product(expression: Expr, least: Least) -> Rational | None:
     sizes = [_size(arg, least) for arg in expression.args]
     if any(size is None or size[0] < 0 for size in sizes):
         return None
-    return _of_all(upper_bound, prod)(expression, least)
+    bounds = [upper_bound(factor, least) for factor in _without_fractions(expression, least)]
+    known = [bound for bound in bounds if bound is not None]
+    return prod(known) if len(known) == len(bounds) else None
+
+
+def _without_fractions(product: Expr, least: Least) -> list[Expr]:
+    """Return the factors of a product but for pairs a/b where a ≤ b: ``ceil(h/32)/ceil(h/16)``."""
+    factors = [*product.args]
+    for divisor in (1 / factor for factor in product.args if factor.is_Pow and factor.exp == -1):
+        sizes = (factor for factor in factors if not factor.is_number and factor * divisor != 1)
+        smaller = (size for size in sizes if is_at_least(divisor - size, 0, least))
+        if (found := next(smaller, None)) is not None:
+            factors.remove(found)
+            factors.remove(1 / divisor)
+    return factors
 
 
 def _most_of_power(expression: Expr, least: Least) -> Rational | None:

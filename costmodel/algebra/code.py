@@ -48,7 +48,6 @@ class Parameters(NamedTuple):
 
     names: tuple[str, ...]
     integers: Mapping[Symbol, Expr]  # what stands for each, over symbols named as the arguments
-    reals: Mapping[Symbol, tuple[str, str]]  # numerator and denominator of each that is real
 
 
 class Function(NamedTuple):
@@ -76,7 +75,6 @@ def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
     """
     names: list[str] = []
     integers: dict[Symbol, Expr] = {}
-    reals: dict[Symbol, tuple[str, str]] = {}
     ordered = tuple(symbols)
     taken = {symbol.name for symbol in ordered}
     for symbol in ordered:
@@ -84,10 +82,8 @@ def parameters_of(symbols: Iterable[Symbol], language: Language) -> Parameters:
         taken.update(own)
         parts = [Symbol(part, integer=True, positive=True) for part in own]
         integers[symbol] = parts[0] if len(parts) == 1 else parts[0] / parts[1]
-        if len(own) == 2:
-            reals[symbol] = own[0], own[1]
         names.extend(own)
-    return Parameters(tuple(names), integers, reals)
+    return Parameters(tuple(names), integers)
 
 
 def _arguments_of(symbol: Symbol, language: Language, taken: set[str]) -> tuple[str, ...]:
@@ -170,7 +166,7 @@ class Writer:
         return self.binary("floor_div", Mul(a, d), Mul(b, c))
 
     def rounded(self, expression: Expr) -> str:
-        """``round_to(a/b, d)``."""
+        """Return ``round_to(a/b, d)`` in the language."""
         over, under = fraction(expression.args[0])
         return self.language.round_to(*map(self.show, (over, under, expression.args[1])))
 

@@ -18,7 +18,7 @@ from random import Random
 from sympy import Add, Expr, S, Symbol
 
 from archspec.arithmetic import Rational, tidy
-from costmodel.algebra.bounds import Least, lower_bound
+from costmodel.algebra.bounds import Least, lower_bound, upper_bound
 from costmodel.algebra.conditions import AtLeast, Condition, Divides
 from costmodel.algebra.domains import ends, symbols_of
 from costmodel.algebra.evaluate import Evaluator, values_over
@@ -33,7 +33,7 @@ from costmodel.algebra.functions import (
     plain,
 )
 from costmodel.algebra.once import once
-from costmodel.algebra.waves import Reach, StepTable
+from costmodel.algebra.waves import StepTable, SymbolRange
 
 Factors = tuple[tuple[int, int], ...]
 """A product of sizes: the number of each with its exponent, in order."""
@@ -126,14 +126,14 @@ class Region:
         if symbol not in self.stand_in and symbol not in used | stands.free_symbols:
             self.stand_in[symbol] = stands.xreplace(self.stand_in)
 
-    def reach(self, symbol: Symbol) -> Reach:
+    def reach(self, symbol: Symbol) -> SymbolRange:
         """Return the values of one symbol alone."""
         first = self.least.get(symbol, int(bool(symbol.is_integer and symbol.is_positive)))
         divisions = tuple(self.divisions.get(symbol, ()))
-        return Reach(symbol, first, self.most.get(symbol), divisions)
+        return SymbolRange(symbol, first, self.most.get(symbol), divisions)
 
 
-class Sizes:
+class SizeTables:
     """The sizes that counts are products of, with tables of those that hang on one symbol alone.
 
     Attributes:
@@ -321,7 +321,7 @@ class Counts:
         left: how many products may still be looked at.
     """
 
-    def __init__(self, counts: Sequence[Expr], sizes: Sizes) -> None:
+    def __init__(self, counts: Sequence[Expr], sizes: SizeTables) -> None:
         self.sizes = sizes
         self.left = MAX_COVERED
         self.polynomials = sizes.polynomials(counts)
@@ -386,7 +386,7 @@ def _add(total: Polynomial, products: Iterable[tuple[Factors, Rational]]) -> Pol
     return total
 
 
-def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
+def maximum(terms: Sequence[Expr], sizes: SizeTables, usual: Evaluator) -> Expr:
     """Return the maximum of some terms without those that can never be it.
 
     What is the largest somewhere stays; of the others only a proof drops a term.
@@ -398,9 +398,18 @@ def maximum(terms: Sequence[Expr], sizes: Sizes, usual: Evaluator) -> Expr:
     """
     # the largest first; of equals x before min(1, L)·x, which is never more
     ordered = in_order(Maximum.undecided(terms), lambda term: (-usual(term), term.has(Minimum)))
+    ordered = _reached(ordered)
     if len(ordered) == 1:
         return ordered[0]
     return Maximum(*(ordered[number] for number in _undominated(Counts(ordered, sizes))))
+
+
+def _reached(terms: Sequence[Expr]) -> list[Expr]:
+    """Return the terms that may be as much as the least that one of them always is."""
+    bounds = (lower_bound(term, {}) for term in terms)
+    always = max((bound for bound in bounds if bound is not None), default=0)
+    most = ((term, upper_bound(term, {})) for term in terms)
+    return [term for term, bound in most if bound is None or bound >= always]
 
 
 def _undominated(counts: Counts) -> list[int]:

@@ -7,9 +7,9 @@ from math import lcm, prod
 from typing import Any, NamedTuple
 
 from sympy import Add, Expr, Mul, Pow, Symbol
-from sympy.core.numbers import Rational
 
 from archspec import arithmetic
+from archspec.arithmetic import Rational
 from archspec.expressions import ExpressionError, TooLargeError
 from costmodel.algebra.functions import (
     FloorDiv,
@@ -25,16 +25,14 @@ from costmodel.algebra.functions import (
     symbols_in,
 )
 
-Value = int | Fraction
 
-
-def _power(base: Value, exponent: Value) -> Value:
+def _power(base: Rational, exponent: Rational) -> Rational:
     if exponent.denominator == 2:
         return arithmetic.power(arithmetic.square_root(base), exponent.numerator)
     return arithmetic.power(base, exponent)
 
 
-_FUNCTIONS: dict[type, Callable[..., Value]] = {
+_FUNCTIONS: dict[type, Callable[..., Rational]] = {
     FloorDiv: arithmetic.OPERATORS["//"],
     RoundTo: arithmetic.round_to,
     Maximum: max,
@@ -60,15 +58,15 @@ class Evaluator:
         values: symbol → number.
     """
 
-    def __init__(self, values: Mapping[Symbol, Value]) -> None:
+    def __init__(self, values: Mapping[Symbol, Rational]) -> None:
         self.values = values
-        self.known: dict[Any, Value] = dict(values)
+        self.known: dict[Any, Rational] = dict(values)
 
-    def at_iteration(self, index: Symbol, iteration: Value) -> "Evaluator":
+    def at_iteration(self, index: Symbol, iteration: Rational) -> "Evaluator":
         """Return the evaluator of the same assignment in one iteration of a repeat."""
         return Evaluator({**self.values, index: iteration})
 
-    def __call__(self, expression: Expr) -> Value:
+    def __call__(self, expression: Expr) -> Rational:
         """Return the exact value.
 
         Raises:
@@ -83,8 +81,8 @@ class Evaluator:
             self.known[expression] = value
         return self.known[expression]
 
-    def _compute(self, expression: Expr) -> Value:
-        if isinstance(expression, Rational):
+    def _compute(self, expression: Expr) -> Rational:
+        if expression.is_Rational:
             return plain(expression)
         if isinstance(expression, Symbol):
             raise KeyError(expression.name)
@@ -94,7 +92,7 @@ class Evaluator:
             return self(amount_of(expression))
         return _FUNCTIONS[type(expression)](*(self(arg) for arg in expression.args))
 
-    def _largest(self, expression: Expr, index: Symbol, count: Expr) -> Value:
+    def _largest(self, expression: Expr, index: Symbol, count: Expr) -> Rational:
         """Return the largest value over all iterations, or 0 if there is none.
 
         Raises:
@@ -119,20 +117,20 @@ class Fractions(NamedTuple):
         return [factor * x for x in self.numerators] if factor != 1 else list(self.numerators)
 
     @property
-    def values(self) -> list[Value]:
+    def values(self) -> list[Rational]:
         """The fractions; integers where they are."""
         if self.denominator == 1:
             return list(self.numerators)
         return [arithmetic.tidy(Fraction(x, self.denominator)) for x in self.numerators]
 
 
-def column_of(values: Sequence[Value]) -> Fractions:
+def column_of(values: Sequence[Rational]) -> Fractions:
     """Return some numbers over one denominator."""
     denominator = lcm(*{value.denominator for value in values})
     return Fractions([x.numerator * (denominator // x.denominator) for x in values], denominator)
 
 
-def values_over(expression: Expr, symbol: Symbol, points: Sequence[Value]) -> list[Value]:
+def values_over(expression: Expr, symbol: Symbol, points: Sequence[Rational]) -> list[Rational]:
     """Return the exact values of an expression of one symbol, point by point.
 
     Raises:

@@ -29,7 +29,7 @@ def open_divisors(expression: Expr) -> Iterator[Expr]:
 
 
 def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
-    """7//2 = 3 and 0//q = 0."""
+    """Return a floor of two numbers as a number: ``7//2 = 3``; and ``0//q = 0``."""
     if x is S.Zero:
         return x
     if not (x.is_Rational and q.is_Rational):
@@ -38,7 +38,7 @@ def _floor_of_numbers(x: Expr, q: Expr) -> Expr | None:
 
 
 def _negative_divisor(x: Expr, q: Expr) -> Expr | None:
-    """x//(−q) = (−x)//q."""
+    """Return ``x//(−q)`` as ``(−x)//q``."""
     return FloorDiv(-x, -q) if q.is_Rational and q < 0 else None
 
 

@@ -292,6 +292,13 @@ def parts_of(expression: Expr) -> int:
     return 1 + sum(map(parts_of, expression.args))
 
 
+def multiplied_out(expression: Expr) -> Expr:
+    """Return a sum without products of sums; where it has none, it is returned as it is."""
+    factors = (factor for term in Add.make_args(expression) for factor in Mul.make_args(term))
+    has_sum = any((factor.args[0] if factor.is_Pow else factor).is_Add for factor in factors)
+    return expression.expand() if has_sum else expression
+
+
 def absorbed(size: Expr) -> Expr:
     """Return a size as a single floor, so that products stay products, by one of two identities.
 
@@ -308,7 +315,7 @@ def absorbed(size: Expr) -> Expr:
     rest = size - floors[0]
     if factor is S.One and rest.is_Integer and rest:
         return FloorDiv(x + (rest * q).expand(), q)
-    shift = (x + rest / factor).expand()
+    shift = multiplied_out(x + rest / factor)
     if q == 2 and factor.is_negative and shift.is_Integer and is_whole(x):
         return -factor * FloorDiv(x - 2 * shift + 1, q)
     return size

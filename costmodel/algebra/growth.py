@@ -352,6 +352,6 @@ class Derivatives:
         return (dx * q - x * dq) / Fraction(q) ** 2
 
     def _of_equals(self, expression: Expr) -> list[Rational]:
-        """Return the slopes of those that are the extremum."""
+        """Return the slopes of the arguments that equal the maximum, or the minimum."""
         value = self.evaluate(expression)
         return [self(arg) for arg in expression.args if self.evaluate(arg) == value]

@@ -151,7 +151,7 @@ def _of_power(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
 
 
 def _of_quotient(expression: Expr, symbol: Symbol, least: Rational) -> int | None:
-    """``x/q`` and its floor: as x, and over a positive q against the size of x as q grows."""
+    """Return the trend of ``x/q`` or its floor: that of x, and against that of a positive q."""
     x, q = expression.args
     if not q.has(symbol):
         return _turned(trend(x, symbol, least), -1 if q < 0 else 1)

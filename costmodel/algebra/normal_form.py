@@ -175,17 +175,17 @@ MAX_GATHERED = 200
 """The most terms of a sum that are put together by what they share; nobody reads a longer one."""
 
 
-class Common(NamedTuple):
+class CommonFactor(NamedTuple):
     """The common factor of some terms: a positive integer, and factors with their exponents."""
 
     number: int
     powers: dict[Expr, int]
 
-    def met(self, other: "Common") -> "Common":
+    def met(self, other: "CommonFactor") -> "CommonFactor":
         """Return the greatest common factor of two of them."""
         bases = self.powers.keys() & other.powers.keys()
         powers = {base: min(self.powers[base], other.powers[base]) for base in bases}
-        return Common(gcd(self.number, other.number), powers)
+        return CommonFactor(gcd(self.number, other.number), powers)
 
     @property
     def product(self) -> Expr:
@@ -206,10 +206,10 @@ def factored(form: Expr, whole: Whole = is_whole) -> Expr:
     """
     if not isinstance(form, Maximum):
         return form
-    shared = reduce(Common.met, map(_common, form.args))
-    outside = Common(shared.number, {})
+    shared = reduce(CommonFactor.met, map(_common, form.args))
+    outside = CommonFactor(shared.number, {})
     for base in sorted(shared.powers, key=str):
-        more = Common(shared.number, {**outside.powers, base: shared.powers[base]})
+        more = CommonFactor(shared.number, {**outside.powers, base: shared.powers[base]})
         if base.is_positive and all(_is_whole(_divided(term, more), whole) for term in form.args):
             outside = more
     rests = [_divided(term, outside) for term in form.args]
@@ -251,22 +251,22 @@ def _gathered(terms: Sequence[Expr]) -> Expr:
 
 
 @lru_cache(maxsize=10_000)
-def _common(expression: Expr) -> Common:
+def _common(expression: Expr) -> CommonFactor:
     """Return the number and the factors that all parts of an expression share."""
     if expression.is_Integer and expression:
-        return Common(abs(int(expression)), {})
+        return CommonFactor(abs(int(expression)), {})
     if expression.is_Add:
-        return reduce(Common.met, map(_common, expression.args))
+        return reduce(CommonFactor.met, map(_common, expression.args))
     if expression.is_Mul:
         parts = [_common(arg) for arg in expression.args]
         powers = sum((Counter(part.powers) for part in parts), Counter[Expr]())
-        return Common(prod(part.number for part in parts), dict(powers))
+        return CommonFactor(prod(part.number for part in parts), dict(powers))
     if expression.is_Pow and expression.exp.is_Integer and expression.exp > 0:
-        return Common(1, {expression.base: int(expression.exp)})
-    return Common(1, {} if expression.is_Rational else {expression: 1})
+        return CommonFactor(1, {expression.base: int(expression.exp)})
+    return CommonFactor(1, {} if expression.is_Rational else {expression: 1})
 
 
-def _divided(expression: Expr, common: Common) -> Expr:
+def _divided(expression: Expr, common: CommonFactor) -> Expr:
     """Return an expression divided by a common factor, taken from factors first, then from sums."""
     if expression.is_Add:
         return Add(*(_divided(part, common) for part in expression.args))
@@ -276,5 +276,5 @@ def _divided(expression: Expr, common: Common) -> Expr:
         taken = _common(factor).met(common)
         rest.append(_divided(factor, taken) if factor.is_Add else factor / taken.product)
         left = Counter(common.powers) - Counter(taken.powers)
-        common = Common(common.number // taken.number, dict(left))
+        common = CommonFactor(common.number // taken.number, dict(left))
     return Mul(*rest)

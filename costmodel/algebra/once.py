@@ -1,4 +1,4 @@
-"""A method whose results are kept: one mechanism for what is worked out once and read often."""
+"""A decorator for methods whose results are kept, each for the arguments it was worked out with."""
 
 from collections.abc import Callable
 from functools import wraps

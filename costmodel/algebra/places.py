@@ -1,7 +1,7 @@
 """Exact maps from the places of an output to the places of an input that they read.
 
 A layer that moves, widens or resamples an axis reads, for its output's place y, the places from
-``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`Reads`): a window ``s·y − p`` to
+``(a·y + b)//u`` to ``(a·y + c)//u`` of its input (`ReadPlaces`): a window ``s·y − p`` to
 ``s·y − p + d·(k − 1)``, a slice ``s·y + start``, nearest neighbours ``y//f``. A path through the
 network is the chain of these steps, a `Route`; both ends of what is read never fall as y grows, so
 that the first place of a chain is the chain of the first places, and the last that of the last. Two
@@ -30,11 +30,19 @@ from typing import NamedTuple
 from sympy import Add, Expr, Integer, Mul, S
 
 from costmodel.algebra.bounds import lower_bound
-from costmodel.algebra.functions import Maximum, Minimum, ceil_div, floor_div, is_whole, parts_of
+from costmodel.algebra.functions import (
+    Maximum,
+    Minimum,
+    ceil_div,
+    floor_div,
+    is_whole,
+    multiplied_out,
+    parts_of,
+)
 from costmodel.algebra.work import charge
 
 
-class Reads(NamedTuple):
+class ReadPlaces(NamedTuple):
     """The places of an axis that an output's place y reads: ``(a·y + b)//u`` to ``(a·y + c)//u``.
 
     Attributes:
@@ -50,7 +58,7 @@ class Reads(NamedTuple):
     over: Expr = S.One
 
 
-OWN = Reads(S.One, S.Zero, S.Zero)
+OWN = ReadPlaces(S.One, S.Zero, S.Zero)
 """A place of the output reads the same place of the input."""
 
 
@@ -114,7 +122,7 @@ class Span(NamedTuple):
         gaps = [_gap(last, first) for first, last in product(self.firsts, self.lasts)]
         return (largest(gaps) + 1).expand()
 
-    def after(self, reads: Reads) -> "Span":
+    def after(self, reads: ReadPlaces) -> "Span":
         """Return what is seen by an element that reads so of the elements that see this."""
         scale, first, last, over = reads
         begin, end = FloorMap(scale, first, over), FloorMap(scale, last, over)
@@ -150,7 +158,7 @@ def hull_of_first(one: Span, other: Span) -> Span:
     scale, over = stride.as_numer_denom()
     begin = -largest((one.padding, other.padding))
     end = largest(_at(route, S.Zero) for span in (one, other) for route in span.lasts)
-    steps = (FloorMap(scale, (each * over).expand(), over) for each in (begin, end))
+    steps = (FloorMap(scale, multiplied_out(each * over), over) for each in (begin, end))
     return Span(*((_before(step, ()),) for step in steps))
 
 
@@ -174,10 +182,10 @@ def _before(step: FloorMap, route: Route) -> Route:
 def _joined(earlier: FloorMap, later: FloorMap) -> FloorMap | None:
     """Return two steps as one, where an identity of the module joins them."""
     if earlier.over is S.One:
-        offset = (later.scale * earlier.offset + later.offset).expand()
+        offset = multiplied_out(later.scale * earlier.offset + later.offset)
         return FloorMap(later.scale * earlier.scale, offset, later.over)
     if later.scale is S.One:
-        offset = (earlier.offset + later.offset * earlier.over).expand()
+        offset = multiplied_out(earlier.offset + later.offset * earlier.over)
         return FloorMap(earlier.scale, offset, earlier.over * later.over)
     return None
 
@@ -209,7 +217,7 @@ def _moved(route: Route, by: Expr) -> Route:
     if not route:
         return (FloorMap(S.One, by, S.One),)
     *steps, (scale, offset, over) = route
-    return (*steps, FloorMap(scale, (offset + by * over).expand(), over))
+    return (*steps, FloorMap(scale, multiplied_out(offset + by * over), over))
 
 
 def _shift(routes: tuple[Route, ...], others: tuple[Route, ...]) -> Expr | None:
@@ -324,7 +332,7 @@ def _either(route: Route, other: Route, sign: int) -> Route | None:
 
 
 def _is_at_least(expression: Expr, bound: int = 0) -> bool:
-    least = lower_bound(expression.expand(), {})
+    least = lower_bound(multiplied_out(expression), {})
     return least is not None and least >= bound
 
 

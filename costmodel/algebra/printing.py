@@ -34,7 +34,7 @@ SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4  # how tightly a text holds together
 LONGEST_SUM = 8
 """The most terms of a sum that all stand for themselves."""
 
-Shown = tuple[str, int]
+Printed = tuple[str, int]
 """A text and how tightly it holds together."""
 
 
@@ -96,21 +96,21 @@ class PythonText:
         self.named = named or {}
         self.products = [product for product in self.named if product.is_Mul]
         self.whole = True  # whether quotients here are exact integer divisions
-        self.shown: dict[tuple[Expr, bool], Shown] = {}
+        self.shown: dict[tuple[Expr, bool], Printed] = {}
 
     def __call__(self, expression: Expr) -> str:
         """Return the text of an expression, an integer unless it is within a real one."""
         expression = settled(expression) if self.whole else expression
         return self.show(_with_ceilings(expression))[0]
 
-    def show(self, expression: Expr) -> Shown:
+    def show(self, expression: Expr) -> Printed:
         """Return the text and how tightly it holds together; what was shown before is looked up."""
         key = expression, self.whole
         if key not in self.shown:
             self.shown[key] = self._shown(expression)
         return self.shown[key]
 
-    def _shown(self, expression: Expr) -> Shown:
+    def _shown(self, expression: Expr) -> Printed:
         """Return the text of a name, a number or an operation."""
         if expression in self.named:
             return self.symbol(self.named[expression]), ATOM
@@ -142,7 +142,7 @@ class PythonText:
         """Return the text of a symbol."""
         return name
 
-    def number(self, value: Rational) -> Shown:
+    def number(self, value: Rational) -> Printed:
         """Return the text of a number; a fraction is a true division, as ``1//2`` is 0."""
         shown = str(value.p) if value.p >= 0 else f"{self.minus}{-value.p}"
         if value.q == 1:
@@ -152,7 +152,7 @@ class PythonText:
         self.whole = before
         return shown, PRODUCT if value.p >= 0 else SUM
 
-    def sum(self, expression: Expr) -> Shown:
+    def sum(self, expression: Expr) -> Printed:
         """``a + b − c``, the leading terms first."""
         return " ".join(self.terms(expression)), SUM
 
@@ -180,7 +180,7 @@ class PythonText:
                 shown.append(f"{self.plus} {self.show(term)[0]}")
         return shown
 
-    def product(self, expression: Mul) -> Shown:
+    def product(self, expression: Mul) -> Printed:
         """``2*a*b``, or ``2*a//b`` where the quotient is exact."""
         over, under = _fraction(expression)
         negative = bool(over.as_coeff_Mul()[0].is_negative)
@@ -214,7 +214,7 @@ class PythonText:
         """Return the text of a division: exact where integers are meant, else true."""
         return f"{over}{'//' if self.whole else '/'}{under}"
 
-    def power(self, expression: Pow) -> Shown:
+    def power(self, expression: Pow) -> Printed:
         """``a**b``; a negative exponent is a quotient."""
         base, exponent = _base_and_exponent(expression)
         if exponent == S.Half:
@@ -227,18 +227,18 @@ class PythonText:
         """Return an exponent with the sign before it."""
         return f"**{self.within(exponent, POWER)}"
 
-    def call(self, expression: Expr) -> Shown:
+    def call(self, expression: Expr) -> Printed:
         """``max(a, b)`` and the like; ``round_to`` and ``log2`` take real numbers."""
         real = type(expression) in (RoundTo, Log2)
         arguments = [self.real(a) if real else self(a) for a in expression.args]
         return self.names[type(expression)] + self.parenthesized(", ".join(arguments)), ATOM
 
-    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Printed:
         """``max(x for turn in range(n))``."""
         x, index, count = expression.args
         return f"max({self(x)} for {index.name} in range({self(count)}))", ATOM
 
-    def floor(self, x: Expr, q: Expr) -> Shown:
+    def floor(self, x: Expr, q: Expr) -> Printed:
         """``x//q``, ``ceil(x/q)``, ``(x + r)//q``, or the shape formula's ``(x − r)//q + 1``."""
         constant, rest = x.as_coeff_Add()
         if not (q.is_Integer and constant.is_Integer and is_whole(rest)):
@@ -249,13 +249,13 @@ class PythonText:
             return self.floored(x, q)
         return f"{self.floored(x - q, q)[0]} {self.plus} {self.number(S.One)[0]}", SUM
 
-    def floored(self, x: Expr, q: Expr) -> Shown:
+    def floored(self, x: Expr, q: Expr) -> Printed:
         """``x//q``."""
         if not is_whole(x) or not is_whole(q):
             return self.bracketed("floor", self.real(x / q))
         return f"{self.within(x, POWER)}//{self.within(q, POWER)}", PRODUCT
 
-    def bracketed(self, name: str, inner: str) -> Shown:
+    def bracketed(self, name: str, inner: str) -> Printed:
         """Return a text with the signs of a floor or a ceiling around it."""
         before, after = self.brackets[name]
         return f"{before}{inner}{after}", ATOM
@@ -265,7 +265,7 @@ class PythonText:
         return f"{self.within(x, POWER)}/{self.within(q, POWER)}"
 
 
-_FORMS: dict[type, Callable[[PythonText, Any], Shown]] = {
+_FORMS: dict[type, Callable[[PythonText, Any], Printed]] = {
     Add: lambda printer, x: printer.sum(x),
     Mul: lambda printer, x: printer.product(x),
     Pow: lambda printer, x: printer.power(x),
@@ -306,12 +306,12 @@ class Unicode(PythonText):
             return str(exponent).translate(_SUPERSCRIPTS)
         return f"^{self.within(exponent, POWER)}"
 
-    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Printed:
         """``max(0 ≤ i < n: x)``."""
         x, index, count = expression.args
         return f"max(0 ≤ {index.name} < {self(count)}: {self(x)})", ATOM
 
-    def floored(self, x: Expr, q: Expr) -> Shown:
+    def floored(self, x: Expr, q: Expr) -> Printed:
         """``⌊x/q⌋``."""
         return self.bracketed("floor", self.real(x) if q is S.One else self.divided(x, q))
 
@@ -363,13 +363,13 @@ class Latex(PythonText):
         """``a^{b}``."""
         return f"^{{{self(exponent)}}}"
 
-    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Printed:
         r"""``\max_{0 \le i < n} x``."""
         x, index, count = expression.args
         bounds = rf"0 \le {self.symbol(index.name)} < {self(count)}"
         return rf"\max_{{{bounds}}}" + self.parenthesized(self(x)), ATOM
 
-    def floored(self, x: Expr, q: Expr) -> Shown:
+    def floored(self, x: Expr, q: Expr) -> Printed:
         r"""``\left\lfloor\frac{x}{q}\right\rfloor``."""
         return self.bracketed("floor", self.space + self(x) if q is S.One else self.divided(x, q))
 

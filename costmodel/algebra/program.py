@@ -226,7 +226,7 @@ class IntegerProgram:
         """Return the numerators of some values over one denominator, and that denominator."""
         below = dict.fromkeys(part.denominator for part in parts)
         if len(below) == 1:
-            return [part.numerator for part in parts], *below
+            return [part.numerator for part in parts], next(iter(below))
         numbers = [n for n in map(self.number, below) if n is not None]
         shared, others = lcm(*numbers), [node for node in below if self.number(node) is None]
         above = [

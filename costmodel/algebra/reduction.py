@@ -100,7 +100,7 @@ def _decided(extremum: Extremum, least: Least, conditions: tuple[Condition, ...]
 
 
 def reached_branches(condition: AtLeast, least: Least, conditions: Iterable[Condition]) -> AtLeast:
-    """``max(a, b) >= k`` without the branches that are proved never to reach k."""
+    """Return ``max(a, b) >= k`` without the arguments that are proved to stay below k."""
     known = tuple(conditions)
     if not isinstance(condition.expression, Maximum):
         return condition
@@ -199,7 +199,7 @@ def _without_factor(condition: Divides) -> Divides:
 
 
 def _remainders(dividend: Expr, divisor: int) -> Expr:
-    """``3·h − 2`` is a multiple of 2 as h is: its coefficients count but for multiples."""
+    """Reduce coefficients modulo the divisor: 2 divides ``3·h − 2`` where it divides h."""
     terms = [term.as_coeff_Mul() for term in Add.make_args(dividend)]
     if not all(factor.is_Integer and is_whole(rest) for factor, rest in terms):
         return dividend

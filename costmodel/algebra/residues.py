@@ -36,26 +36,26 @@ U = Symbol("u", integer=True)
 """The symbol that stands for a quantity."""
 
 
-class About(NamedTuple):
+class QuantityCondition(NamedTuple):
     """An integer quantity, and a condition on it alone, in which `U` stands for it."""
 
     quantity: Expr
     condition: Condition
 
 
-def about(condition: Condition) -> About | None:
+def about(condition: Condition) -> QuantityCondition | None:
     """Return the one quantity of a condition, its only symbol or a sum, if it has one."""
     names = symbols_of(condition)
     if len(names) == 1:
         name = names.pop()
         if name.is_integer:
-            return About(name, condition.mapped(lambda e: e.xreplace({name: U})))
+            return QuantityCondition(name, condition.mapped(lambda e: e.xreplace({name: U})))
     reader = _QuantityReader()
     try:
         changed = condition.mapped(reader.read)
     except _SeveralError:
         return None
-    return None if reader.quantity is None else About(reader.quantity, changed)
+    return None if reader.quantity is None else QuantityCondition(reader.quantity, changed)
 
 
 class _SeveralError(ValueError):
@@ -330,7 +330,7 @@ class _Table:
                 yield form
 
     def _between(self, low: int, high: int) -> tuple[Condition, ...]:
-        """``low <= u <= high``."""
+        """Return the conditions of ``low <= u <= high``."""
         if low == high:
             return (Equal(U, Integer(low)),)
         above = (AtLeast(U, low),) if low > self.values[0] else ()

@@ -21,7 +21,7 @@ from costmodel.algebra.domains import Domain
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import terms_of
 from costmodel.algebra.monotonicity import Steps, has_one_root, linear, trend
-from costmodel.algebra.values import Cut, Interval, ValueCell, Values
+from costmodel.algebra.values import Cut, Interval, SymbolValues, ValueCell
 from costmodel.algebra.work import charge
 
 MAX_VALUES = 1024
@@ -164,7 +164,7 @@ class _Chart:
     ) -> None:
         self.expressions = expressions
         self.symbol = symbol
-        self.values = Values(domain)
+        self.values = SymbolValues(domain)
         self.is_valid = is_valid
         self.limit: Rational | None = None
         self.numbers = cache(self._numbers)
@@ -344,10 +344,10 @@ def _on_line(
     roots = [-line[1] / line[0] for line in lines if line]
     high = _compared_to(steps, domain, max([Fraction(usual), *roots]) * 4)
     places = [*steps.within(domain.first, high), *roots]
-    values = Values(Domain(domain.first, high, None), others=(x for x in places if x < high))
+    values = SymbolValues(Domain(domain.first, high, None), others=(x for x in places if x < high))
     if steps.floors and steps.others:
         places += (x for cell in values.cells for x in _crossings(expressions, symbol, cell))
-        values = Values(values.domain, others=(x for x in places if x < high))
+        values = SymbolValues(values.domain, others=(x for x in places if x < high))
 
     def order_at(value: Rational) -> Order:
         return order_of(list(map(Evaluator({symbol: value}), expressions)))

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import combinations, pairwise
 from math import comb, factorial, floor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sympy import Add, Dummy, Expr, Integer, Mul, S, Symbol, bernoulli
 from sympy.functions.combinatorial.numbers import stirling
 
 from archspec.arithmetic import Rational, tidy
-from archspec.errors import SpecError
-from archspec.graph import Node
+from archspec.errors import Origin, SpecError
 from costmodel.algebra.bounds import Least, is_at_least, is_positive
 from costmodel.algebra.conditions import AtLeast, Condition, Divides, Equal, sides
 from costmodel.algebra.evaluate import Evaluator, values_over
@@ -38,12 +37,29 @@ class OpenFormError(ValueError):
     """An expression is no polynomial in the index."""
 
 
+class Placed(Protocol):
+    """Something that stands in a spec."""
+
+    @property
+    def path(self) -> str:
+        """Its name in the network."""
+
+    @property
+    def origin(self) -> Origin:
+        """The place where it stands."""
+
+
 class NoClosedFormError(SpecError):
-    """A metric has no closed form in the symbols; numbers it has."""
+    """A metric has no closed form in the symbols, though it has a value at numbers."""
 
 
-def no_closed_form(metric: str, node: Node) -> NoClosedFormError:
-    """Return the error that a metric has no closed form over the turns that a layer is in."""
+def no_closed_form(metric: str, node: Placed) -> NoClosedFormError:
+    """Return the error that a metric has no closed form over the turns of a repeat.
+
+    Args:
+        metric: what has none.
+        node: the repeat, or a layer in it.
+    """
     cause = f"{metric} has no closed form in an open number of turns that each differ"
     hint = "fix the symbols in times with --set"
     return NoClosedFormError(cause, hint=hint, origin=node.origin, entry=node.path)
@@ -178,14 +194,14 @@ def each_by_each(often: Expr, count: Expr) -> Expr:
 
 def where_it_happens(largest: Expr, runs: Expr) -> Expr:
     """Return the largest value over iterations, or 0 where there is none."""
-    happens = _at_least_once(runs)
+    happens = at_least_once(runs)
     if happens is S.One:
         return largest
     return Maximum(*(happens * term for term in terms_of(largest)))
 
 
 @cache
-def _at_least_once(runs: Expr) -> Expr:
+def at_least_once(runs: Expr) -> Expr:
     """Return 1 where there is a run, else 0, also of the ``L − 2`` later turns of ``L − 1``.
 
     Less than none would be negative, and within a repeat that does not run either positive again.

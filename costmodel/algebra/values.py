@@ -39,7 +39,7 @@ class Interval(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Return True where no value is in it."""
+        """Return True for an interval without a value."""
         return self.high is not None and self.high <= self.low
 
 
@@ -80,7 +80,7 @@ class Bisection(NamedTuple):
     is_open: bool  # whether values beyond those that were looked at may change it
 
 
-class Values:
+class SymbolValues:
     """The values of a symbol.
 
     Attributes:

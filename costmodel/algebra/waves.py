@@ -182,8 +182,8 @@ Powers = tuple[tuple[Expr, int], ...]
 """A product of step functions of one symbol: each with its exponent."""
 
 
-class Reach(NamedTuple):
-    """The values of a symbol."""
+class SymbolRange(NamedTuple):
+    """The values of a symbol: their ends, and what divides them."""
 
     symbol: Symbol
     first: Rational = 0  # 0 where it may be any positive number
@@ -210,7 +210,7 @@ class StepTable:
         is_whole: whether the table holds every value that the symbol has.
     """
 
-    def __init__(self, reach: Reach, functions: Iterable[Expr]) -> None:
+    def __init__(self, reach: SymbolRange, functions: Iterable[Expr]) -> None:
         self.waves = {f: wave for f in functions if (wave := wave_of(f)) is not None}
         marks = {c: wave for c in reach.divisions if (wave := _wave_of_division(c)) is not None}
         waves = [*self.waves.values(), *marks.values()]
@@ -239,7 +239,7 @@ class StepTable:
         self._distinct = self._without_repeats(range(len(self.places)))
         self._distinct_last = self._without_repeats(self.last_period)
 
-    def _places(self, reach: Reach) -> list[Rational]:
+    def _places(self, reach: SymbolRange) -> list[Rational]:
         """Return all integers, or all steps and one value between each two; none if too many.
 
         The last period begins with a place, so that it holds all that comes back.
@@ -258,7 +258,7 @@ class StepTable:
         places = sorted(x for x in (*numerators, *between) if x > 0)
         return Fractions(places, 2 * cuts.denominator).values
 
-    def _steps(self, reach: Reach) -> Iterator[tuple[Expr, set[Fraction] | None]]:
+    def _steps(self, reach: SymbolRange) -> Iterator[tuple[Expr, set[Fraction] | None]]:
         """Yield each function of a real symbol with the places where it steps.
 
         None where that is not known, or where the table would be too large.
@@ -353,7 +353,7 @@ class StepTable:
         return tidy(prod((Fraction(value) for value, _ in tops), start=ratio))
 
     def _lines(self, place: int, powers: Powers) -> list[tuple[Rational, Rational]]:
-        """Return every factor's value at a place with its rise per period, the steepest first."""
+        """Return each factor's value at a place with its rise per period, the steepest first."""
         factors = [f for f, exponent in powers for _ in range(exponent)]
         lines = ((self.values[f][place], self.rises[f]) for f in factors)
         return sorted(lines, key=lambda line: (line[1], line[0]), reverse=True)

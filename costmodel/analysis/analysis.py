@@ -17,7 +17,7 @@ from archspec.sorts import is_condition
 from archspec.trees import Binary, Call, Items, Measure, Name, Unary
 from costmodel.algebra.bounds import Least
 from costmodel.algebra.conditions import Condition, Divides, condition_text, whole_under
-from costmodel.algebra.dominance import Region, Sizes, maximum
+from costmodel.algebra.dominance import Region, SizeTables, maximum
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import Maximum, Quantity, symbols_in, terms_of
 from costmodel.algebra.normal_form import Whole, by_resolution, factored, settled, unfloored
@@ -34,7 +34,7 @@ from costmodel.network.context import Context
 from costmodel.network.precision import typed
 from costmodel.network.propagation import (
     ONCE,
-    Counted,
+    CountedLayer,
     InputOutput,
     LayerCost,
     Propagation,
@@ -87,6 +87,11 @@ class Analysis(MetricForms):
         """The warnings of what the spec says without effect."""
         return warnings_of(self.architecture, self.graph)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the spec says that every report of it must say."""
+        return tuple(self.architecture.header.notes)
+
     @cached_property
     def context(self) -> Context:
         """All that metrics need besides a layer."""
@@ -110,7 +115,7 @@ class Analysis(MetricForms):
         return {of: tuple(sorted(types)) for of, types in found.items() if types}
 
     @cached_property
-    def counted(self) -> tuple[Counted, ...]:
+    def counted(self) -> tuple[CountedLayer, ...]:
         """The layers in order, with how often each counts."""
         return tuple(self.propagation.counted)
 
@@ -165,12 +170,12 @@ class Analysis(MetricForms):
     def conditions(self) -> tuple[Condition, ...]:
         """The reduced conditions on the symbols under which the network is valid."""
         required = (requirement.condition for requirement in self.propagation.requirements)
-        with budget("the conditions", self.longest_asker):
+        with budget("the conditions", self._longest_condition):
             found = reduced(required, self._least, (*self._given, *self.assumed.known))
             shown = (condition.mapped(self.assumed.shown) for condition in found)
             return tuple(form for condition in shown for form in simplified(condition))
 
-    def longest_asker(self) -> NamedEntry:
+    def _longest_condition(self) -> NamedEntry:
         """Return the entry that asks for the longest condition."""
         requirements = self.propagation.requirements
         return max(requirements, key=lambda each: len(condition_text(each.condition))).node
@@ -207,9 +212,9 @@ class Analysis(MetricForms):
         return Region(self._least, most, conditions)
 
     @cached_property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> SizeTables:
         """The bounds and divisors of the sizes that counts are products of."""
-        return Sizes(self.region)
+        return SizeTables(self.region)
 
     @property
     def _given(self) -> Iterator[Condition]:
@@ -254,10 +259,10 @@ class Analysis(MetricForms):
         """Return a metric of one run of one layer, as a product of its loops."""
         found = find_metric(metric)
         if found.of_layers is not None:
-            return found.of([Counted(layer, ONCE)], self.context)
+            return found.of([CountedLayer(layer, ONCE)], self.context)
         return found.per_layer(layer, self.context)
 
-    def of_all_runs(self, metric: Metric, counted: Counted) -> Expr:
+    def of_all_runs(self, metric: Metric, counted: CountedLayer) -> Expr:
         """Return a metric of one layer, all of its runs together."""
         return metric.of([counted], self.context)
 

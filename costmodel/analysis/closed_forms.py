@@ -9,15 +9,15 @@ from archspec.arithmetic import Rational
 from costmodel.algebra.conditions import Condition
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.metrics.registry import Metric
-from costmodel.network.context import Network
-from costmodel.network.propagation import Counted
+from costmodel.network.context import WholeNetwork
+from costmodel.network.propagation import CountedLayer
 
 
-class ClosedForms(Network, Protocol):
+class ClosedForms(WholeNetwork, Protocol):
     """The closed forms of one network, and where they hold."""
 
     @property
-    def counted(self) -> tuple[Counted, ...]:
+    def counted(self) -> tuple[CountedLayer, ...]:
         """The layers in order, with how often each counts."""
 
     @property
@@ -29,7 +29,7 @@ class ClosedForms(Network, Protocol):
         """The conditions and assumptions about the symbols."""
 
     def parts(self, metric: Metric) -> list[Expr]:
-        """Return what the network's metric is the sum or the maximum of, layer by layer."""
+        """Return the terms whose sum or maximum the network's metric is, layer by layer."""
 
     @property
     def required(self) -> tuple[Condition, ...]:

@@ -16,10 +16,8 @@ How a study makes its document (`studies/report_document.py` and `studies/fit.py
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from sympy import Expr
@@ -136,7 +134,7 @@ class ClosedForm(NamedTuple):
 Cell = str | Rational | Shapes | ClosedForm | None
 
 
-class Kind(NamedTuple):
+class ColumnKind(NamedTuple):
     """The kind of a column: what is done to its numbers, and at which side its cells stand.
 
     Attributes:
@@ -152,23 +150,25 @@ class Kind(NamedTuple):
     is_real: bool = False
 
 
-TEXT = Kind(show_decimal, is_right=False)
+TEXT = ColumnKind(show_decimal, is_right=False)
 """Texts, shapes and closed forms."""
 
 FIGURE = TEXT._replace(is_right=True)
 """Numbers that are texts already."""
 
-COUNT = Kind(show_number)
+COUNT = ColumnKind(show_number)
 
-EXACT = Kind(show_number, lambda value: str(plain_number(value)))
+EXACT = ColumnKind(show_number, lambda value: str(plain_number(value)))
 """Numbers of which some may be fractions, written to files as JSON has them."""
 
-SHARE = Kind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
+SHARE = ColumnKind(lambda part: f"{float(100 * part):.1f} %", is_real=True)
 
 
-def quantity_in(unit: str) -> Kind:
+def quantity_in(unit: str) -> ColumnKind:
     """Return the kind of quantities in a unit: ``s``, ``B``, ``J``."""
-    return Kind(lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True)
+    return ColumnKind(
+        lambda v: show_quantity(v, unit), lambda v: str(float(v) if v else 0), is_real=True
+    )
 
 
 class Column(NamedTuple):
@@ -186,7 +186,7 @@ class Column(NamedTuple):
 
     name: str
     title: str
-    kind: Kind = TEXT
+    kind: ColumnKind = TEXT
     hides_zero: bool = False
     keep: int = 0
     is_beside: bool = False
@@ -239,6 +239,7 @@ class Table(NamedTuple):
         folds: whether no more than the two outermost levels are shown of more than `MOST_ROWS`.
         breaks: whether columns for which a terminal has no room follow below; else they are left
             out.
+        beside_total: more last lines, below the total, as one of means.
     """
 
     columns: tuple[Column, ...]
@@ -249,6 +250,12 @@ class Table(NamedTuple):
     bars: str = ""
     folds: bool = False
     breaks: bool = False
+    beside_total: tuple[Row, ...] = ()
+
+    @property
+    def totals(self) -> tuple[Row, ...]:
+        """Return the last lines: the total, and those below it."""
+        return (*([self.total] if self.total else []), *self.beside_total)
 
     @property
     def shown(self) -> tuple[Column, ...]:
@@ -284,7 +291,7 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
         plain: whether numbers are those of files.
     """
     first, *others = table.columns if plain else table.shown
-    rows = (*table.rows, *([table.total] if table.total else []))
+    rows = (*table.rows, *table.totals)
     names = [str(i) for i in range(len(rows))]
     heads = [str(row.cells.get(first.name, "")) for row in rows]
     columns = (first, *(Column(*each, FIGURE) for each in zip(names, heads, strict=True)))
@@ -303,6 +310,25 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
         return Row(head | {n: shown(row, column) for n, row in zip(names, rows, strict=True)})
 
     return Table(columns, tuple(map(line, others)))
+
+
+class Equation(str):
+    """A text of equals that ends in a closed form; LaTeX alone sets that as a formula.
+
+    Attributes:
+        before: the text before the closed form.
+        form: the closed form.
+    """
+
+    before: str
+    form: ClosedForm
+
+    @classmethod
+    def of(cls, before: str, shown: str, form: ClosedForm) -> "Equation":
+        """Return the equation of a text and a closed form, as it is shown."""
+        made = cls(before + shown)
+        made.before, made.form = before, form
+        return made
 
 
 class LabelledValue(NamedTuple):
@@ -348,7 +374,7 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell, kind: Kind) -> Rational | float | str | None:
+def _exact(cell: Cell, kind: ColumnKind) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
         case int() | Fraction() if kind.is_real:
@@ -378,7 +404,7 @@ STANDING = frozenset(
 """The labels of the notes on what numbers depend on, beside conditions and convention."""
 
 
-class Fault(NamedTuple):
+class Failure(NamedTuple):
     """A finding that fails, with its place.
 
     Attributes:
@@ -392,7 +418,7 @@ class Fault(NamedTuple):
     text: str
 
 
-class Frame(NamedTuple):
+class PageForm(NamedTuple):
     """The form that is asked of an answer on a page.
 
     Attributes:
@@ -424,29 +450,8 @@ class Frame(NamedTuple):
         return block._replace(entries=tuple(entries)) if entries else None
 
 
-UNFRAMED = Frame()
+UNFRAMED = PageForm()
 """A float in LaTeX, and all notes."""
-
-
-class Gap(NamedTuple):
-    """The operators that are missing in a network.
-
-    Attributes:
-        note: a sentence that says so.
-        operators: operator → the paths of the layers that stand for it.
-    """
-
-    note: str
-    operators: Mapping[str, list[str]]
-
-
-def _blocks_with(gaps: tuple[Gap, ...], blocks: Callable[[], Iterator[Block]]) -> Iterator[Block]:
-    yield from blocks()
-    yield from (Line(gap.note, "bold") for gap in gaps)
-
-
-def _data_with(gaps: tuple[Gap, ...], data: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    return {**data(), "missing": {gap.note: dict(gap.operators) for gap in gaps}}
 
 
 @dataclass(frozen=True, repr=False)
@@ -466,7 +471,6 @@ class Document(Tabular):
         faults: what does not hold, where it stands: what a workflow marks in a file.
         study: what a plot of it shows, where there is one.
         frame: what is asked of its form on a page.
-        gaps: what is missing in the networks that it is about; blocks, data and program say it.
     """
 
     title: str
@@ -478,27 +482,12 @@ class Document(Tabular):
     holds: bool = True
     errors: tuple[SpecError, ...] = ()
     messages: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Failure, ...] = ()
     study: Any = None
-    frame: Frame = UNFRAMED
-    gaps: tuple[Gap, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Let whatever it shows end with what is missing."""
-        for name, end in (("blocks", _blocks_with), ("data", _data_with)) if self.gaps else ():
-            made = getattr(self, name)
-            if getattr(made, "func", None) is not end:  # else it was replaced beside others
-                object.__setattr__(self, name, partial(end, self.gaps, made))
+    frame: PageForm = UNFRAMED
 
     def __repr__(self) -> str:
         return f"<document {self.title!r}>" if self.title else "<document>"
-
-    def framed(self, title: str, frame: Frame) -> "Document":
-        """Return the same in another form on a page."""
-        made = copy(self)  # which ends with what is missing already
-        for name, value in (("title", title), ("frame", frame)):
-            object.__setattr__(made, name, value)
-        return made
 
     def table(self) -> Table:
         """Return the table that stands for the document where that can only be one.
@@ -556,8 +545,7 @@ class Document(Tabular):
         """
         if self.program is None:
             raise SpecError("there is no function to export here", hint="archcost SPEC has them")
-        made = self.program(language)
-        return made._replace(title="; ".join([made.title, *(gap.note for gap in self.gaps)]))
+        return self.program(language)
 
 
 @overload

@@ -1,14 +1,14 @@
 """From a spec to its analysis: read, decided, propagated, and held to what its rules ask."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from archspec import Architecture, Graph, SpecError, build_graph, load
 from archspec.architecture import Source
 from archspec.arithmetic import Rational
+from archspec.errors import did_you_mean
 from archspec.expressions import ExpressionError
 from archspec.graph import item_output, made_in, nodes_of, read_in
-from archspec.header import Header
 from archspec.importers import Module, Shapes, from_python
 from archspec.trees import Tensor
 from costmodel.algebra.conditions import Condition, condition_text
@@ -20,6 +20,7 @@ from costmodel.analysis.domains import nearest_valid
 from costmodel.network.assumptions import read_assumptions
 from costmodel.network.decoding import keeps_past, meeting, only_new, require_decodable, resting
 from costmodel.network.known_layers import KnownLayers
+from costmodel.network.networks import is_called
 from costmodel.network.propagation import (
     LayerCost,
     Propagation,
@@ -42,20 +43,57 @@ class Setup(NamedTuple):
         scenario: types of numbers, and the device.
     """
 
-    convention: str | None = None
+    convention: Convention | str | None = None
     settings: Mapping[str, Number] = {}
     assume: tuple[str, ...] = ()
     scenario: Scenario = NOWHERE
 
-    def agreed(self, specs: Iterable[Architecture]) -> "Setup":
-        """Return the same with the one convention of some specs, where none is asked for."""
-        if self.convention is not None:
-            return self
-        return self._replace(convention=convention_of(None, *specs).name)
+    @property
+    def numbers(self) -> dict[str, Rational]:
+        """The symbols that are set, each with its exact number."""
+        return {name: to_rational(name, value) for name, value in self.settings.items()}
 
-    def given_to(self, header: Header) -> dict[str, Rational]:
-        """Return the symbols of a network that are set, each with its number."""
-        return {n: to_rational(n, v) for n, v in self.settings.items() if n in header.symbols}
+    def at(self, settings: Mapping[str, Number]) -> "Setup":
+        """Return the same with other symbols set."""
+        return self._replace(settings=settings)
+
+    def agreed(self, *specs: Architecture) -> "Setup":
+        """Return the same with the one convention of some specs (see `convention_of`)."""
+        return self._replace(convention=convention_of(self.convention, *specs))
+
+    def given_to(self, spec: Architecture) -> dict[str, Rational]:
+        """Return the symbols of a network that are set, each with its number.
+
+        A setting ``NETWORK:SYMBOL`` is of the networks that are called so, and goes before others.
+        """
+        found: dict[str, Rational] = {}
+        for given, value in sorted(self.settings.items(), key=lambda pair: ":" in pair[0]):
+            of, colon, name = given.rpartition(":")
+            if name in spec.header.symbols and (not colon or is_called(spec, of)):
+                found[name] = to_rational(name, value)
+        return found
+
+    def require_known(self, specs: Collection[Architecture]) -> None:
+        """Make sure that what is set is a symbol of one of some networks.
+
+        Raises:
+            SpecError: none of them has it, or none is called so.
+        """
+        for given in self.settings:
+            of, colon, name = given.rpartition(":")
+            meant = [spec for spec in specs if not colon or is_called(spec, of)]
+            if not meant:
+                hint = did_you_mean(of, [spec.header.name for spec in specs])
+                raise SpecError(f"--set {given}: there is no network '{of}' here", hint=hint)
+            known = [*dict.fromkeys(n for spec in meant for n in spec.header.symbols)]
+            if name not in known:
+                cause = f"none of the specs has a symbol '{name}' to set"
+                raise SpecError(cause, hint=did_you_mean(name, known))
+
+
+def setup_of(analysis: Analysis) -> Setup:
+    """Return the options that an analysis was made with, no symbol being set."""
+    return Setup(analysis.convention, {}, analysis.assumed.texts, analysis.scenario)
 
 
 def analyze(
@@ -90,39 +128,27 @@ def analyze(
     Raises:
         SpecError: the spec or a setting breaks a rule.
     """
-    fixed = {name: to_rational(name, value) for name, value in (settings or {}).items()}
+    setup = Setup(convention, settings or {}, tuple(assume), as_scenario(scenario))
     architecture = load(spec if input is None else from_python(spec, input))
-    counts = convention_of(convention, architecture)
-    assumed, given = tuple(assume), as_scenario(scenario)
-    return analyze_loaded(
-        architecture, counts, fixed, assumed, given, numbers_suffice=numbers_suffice
-    )
+    return analyze_loaded(architecture, setup, numbers_suffice=numbers_suffice)
 
 
-def analyze_loaded(
-    architecture: Architecture,
-    counts: Convention,
-    fixed: Mapping[str, Rational],
-    assumed: tuple[str, ...],
-    scenario: Scenario,
-    *,
-    numbers_suffice: bool,
-) -> Analysis:
+def analyze_loaded(architecture: Architecture, setup: Setup, *, numbers_suffice: bool) -> Analysis:
     """Return the analysis of a loaded spec (see `analyze`); an error names the broken numbers."""
     try:
-        return analyze_architecture(architecture, counts, fixed, assumed, scenario)
+        return analyze_architecture(architecture, setup)
     except SpecError:
-        if assumed:
+        if setup.assume:
             raise
-        numbers = {**with_past(architecture, scenario).header.defaults, **fixed}
+        defaults = with_past(architecture, setup.scenario).header.defaults
         try:
-            numeric = analyze_architecture(architecture, counts, numbers, (), scenario)
+            numeric = analyze_architecture(architecture, setup.at({**defaults, **setup.numbers}))
         except SpecError as error:
             try:
-                free = unchecked(architecture, counts, {}, (), scenario)
+                free = unchecked(architecture, setup.at({}))
             except SpecError:
                 raise error from None
-            raise _with_conditions(error, free, fixed) from None
+            raise _with_conditions(error, free, setup.numbers) from None
         if numbers_suffice:
             return numeric
         raise
@@ -161,41 +187,31 @@ def _broken(free: Analysis, fixed: Mapping[str, Rational]) -> str:
     return f"{failure}; the nearest that holds: --set {shown}" if near else failure
 
 
-def analyze_architecture(
-    architecture: Architecture,
-    convention: Convention,
-    settings: Mapping[str, Rational],
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-) -> Analysis:
+def analyze_architecture(architecture: Architecture, setup: Setup) -> Analysis:
     """Return the analysis of a loaded spec (see `analyze`)."""
-    assumed = tuple(assume)
-    analysis = unchecked(architecture, convention, settings, assumed, scenario)
+    analysis = unchecked(architecture, setup)
     try:
         return analysis.checked()
     except SpecError as error:
-        if not assumed:
+        if not setup.assume:
             raise
         near = _near_defaults(analysis.architecture, analysis.demands)
         try:
-            return unchecked(near, convention, settings, assumed, scenario).checked()
+            return unchecked(near, setup).checked()
         except SpecError:
             raise error from None
 
 
 def unchecked(
-    architecture: Architecture,
-    convention: Convention,
-    settings: Mapping[str, Rational],
-    assume: Iterable[str] = (),
-    scenario: Scenario = NOWHERE,
-    known: KnownLayers[LayerCost] | None = None,
+    architecture: Architecture, setup: Setup, known: KnownLayers[LayerCost] | None = None
 ) -> Analysis:
     """Return the analysis of a loaded spec whose symbols' values may make no valid network."""
+    numbers, scenario = setup.numbers, setup.scenario
+    convention = convention_of(setup.convention, architecture)
     architecture = with_past(architecture, scenario)
-    assumed = read_assumptions(assume, architecture.header.symbols, settings)
+    assumed = read_assumptions(setup.assume, architecture.header.symbols, numbers)
     near = _near_defaults(architecture, assumed.conditions)
-    graph = build_graph(near, settings, assumed.derived, known and known.blocks)
+    graph = build_graph(near, numbers, assumed.derived, known.blocks if known else None)
     past, still = scenario.past, set[str]()
     if past is not None:
         alone = propagate(graph, assumed)
@@ -212,7 +228,7 @@ def unchecked(
 
 
 def last_mixed(graph: Graph, propagation: Propagation) -> tuple[Tensor, int] | None:
-    """Return the output of the last item in which tokens meet, if all after it reads only that.
+    """Return the output of the last item that mixes tokens, if all after it reads nothing else.
 
     With it the axis of its tokens.
 

@@ -1,4 +1,4 @@
-"""The layers that are the peak of activations: the maximum's terms with their layers."""
+"""The layers at which the peak of activations may be: the maximum's terms, and whose they are."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Peak(NamedTuple):
         return f"{first} and {len(others)} like it" if others else first
 
 
-class Lead(NamedTuple):
+class PeakRange(NamedTuple):
     """Values of a symbol over which one term is the largest.
 
     Attributes:
@@ -42,7 +42,7 @@ class Lead(NamedTuple):
     last: Rational | None
 
 
-class Race(NamedTuple):
+class PeakRanges(NamedTuple):
     """The largest of some terms wherever the symbol's values are valid.
 
     Attributes:
@@ -50,7 +50,7 @@ class Race(NamedTuple):
         is_decided: whether nothing is left open: all values are met, or the last leads for good.
     """
 
-    leads: tuple[Lead, ...]
+    leads: tuple[PeakRange, ...]
     is_decided: bool
 
 
@@ -75,12 +75,12 @@ def winners(analysis: ClosedForms, terms: Sequence[Expr]) -> tuple[Expr, ...]:
     return tuple(dict.fromkeys(lead.term for lead in race.leads))
 
 
-def race_of(analysis: ClosedForms, metric: str = METRIC) -> Race | None:
+def race_of(analysis: ClosedForms, metric: str = METRIC) -> PeakRanges | None:
     """Return where each term is the peak, if there are several and one symbol alone is open."""
     return _race_of(analysis, terms_of(analysis.total(metric)))
 
 
-def _race_of(analysis: ClosedForms, terms: Sequence[Expr]) -> Race | None:
+def _race_of(analysis: ClosedForms, terms: Sequence[Expr]) -> PeakRanges | None:
     """Return the terms compared over the values of the one symbol that is open, if one alone is."""
     if len(analysis.symbols) != 1 or len(terms) < 2:
         return None
@@ -90,5 +90,5 @@ def _race_of(analysis: ClosedForms, terms: Sequence[Expr]) -> Race | None:
         return None
     shown = [analysis.assumed.shown(term) for term in terms]
     found = leaders(shown, symbol, domain, lambda value: analysis.is_valid_at({name: value}))
-    leads = (Lead(shown[each.leader], each.first, each.last) for each in found.stretches)
-    return Race(tuple(leads), found.is_decided)
+    leads = (PeakRange(shown[each.leader], each.first, each.last) for each in found.stretches)
+    return PeakRanges(tuple(leads), found.is_decided)

@@ -1,14 +1,17 @@
 """The notes below every report: values, conditions, types, device, convention."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.errors import SpecError
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.document import Block, Document, Gap, Note
+from costmodel.analysis.document import Block, Document, Line, Note
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.conventions import Convention
+
+if TYPE_CHECKING:
+    from costmodel.algebra.code import Language, Program
 
 StatedNotes = str | Iterable[Note]
 """A text under the usual label, nothing where it is empty; or notes with their own labels."""
@@ -54,6 +57,7 @@ def _under(label: str, notes: StatedNotes) -> Iterable[Note]:
 
 def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[Note]:
     """Yield the notes on the types of numbers, the device, training and attention."""
+    yield from (("note", text) for text in analysis.notes)
     types = (f"{of} {' '.join(names)}" for of, names in analysis.types.items())
     yield "types", ", ".join(types)
     device = analysis.scenario.device
@@ -73,7 +77,7 @@ def scenario_notes(analysis: Analysis, metrics: Iterable[str] = ()) -> Iterator[
 
 
 def compute_alone(analysis: Analysis, metrics: Iterable[str]) -> str | None:
-    """Return the reason why bounds of time are those of the operations alone; None where not.
+    """Return the reason why times count operations alone, where no bandwidth is known; else None.
 
     Args:
         analysis: the network.
@@ -101,27 +105,54 @@ def document_of(
     return marked(Document(graph.title, blocks, data, graph.source or "", **more), [analysis])
 
 
-def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
-    """Return a document that says which operators are missing in the networks that it is about.
+class MissingNote(NamedTuple):
+    """The operators that are missing in a network, with the sentence that says so.
 
-    Every document about a network is made by this, so that no number of it stands without that.
+    Attributes:
+        note: a sentence that says so.
+        operators: operator → the paths of the layers that stand for it.
+    """
+
+    note: str
+    operators: Mapping[str, list[str]]
+
+
+def marked(document: Document, analyses: Iterable[Analysis]) -> Document:
+    """Return a document whose every form ends with the operators that are missing in its networks.
+
+    Every document about a network is made by this, as its last step, so that no number of it stands
+    without that.
 
     Args:
         document: what is said of the networks.
         analyses: the networks.
     """
-    gaps = tuple({gap.note: gap for gap in map(gap_of, analyses) if gap}.values())
-    return replace(document, gaps=gaps) if gaps else document
+    gaps = {gap.note: gap for gap in map(gap_of, analyses) if gap}
+    if not gaps:
+        return document
+
+    def blocks() -> Iterator[Block]:
+        yield from document.blocks()
+        yield from (Line(note, "bold") for note in gaps)
+
+    def data() -> dict[str, Any]:
+        return {**document.data(), "missing": {n: dict(gap.operators) for n, gap in gaps.items()}}
+
+    def program(language: "Language") -> "Program":
+        made = document.in_language(language)
+        return made._replace(title="; ".join((made.title, *gaps)))
+
+    return replace(document, blocks=blocks, data=data, program=document.program and program)
 
 
-def gap_of(analysis: Analysis) -> Gap | None:
+def gap_of(analysis: Analysis) -> MissingNote | None:
     """Return what is missing in a network; None where nothing is."""
     if not analysis.missing:
         return None
     names, count = ", ".join(analysis.missing), sum(map(len, analysis.missing.values()))
     what = "1 operator is missing" if count == 1 else f"{count} operators are missing"
     note = f"{analysis.graph.title}: {what}: {names}; totals are lower bounds"
-    return Gap(note, analysis.missing)
+    return MissingNote(note, analysis.missing)
 
 
 def require_whole(analysis: Analysis) -> Analysis:
@@ -146,7 +177,8 @@ def warnings_of(analyses: Iterable[Analysis]) -> tuple[str, ...]:
 
 def scenario_fields(analysis: Analysis, metrics: Iterable[str] = ()) -> dict[str, Any]:
     """Return the scenario as plain data."""
-    fields: dict[str, Any] = {"types": {of: list(names) for of, names in analysis.types.items()}}
+    fields: dict[str, Any] = {"notes": list(analysis.notes)} if analysis.notes else {}
+    fields["types"] = {of: list(names) for of, names in analysis.types.items()}
     device = analysis.scenario.device
     if device is not None:
         fields["device"] = device.profile.key

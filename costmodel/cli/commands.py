@@ -14,24 +14,29 @@ from costmodel.cli.options import (
     WHOLE,
     Depth,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
     Order,
+    PageOptions,
     PlotFile,
     Spec,
     Step,
     Symbolic,
+    chosen,
     options,
     require_depth,
     require_values,
     unwrapped,
 )
+from costmodel.cli.plain import worked_out
 from costmodel.cli.tell import mark, tell_all
+from costmodel.render import find_renderer
 from costmodel.studies import Question
 
 if TYPE_CHECKING:
+    from costmodel.analysis.analysis import Analysis
     from costmodel.analysis.document import Document
+    from costmodel.analysis.loading import Setup
     from costmodel.render.plots import Drawing
 
 SHARED: dict[str, Any] = {
@@ -55,13 +60,14 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
         *words: Any,
         format: str = "table",  # noqa: A002 - the option's name
         plot: str | None = None,
-        framing: Framing = UNFRAMED,
+        framing: PageOptions = UNFRAMED,
         **values: Any,
     ) -> "int | Drawing":
-        from costmodel.render import find_renderer
-
-        render, given = find_renderer(format), values.pop("given", None) or (given_type or Given)()
+        render = find_renderer(format)
+        given = values.pop("given", None) or (given_type or NetworkOptions)()
         answers = {name: _value(name, values[name], parameters[name]) for name in values}
+        if "metric" in values:
+            answers["metric"] = chosen(values["metric"], given) or answers["metric"]
         draw = _drawer(question, plot)
         answers |= {"setup": given.setup} if has_setup else {}
 
@@ -74,16 +80,21 @@ def command_of(question: Question) -> "Callable[..., int | Drawing]":
             return _printed(*answer(*words))
         spec, *others = words
         if answers.get("for_") is not None:
-            from costmodel.studies.solve import opened
-
-            return _printed(*answer(opened(spec, answers["for_"], given.setup), *others))
+            return _printed(*answer(_opened(spec, answers["for_"], given.setup), *others))
         in_json = format == "json" and "symbolic" in parameters
         symbolic = question.opens or bool(answers.get("symbolic") or in_json)
-        found = given.worked_out(spec, lambda one: answer(one, *others), symbolic=symbolic)
+        found = worked_out(spec, lambda one: answer(one, *others), given.setup, symbolic=symbolic)
         return _printed(*found)
 
     _declare(command, question, list(parameters.values()), given_type, has_spec=has_analysis)
     return command
+
+
+def _opened(spec: str, symbol: str, setup: "Setup") -> "Analysis":
+    """Return the analysis of a spec in which one symbol is open."""
+    from costmodel.studies.solve import opened
+
+    return opened(spec, symbol, setup)
 
 
 def _printed(document: "Document", shown: str, drawing: "Drawing | None") -> "int | Drawing":
@@ -115,7 +126,7 @@ def _declare(
     command: Any,
     question: Question,
     parameters: list[Argument],
-    given: type[Given] | None,
+    given: type[NetworkOptions] | None,
     *,
     has_spec: bool,
 ) -> None:
@@ -125,7 +136,7 @@ def _declare(
     if question.plot:
         others.append(_option("plot", PlotFile, None))
     others.append(_option("format", Format, "table"))
-    others.append(_option("framing", Framing, UNFRAMED))
+    others.append(_option("framing", PageOptions, UNFRAMED))
     if has_spec:
         words.insert(0, Argument("spec", Argument.POSITIONAL_ONLY, annotation=Spec))
     if given is not None:
@@ -166,14 +177,20 @@ def _value(name: str, value: Any, parameter: Argument) -> Any:
     return value
 
 
-def _given(question: Question) -> type[Given]:
+def _given(question: Question) -> type[NetworkOptions]:
     """Return the options beside the spec, as a question has them: its defaults, and less help."""
     if not (question.defaults or question.without):
-        return Given
+        return NetworkOptions
     changed: list[Any] = [
         (name, str, field(default=value)) for name, value in question.defaults.items()
     ]
     hidden = Annotated[str | None, Parameter(show=False)]
     changed += [(name, hidden, field(default=None)) for name in question.without]
-    place = {"__module__": Given.__module__}  # in which the types of its fields are looked up
-    return options(make_dataclass("Given", changed, bases=(Given,), namespace=place, frozen=True))
+    place = {
+        "__module__": NetworkOptions.__module__
+    }  # in which the types of its fields are looked up
+    return options(
+        make_dataclass(
+            "NetworkOptions", changed, bases=(NetworkOptions,), namespace=place, frozen=True
+        )
+    )

@@ -94,7 +94,7 @@ def _read_at_start(script: Path, rc: Path) -> None:
 
 
 def candidates(line: str) -> list[str]:
-    """Return the words that may stand for the last word of a command line, which it begins."""
+    """Return the words that complete the last word of a command line."""
     try:
         words = shlex.split(line)[1:]
     except ValueError:  # a quotation mark is open
@@ -173,7 +173,8 @@ def _option(command: str, before: Sequence[str], word: str) -> Iterable[str] | N
         return ()
     if equals or not _takes(found, len(before) - place - 1):
         return None
-    return VALUES.get(found.field_info.name, _nothing)(before)
+    values = VALUES.get(found.field_info.name)
+    return values(before) if values else ()
 
 
 def _takes(argument: "Argument", values: int) -> bool:
@@ -182,81 +183,47 @@ def _takes(argument: "Argument", values: int) -> bool:
     return bool(takes_all or values < most)
 
 
-def _nothing(_: Sequence[str]) -> Iterable[str]:
-    return ()
+Values = Callable[[Sequence[str]], Iterable[str]]
+"""The words before → what may follow them."""
 
 
-def _metrics(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.metrics.registry import METRICS
+def _names(module: str, name: str) -> Values:
+    """Return the function that gives the names in a registry, or those that a function returns."""
 
-    return METRICS
+    def names(_: Sequence[str]) -> Iterable[str]:
+        found = getattr(import_module(module), name)
+        return cast(Iterable[str], found() if callable(found) else found)
 
-
-def _devices(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.scenario.devices import built_in_files
-
-    return built_in_files()
+    return names
 
 
-def _conventions(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.scenario.conventions import convention_names
-
-    return convention_names()
-
-
-def _formats(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.render import formats
-
-    return formats()
-
-
-def _types(_: Sequence[str]) -> Iterable[str]:
-    from archspec.precision import TYPES
-
-    return TYPES
-
-
-def _attentions(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.scenario.scenario import ATTENTIONS
-
-    return ATTENTIONS
-
-
-def _of_training(registry: str) -> "Values":
-    """Return the function that gives the names in a registry of the scenario of training."""
-    return lambda _: vars(import_module("costmodel.scenario.training"))[registry]
-
-
-def _orders(_: Sequence[str]) -> Iterable[str]:
-    from costmodel.studies.memory import ALIVE
-
-    return ALIVE
+_TRAINING = "costmodel.scenario.training"
+_METRICS = _names("costmodel.metrics.registry", "METRICS")
+_DEVICES = _names("costmodel.scenario.devices", "built_in_files")
+_TYPES = _names("archspec.precision", "TYPES")
 
 
 def _settings(before: Sequence[str]) -> Iterable[str]:
     return (f"{name}=" for name in symbols(before))
 
 
-Values = Callable[[Sequence[str]], Iterable[str]]
-"""The words before → what may follow them."""
-
-WORDS: Mapping[str, Values] = {"hardware": _devices, "completion": lambda _: SCRIPTS}
+WORDS: Mapping[str, Values] = {"hardware": _DEVICES, "completion": lambda _: SCRIPTS}
 """Command whose words are no specs → what they are."""
 
 VALUES: Mapping[str, Values] = {
-    **dict.fromkeys(("metric", "by", "sort", "pareto", "where"), _metrics),
+    **dict.fromkeys(("metric", "by", "sort", "pareto", "where"), _METRICS),
     **dict.fromkeys(("set_", "vary"), _settings),
-    **dict.fromkeys(("hardware", "energy"), _devices),
+    **dict.fromkeys(("hardware", "energy"), _DEVICES),
     **dict.fromkeys(
-        ("dtype", "weights", "activations", "accumulators", "cache", "gradients"), _types
+        ("dtype", "weights", "activations", "accumulators", "cache", "gradients"), _TYPES
     ),
-    "convention": _conventions,
-    "attention": _attentions,
-    "optimizer": _of_training("OPTIMIZERS"),
-    "checkpoint": _of_training("CHECKPOINTS"),
-    "master": _of_training("MASTERS"),
-    "order": _orders,
-    "format": _formats,
+    "convention": _names("costmodel.scenario.conventions", "convention_names"),
+    "attention": _names("costmodel.scenario.scenario", "ATTENTIONS"),
+    "optimizer": _names(_TRAINING, "OPTIMIZERS"),
+    "checkpoint": _names(_TRAINING, "CHECKPOINTS"),
+    "master": _names(_TRAINING, "MASTERS"),
+    "order": _names("costmodel.studies.memory", "ALIVE"),
+    "format": _names("costmodel.render", "formats"),
     "for_": symbols,
 }
 """Parameter of an option → its values."""

@@ -19,7 +19,7 @@ Pages = Annotated[
 ]
 Check = Annotated[
     bool,
-    Parameter(help="Change nothing; show what is stale, with exit status 1."),
+    Parameter(help="Change nothing; show what is stale or no marker, with exit status 1."),
 ]
 Root = Annotated[
     str | None,
@@ -28,10 +28,11 @@ Root = Annotated[
 
 
 LEFT_OVER = (
-    "it stands in code by its indentation, in a paragraph, or is of another kind of page; "
-    "a fence shows one on purpose"
+    "this looks like a marker, and is left as it is; it stands in code by its indentation, in a "
+    "paragraph, over several lines, in a raw cell, or is of another kind of page; a fence shows "
+    "one on purpose"
 )
-"""The reasons why a marker is none."""
+"""What is wrong with a marker that is none, and the reasons."""
 
 
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
@@ -47,9 +48,12 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
         raise SpecError(f"--root {root} is no folder")
     changes = refreshed(pages, run_marker, Path(root) if root is not None else None)
     stale = [change for change in changes if change.is_stale]
-    for place in (place for change in changes for place in change.left_over):
-        tell(f"warning: {place}: this looks like a marker, and is left as it is; {LEFT_OVER}")
+    left = [place for change in changes for place in change.left_over]
+    for place in left:
+        tell(f"{'' if check else 'warning: '}{place}: {LEFT_OVER}")
     if check:
+        for place in left:
+            mark(place.file, place.line, LEFT_OVER)
         for change in stale:
             for place in change.stale:
                 mark(place.file, place.line, "this is stale: archcost docs refreshes it")
@@ -63,7 +67,7 @@ def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:
     if not stale:
         markers = sum(change.markers for change in changes)
         tell(f"{markers} markers up to date")
-    return int(check and bool(stale))
+    return int(check and bool(stale or left))
 
 
 def run_marker(words: tuple[str, ...], place: "Place") -> tuple[object, str]:

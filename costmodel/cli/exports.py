@@ -1,7 +1,7 @@
 """The command that writes a network in the form of another tool."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
@@ -9,7 +9,7 @@ from archspec.architecture import load
 from archspec.errors import SpecError, find_named
 from archspec.files import written
 from costmodel.analysis.analysis import Analysis
-from costmodel.cli.options import Given, Spec
+from costmodel.cli.options import NetworkOptions, Spec
 from costmodel.cli.tell import tell
 
 Settings = Annotated[
@@ -36,7 +36,8 @@ def export(
     """Write a network as a PyTorch module, or as an ONNX graph without weights.
 
     Every symbol has a number in it. Blocks are classes of the module, repeats lists of modules; it
-    has the same layers, shapes and parameters, and needs nothing but torch.
+    has the same layers, shapes and parameters, and needs nothing but torch. In a graph, a kind that
+    ONNX has no operator for is a node of the domain archcost.
 
     Examples:
         archcost export resnet50 -o resnet50.py
@@ -47,20 +48,39 @@ def export(
         SpecError: the spec breaks a rule, or the form has none of its layers.
     """
     from costmodel.analysis.loading import analyze
-    from costmodel.render.onnx_graph import model_bytes
-    from costmodel.render.torch_module import module_source
 
-    forms: dict[str, Callable[[Analysis], str | bytes]]
-    forms = {"torch": module_source, "onnx": model_bytes}
+    forms: dict[str, Callable[[Analysis], Exported]] = {"torch": _module, "onnx": _graph}
     write = find_named("form", format, forms)
     if format == "onnx" and output is None:
         raise SpecError("an ONNX graph is written into a file", hint="add -o net.onnx")
     header = load(spec).header
-    settings = {**header.defaults, **Given(set_=set_).fixed}
+    settings = {**header.defaults, **NetworkOptions(set_=set_).fixed}
     made = write(analyze(spec, settings=settings))
     if output is None:
-        print(made, end="")
+        print(made.content.decode(), end="")
         return
     with written(output) as draft:
-        draft.write_bytes(made if isinstance(made, bytes) else made.encode())
+        draft.write_bytes(made.content)
     tell(f"{output} is written")
+    if made.note:
+        tell(made.note)
+
+
+class Exported(NamedTuple):
+    """The content of a file, and what its reader must know."""
+
+    content: bytes
+    note: str = ""
+
+
+def _module(analysis: Analysis) -> Exported:
+    from costmodel.render.torch_module import module_source
+
+    return Exported(module_source(analysis).encode())
+
+
+def _graph(analysis: Analysis) -> Exported:
+    from costmodel.render.onnx_graph import model
+
+    found = model(analysis)
+    return Exported(found.SerializeToString(), found.doc_string)

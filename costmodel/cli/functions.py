@@ -31,10 +31,12 @@ from costmodel.render.sweep import first_rows, notes_of
 from costmodel.scenario.scenario import as_scenario
 from costmodel.scenario.settings import Number
 from costmodel.studies import QUESTIONS, Question
+from costmodel.studies.measures import named
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.jobs import rows_by
+from costmodel.sweep.predict import Predict
 from costmodel.sweep.query import Request
 from costmodel.sweep.reduce import Tally
 from costmodel.sweep.study import Plan, Sweep, planned
@@ -81,6 +83,8 @@ def function_of(name: str) -> Callable[..., Document]:
         setup = _setup(question.defaults, **{key: options.pop(key, None) for key in SETUP_OPTIONS})
         options = {key: _several(value, parameters[key]) for key, value in options.items()}
         given = list(map(_several, words, parameters.values()))
+        if options.get("metric"):
+            options["metric"] = named(options["metric"], setup.scenario)
         if "setup" in parameters:
             options["setup"] = setup
         if "analysis" in parameters:
@@ -176,7 +180,7 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: an objective breaks a rule.
         """
-        return self._asked(pareto=objectives, top=None, by=None)
+        return self._requested(pareto=objectives, top=None, by=None)
 
     def top(self, count: int, by: str) -> "SweepPoints":
         """Return the best few points, as ``top(20, "macs/params:max")``.
@@ -184,9 +188,9 @@ class SweepPoints(Tabular):
         Raises:
             SpecError: what is best breaks a rule.
         """
-        return self._asked(pareto=(), top=count, by=by)
+        return self._requested(pareto=(), top=count, by=by)
 
-    def _asked(self, **changes: Any) -> "SweepPoints":
+    def _requested(self, **changes: Any) -> "SweepPoints":
         """Return the same points with the columns that they have, of which others are kept."""
         columns = tuple(column.text for column in self.sweep.query.columns)
         request = self.sweep.plan.request._replace(metrics=columns, **changes)
@@ -254,7 +258,9 @@ def sweep_points(
     sort: Sequence[str] = (),
     join: str | None = None,
     sample: int | None = None,
+    search: int | None = None,
     seed: int = 0,
+    predict: str | Predict | Sequence[str | Predict] = (),
     executor: Executor | None = None,
     **options: Any,
 ) -> SweepPoints:
@@ -271,7 +277,9 @@ def sweep_points(
         sort: the order of the rows.
         join: a CSV file with columns of one's own.
         sample: how many points are drawn by chance.
-        seed: of the sample.
+        search: how many points are looked at, proposed by what was found so far.
+        seed: of the sample or the search.
+        predict: functions that make a column of the others, or ``module:function``.
         executor: any of ``concurrent.futures``, which evaluates parts of the points.
         options: those of `analyze`; words of a scenario, as ``dtype="int8"``, by themselves, too.
 
@@ -281,7 +289,8 @@ def sweep_points(
     shown, held, front, order = map(_texts, (metric, where, pareto, sort))
     request = Request(shown, held, front, top, by, order)
     plan = Plan(_texts(specs), _axes(vary), request, _setup_of(options), join, sample, seed)
-    return SweepPoints(planned(plan), executor)
+    functions = (predict,) if isinstance(predict, str) or callable(predict) else tuple(predict)
+    return SweepPoints(planned(plan._replace(search=search, predict=functions)), executor)
 
 
 def _axes(vary: str | Sequence[str] | Mapping[str, Iterable[Number]]) -> tuple[str, ...]:

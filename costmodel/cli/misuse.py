@@ -12,7 +12,7 @@ from cyclopts.exceptions import (
 )
 
 from archspec.errors import SpecError, nearest
-from archspec.importers import form_of
+from archspec.importers import find_source
 from archspec.zoo import STDIN, SUFFIXES, find_name, split_variant
 
 
@@ -44,7 +44,7 @@ def is_like_a_spec(word: str) -> bool:
     """
     path = split_variant(word)[0]
     known = path.endswith(SUFFIXES) or path == STDIN or bool(find_name(path))
-    return known or form_of(word) is not None or ("=" not in word and isfile(path))
+    return known or find_source(word) is not None or ("=" not in word and isfile(path))
 
 
 def _missing(error: MissingArgumentError, command: str, words: Sequence[str]) -> SpecError:

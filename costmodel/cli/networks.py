@@ -14,9 +14,9 @@ from costmodel.cli.options import (
     WHOLE,
     Depth,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
+    PageOptions,
     Specs,
     Symbolic,
     chosen,
@@ -24,6 +24,7 @@ from costmodel.cli.options import (
     require_depth,
     require_values,
 )
+from costmodel.cli.plain import worked_out
 from costmodel.cli.tables import PLAIN, Layout, require_one, table
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ def report(
     depth: Depth = None,
     ranking: TopLayers = UNRANKED,
     format: Format = "table",  # noqa: A002 - the option's name
-    framing: Framing = UNFRAMED,
+    framing: PageOptions = UNFRAMED,
     layout: Layout = PLAIN,
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> None:
     """Show what every layer and the whole network cost; of several networks, a row for each."""
     from costmodel.network.networks import names_several
@@ -81,16 +82,18 @@ def report(
     require_files(spec)
     if not names_several(spec):
         require_one(layout)
-        before = tuple(layout.columns or ("layer", "shape"))
         require_depth(depth)
 
         def shown(analysis: Analysis) -> "Report":
-            from costmodel.studies.report import Report
+            from costmodel.studies.measures import parted
+            from costmodel.studies.report import Report, columns_like
 
             by = ranking.by or "macs"
             patterns = tuple(ranking.hide or ()), tuple(ranking.only or ())
-            choice = chosen(metric), symbolic, depth, ranking.top, by
-            return Report(analysis, *choice, *patterns, before)
+            metrics, asked = parted(chosen(metric, given))
+            choice = metrics, symbolic, depth, ranking.top, by
+            before = columns_like(layout.columns or ("layer", "shape"))
+            return Report(analysis, *choice, *patterns, before, asked, layout.numbers)
 
         _print_report(spec[0], shown, given, format, framing, symbolic=symbolic)
         return
@@ -110,9 +113,9 @@ def _require_unranked(depth: int | None, ranking: TopLayers) -> None:
 def _print_report(
     spec: str,
     shown: "Callable[[Analysis], Report]",
-    given: Given,
+    given: NetworkOptions,
     form: str,
-    framing: Framing,
+    framing: PageOptions,
     *,
     symbolic: bool,
 ) -> None:
@@ -125,4 +128,4 @@ def _print_report(
     def made(analysis: Analysis) -> str:
         return render(framing.around(document(shown(analysis)), form))
 
-    print(given.worked_out(spec, made, symbolic=symbolic or form == "json"), end="")
+    print(worked_out(spec, made, given.setup, symbolic=symbolic or form == "json"), end="")

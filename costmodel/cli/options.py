@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from cyclopts import Parameter, Token
 
 from archspec.errors import SpecError, find_named
-from costmodel.algebra.sums import NoClosedFormError
-from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import Setup, analyze
-from costmodel.analysis.standing import warnings_of
+from costmodel.analysis.loading import Setup
 from costmodel.cli.misuse import is_like_a_spec
-from costmodel.cli.tell import tell_all
 from costmodel.render import CODE, formats, others
 from costmodel.scenario.scenario import Scenario, scenario
 from costmodel.scenario.settings import to_rational
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 OF_THE_SPEC = ("set_", "assume", "convention")
-"""The fields of `Given` that no scenario has."""
+"""The fields of `NetworkOptions` that no scenario has."""
 
 
 SOURCES = "torch:MODULE:FACTORY with --input, *.onnx and config.json, as archcost import has them"
@@ -148,7 +144,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/+-]*")
 
 @options
 @dataclass(frozen=True)
-class Framing:
+class PageOptions:
     """The form of an answer on a page.
 
     Attributes:
@@ -171,7 +167,7 @@ class Framing:
         Raises:
             SpecError: its format has no such form, or there is none.
         """
-        from costmodel.analysis.document import Frame
+        from costmodel.analysis.document import PageForm
 
         if self == UNFRAMED:
             return document
@@ -180,10 +176,10 @@ class Framing:
         title = self.caption or document.title
         if self.label and not (title and not self.tabular):
             raise SpecError(f"--label {self.label} is of a table with a caption", hint="--caption")
-        frame = Frame(self.label, notes=notes)
+        frame = PageForm(self.label, notes=notes)
         if self.longtable or self.tabular:
             frame = frame._replace(environment="longtable" if self.longtable else "tabular")
-        return document.framed(title, frame)
+        return replace(document, title=title, frame=frame)
 
     def _require(self, form: str) -> None:
         if (self.longtable or self.tabular) and form not in OF_LATEX:
@@ -199,7 +195,7 @@ class Framing:
             raise SpecError(f"--label {self.label} is no label", hint=hint)
 
 
-UNFRAMED = Framing()
+UNFRAMED = PageOptions()
 """The title of the question, a float in LaTeX, all notes."""
 
 NOTES: dict[str, Literal["full", "short", "none"]] = {
@@ -211,7 +207,7 @@ NOTES: dict[str, Literal["full", "short", "none"]] = {
 
 @options
 @dataclass(frozen=True)
-class Given:
+class NetworkOptions:
     """Everything that is said of a network beside its spec.
 
     Attributes:
@@ -282,12 +278,12 @@ class Given:
     @property
     def scenario(self) -> Scenario:
         """Return the types of numbers, the device, and what else no symbol says."""
-        names = [field.name for field in fields(Given)]
+        names = [field.name for field in fields(NetworkOptions)]
         return scenario(**{n: getattr(self, n) for n in names if n not in OF_THE_SPEC})
 
     @property
     def setup(self) -> Setup:
-        """Return the same as arguments of `analyze` and of the functions like it."""
+        """Return the options as one value, which `analyze` and the functions like it take."""
         return Setup(self.convention, self.fixed, self.assumed, self.scenario)
 
     def require_none(self, names: Iterable[str], command: str) -> None:
@@ -302,29 +298,8 @@ class Given:
                     f"--{name} changes nothing in archcost {command}", hint="leave it out"
                 )
 
-    def analysis(self, spec: str, *, numbers_suffice: bool) -> Analysis:
-        """Return the analysis of a spec; what the spec says without effect is told on stderr."""
-        analysis = analyze(spec, **self.setup._asdict(), numbers_suffice=numbers_suffice)
-        tell_all(warnings_of([analysis]))
-        return analysis
 
-    def worked_out(self, spec: str, work: Callable[[Analysis], _T], *, symbolic: bool) -> _T:
-        """Return the result of some work on a spec, done in numbers where a law is open.
-
-        Raises:
-            SpecError: the spec or what is given breaks a rule, or a law that is needed is open.
-        """
-        analysis = self.analysis(spec, numbers_suffice=not symbolic)
-        try:
-            return work(analysis)
-        except NoClosedFormError:
-            if symbolic or self.assume or not analysis.symbols:
-                raise
-        values = [f"{name}={value}" for name, value in analysis.graph.values.items()]
-        return work(replace(self, set_=values or None).analysis(spec, numbers_suffice=True))
-
-
-NOTHING_GIVEN = Given()
+NOTHING_GIVEN = NetworkOptions()
 """The spec's own defaults."""
 
 
@@ -348,10 +323,14 @@ def require_depth(depth: int | None) -> None:
         raise SpecError(f"--depth {depth} opens less than nothing", hint="0 shows the outermost")
 
 
-def chosen(metrics: list[str] | None) -> tuple[str, ...]:
-    """Return the metrics that ``--metric`` names, each once."""
+def chosen(metrics: list[str] | None, given: NetworkOptions) -> tuple[str, ...]:
+    """Return what ``--metric`` names, each once; a pattern is all metrics that it matches."""
     require_values("--metric", metrics)
-    return tuple(dict.fromkeys(metrics or ()))
+    if not metrics:
+        return ()
+    from costmodel.studies.measures import named
+
+    return named(metrics, given.scenario)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from archspec.importers import TORCH, form_of, read_options, with_options
+from archspec.importers import TORCH, form_by_name, read_options, with_options
 
 _VALUED, _PARTIAL = ("--input", "--vary"), "--partial"
 
@@ -11,7 +11,7 @@ _OWN = ("import", "sweep")
 
 
 def with_sources(words: Sequence[str]) -> list[str]:
-    """Return a command line in which each source says itself what its options say beside it.
+    """Return a command line in which the options of a source have moved into the source's own text.
 
     Args:
         words: the command line, without ``archcost``.
@@ -29,7 +29,7 @@ def with_sources(words: Sequence[str]) -> list[str]:
 
 
 def _takes_options(word: str) -> bool:
-    return word.startswith(TORCH) or form_of(word) == ".onnx"
+    return form_by_name(word) in (TORCH, ".onnx")
 
 
 def _left(

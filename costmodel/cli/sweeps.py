@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -11,13 +12,23 @@ from cyclopts import Parameter
 from archspec.errors import SpecError
 from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
-from costmodel.cli.options import NOTHING_GIVEN, WHOLE, Given, PlotFile, options, require_values
+from costmodel.cli.options import (
+    NOTHING_GIVEN,
+    UNFRAMED,
+    WHOLE,
+    NetworkOptions,
+    PageOptions,
+    PlotFile,
+    options,
+    require_values,
+)
 from costmodel.cli.tell import tell, tell_all
 from costmodel.render.plots import Drawing, require_plot
 
 if TYPE_CHECKING:
     from costmodel.sweep.figures import SweepFigure
     from costmodel.sweep.query import Request
+    from costmodel.sweep.shards import Merged
     from costmodel.sweep.study import Plan, Sweep
 
 
@@ -38,12 +49,25 @@ Sample = Annotated[
     str | None, Parameter(help="Look at so many points by chance, as 1e6, not at the whole grid.")
 ]
 Seed = Annotated[
-    int | None, WHOLE, Parameter(help="Of the sample, 0 or more: the same seed, the same points.")
+    int | None,
+    WHOLE,
+    Parameter(help="Of the sample or the search, 0 or more: the same seed, the same points."),
+]
+Search = Annotated[
+    str | None,
+    Parameter(help="Look at so many points, proposed by what was found so far (extra: search)."),
+]
+Predict = Annotated[
+    list[str] | None,
+    Parameter(help="MODULE:FUNCTION whose code is run: it makes a column of the others."),
 ]
 Jobs = Annotated[
     int | None,
     WHOLE,
     Parameter(help="Processes that evaluate points, all cores if not said; the rows are the same."),
+]
+On = Annotated[
+    str, Parameter(help="The place where points are evaluated: local, or dask://host:8786.")
 ]
 Shard = Annotated[
     str | None, Parameter(help="One part of so many, as 3/64: the same points whenever it is run.")
@@ -55,14 +79,20 @@ Output = Annotated[
 Format = Annotated[
     str | None,
     Parameter(
-        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, latex."
+        help="How to show it: table, csv, jsonl (json: an object a line), parquet, markdown, "
+        "latex, rst."
     ),
 ]
 
 
 Label = Annotated[
-    list[str] | None, Parameter(help="Columns that name lines, bars or points in a plot.")
+    list[str] | None,
+    Parameter(
+        help="Columns that name lines, bars or points in a plot; without one, the name by which a "
+        "page refers to the table (latex, rst)."
+    ),
 ]
+Caption = Annotated[str, Parameter(help="What stands above the table (markdown, latex, rst).")]
 Colour = Annotated[
     str | None, Parameter(help="A column by which lines, bars or points are coloured.")
 ]
@@ -80,6 +110,8 @@ class SweepRequest:
         top: Keep so many of the best, of which --by says the best.
         by: What is best: macs, or macs:max for the largest.
         sort: The order of the rows: macs, or macs:max; the next where rows are equal in it.
+        minimise: Keep the front of these, as --pareto macs:min does.
+        maximise: Keep the front of these, as --pareto accuracy:max does.
     """
 
     metric: list[str] | None = None
@@ -88,16 +120,19 @@ class SweepRequest:
     top: Annotated[int | None, WHOLE] = None
     by: str | None = None
     sort: list[str] | None = None
+    minimise: list[str] | None = None
+    maximise: list[str] | None = None
 
     @property
     def texts(self) -> "Request":
         """The same as texts, which are parsed when the networks are known."""
         from costmodel.sweep.query import Request
 
-        for option in ("metric", "where", "pareto", "sort"):
+        for option in ("metric", "where", "pareto", "sort", "minimise", "maximise"):
             require_values(f"--{option}", getattr(self, option))
         metrics = tuple(dict.fromkeys(self.metric or ()))
         where, pareto, sort = (tuple(each or ()) for each in (self.where, self.pareto, self.sort))
+        pareto += (*(self.minimise or ()), *(f"{each}:max" for each in self.maximise or ()))
         return Request(metrics, where, pareto, self.top, self.by, sort)
 
 
@@ -113,15 +148,19 @@ def sweep(
     request: SweepRequest = NO_REQUEST,
     join: Join = None,
     sample: Sample = None,
+    search: Search = None,
     seed: Seed = None,
+    predict: Predict = None,
     jobs: Jobs = None,
+    on: On = "local",
     shard: Shard = None,
     output: Output = None,
     format: Format = None,  # noqa: A002 - the option's name
     plot: PlotFile = None,
     label: Label = None,
     colour: Colour = None,
-    given: Given = NOTHING_GIVEN,
+    caption: Caption = "",
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> Drawing | None:
     """Evaluate metrics at many points, and keep what is asked for: filters, fronts, the best.
 
@@ -137,26 +176,42 @@ def sweep(
         return None
     require_values("--vary", vary)
     plan = Plan(tuple(specs), tuple(vary or ()), request.texts, given.setup, join)
-    plan = plan._replace(sample=_count(sample), seed=_seed(seed, sample), shard=_shard(shard))
-    return _swept(plan, format, output, jobs, (plot, label, colour))
+    require_values("--predict", predict)
+    plan = plan._replace(
+        sample=_count("--sample", sample),
+        seed=_seed(seed, sample or search),
+        shard=_shard(shard),
+        search=_count("--search", search),
+        predict=tuple(predict or ()),
+    )
+    framing = PageOptions(caption)
+    if plot is None and label and format in ("latex", "tex", "rst"):
+        framing, label = PageOptions(caption, " ".join(label)), None
+    return _swept(plan, format, output, (on, jobs), (plot, label, colour), framing)
 
 
 def _swept(
     plan: "Plan",
     form: str | None,
     output: str | None,
-    jobs: int | None,
+    place: tuple[str, int | None],
     drawn: tuple[str | None, list[str] | None, str | None],
+    framing: PageOptions,
 ) -> Drawing | None:
     """Carry out a sweep, and return what is drawn of it."""
     from costmodel.render.sweep_files import find_format
-    from costmodel.sweep.jobs import require_jobs
+    from costmodel.sweep.cluster import require_place
     from costmodel.sweep.study import planned
 
-    plot, found, workers = drawn[0], find_format(form, output), require_jobs(jobs)
+    plot, found, workers = drawn[0], find_format(form, output), require_place(*place)
+    is_page = found == "rst" or framing != UNFRAMED
+    if is_page and output is not None:
+        raise SpecError("--caption and --label are of a table that is printed", hint="leave -o out")
+    if framing.caption and found not in ("table", "markdown", "latex", "rst"):
+        raise SpecError("--caption is of a table", hint="--format markdown, latex or rst")
     study = planned(plan)
     figure = _figure(study, *drawn)
-    _carry_out(study, found, output, figure, workers)
+    _carry_out(study, found, output, figure, (place[0], workers), framing if is_page else None)
     if not (figure and plot):
         return None
     from costmodel.render.sweep_plot import draw
@@ -187,6 +242,7 @@ def _merge(
     files: list[str], request: SweepRequest, output: str | None, form_name: str | None
 ) -> None:
     """Reduce the files of all shards of a sweep to what one run gives, and write that."""
+    from costmodel.render.sweep import points_note
     from costmodel.render.sweep_files import find_format, merged, write_file, write_text
 
     if not files:
@@ -194,11 +250,15 @@ def _merge(
     if request.metric:
         raise SpecError("--metric: shards are merged with the columns that they have")
     form = find_format(form_name or (None if output else "csv"), output)
-    fields, chunks = merged(files, request.texts)
+    found, chunks = merged(files, request.texts)
+    notes = (("points", points_note(found)) for _ in range(1))  # when all rows are there
+    if form in ("table", "rst"):
+        raise SpecError(f"merged rows are data, no {form}", hint="--format csv, markdown, …")
     if output is None:
-        write_text(fields, chunks, form, sys.stdout, ())
+        write_text(found.fields, chunks, form, sys.stdout, notes)
     else:
-        write_file(output, fields, chunks, form, ())
+        write_file(output, found.fields, chunks, form, notes)
+    _tell(found, form, output)
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -219,7 +279,7 @@ def _shard(text: str | None) -> tuple[int, int]:
 def _seed(seed: int | None, sample: str | None) -> int:
     if seed is not None and sample is None:
         raise SpecError(
-            f"--seed {seed} is of a sample, and all points are looked at",
+            f"--seed {seed} is of a sample or a search, and all points are looked at",
             hint="say how many are drawn, as --sample 1e6",
         )
     if seed is not None and seed < 0:
@@ -227,40 +287,50 @@ def _seed(seed: int | None, sample: str | None) -> int:
     return seed or 0
 
 
-def _count(sample: str | None) -> int | None:
-    """Return the number of points of a sample, as 1e6."""
+def _count(option: str, text: str | None) -> int | None:
+    """Return the number of points of a sample or a search, as 1e6."""
     from costmodel.scenario.settings import to_rational
     from costmodel.sweep.space import MAX_POINTS
 
-    if sample is None:
+    if text is None:
         return None
-    count = to_rational("--sample", sample)
+    count = to_rational(option, text)
     if count.denominator != 1 or not 1 <= count <= MAX_POINTS:
-        raise SpecError(f"--sample {sample}: a sample has from 1 to {MAX_POINTS:,} points")
+        name = option.removeprefix("--")
+        raise SpecError(f"{option} {text}: a {name} has from 1 to {MAX_POINTS:,} points")
     return int(count)
 
 
 def _carry_out(
-    study: "Sweep", form: str, output: str | None, figure: "SweepFigure | None", workers: int
+    study: "Sweep",
+    form: str,
+    output: str | None,
+    figure: "SweepFigure | None",
+    place: tuple[str, int],
+    framing: PageOptions | None,
 ) -> None:
     """Evaluate, reduce and write a sweep, whose rows pass a figure where one is drawn."""
+    from costmodel.render import find_renderer
     from costmodel.render.sweep import first_rows, notes_of
     from costmodel.render.sweep_files import write_file, write_text
     from costmodel.render.terminal import render
+    from costmodel.sweep.cluster import evaluated
     from costmodel.sweep.fields import fields_of
-    from costmodel.sweep.jobs import local, rows_by
-    from costmodel.sweep.shards import about
+    from costmodel.sweep.shards import about, shard_fields
 
     _warn(study)
-    fields = fields_of(study)
+    fields = shard_fields(study) if form == "parquet" else fields_of(study)
     shown = ""
     shows = output is not None or form == "table"
-    with local(workers, study) as executor, _progress(len(study.numbers), shows=shows) as watch:
-        chunks = rows_by(executor, study, watch, workers)
+    with evaluated(*place, study) as rows, _progress(len(study.numbers), shows=shows) as watch:
+        chunks = rows(watch)
         chunks = figure.passing(chunks) if figure else chunks
         notes = notes_of(study)
         if output is not None:
-            write_file(output, fields, chunks, form, notes, about(study))
+            write_file(output, fields, chunks, form, notes, partial(about, study))
+        elif framing is not None:
+            made = first_rows(study, fields, chunks, notes, shows_all=form != "table")
+            shown = find_renderer(form)(framing.around(made, form))
         elif form == "table":
             shown = render(first_rows(study, fields, chunks, notes))
         else:
@@ -270,12 +340,18 @@ def _carry_out(
 
 
 def _warn(study: "Sweep") -> None:
-    """Tell on stderr what the specs say without effect."""
+    """Print warnings on stderr: what the specs say without effect, and where rows are sorted."""
+    from costmodel.sweep.order import disk_note
+
+    if study.query.sort and not study.query.keeps_few:
+        is_certain = study.join is None and not study.query.conditions
+        if note := disk_note(len(study.numbers), is_certain=is_certain):
+            tell(note)
     analyses = filter(None, (case.typical for case in study.cases))
     tell_all(dict.fromkeys(warnings_of(analyses)))
 
 
-def _tell(study: "Sweep", form: str, output: str | None) -> None:
+def _tell(study: "Sweep | Merged", form: str, output: str | None) -> None:
     """Tell on stderr what is not in the data: the rows that are left out."""
     from costmodel.render.sweep import points_note
 

@@ -1,15 +1,16 @@
 """The command that shows networks one below the other, and the options of its table."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from archspec.errors import SpecError
 from costmodel.cli.options import (
     NOTHING_GIVEN,
     UNFRAMED,
     Format,
-    Framing,
-    Given,
     Metrics,
+    NetworkOptions,
+    PageOptions,
     Specs,
     Symbolic,
     chosen,
@@ -17,6 +18,9 @@ from costmodel.cli.options import (
     require_values,
 )
 from costmodel.scenario.settings import to_rational
+
+if TYPE_CHECKING:
+    from costmodel.studies.units import NumberForms
 
 
 @options
@@ -47,15 +51,16 @@ class Layout:
     links: str = ""
 
     @property
-    def last(self) -> str:
-        """The last row: total, mean or none."""
-        if self.total and self.mean:
-            raise SpecError("--total and --mean are two last rows", hint="leave one out")
-        return "total" if self.total else "mean" if self.mean else ""
+    def last(self) -> tuple[str, ...]:
+        """The last rows."""
+        return ("total",) * self.total + ("mean",) * self.mean
 
     @property
-    def all_digits(self) -> tuple[int | None, tuple[str, ...]]:
-        """The digits of all columns, and those of single ones."""
+    def numbers(self) -> "NumberForms":
+        """The units and digits of columns."""
+        from costmodel.studies.units import NumberForms
+
+        require_values("--unit", self.unit)
         require_values("--digits", self.digits)
         of_all = [text for text in self.digits or () if "=" not in text]
         if len(of_all) > 1:
@@ -63,8 +68,12 @@ class Layout:
         number = to_rational("--digits", of_all[0]) if of_all else None
         if not (number is None or isinstance(number, int)):
             raise SpecError(f"--digits {of_all[0]} is no number of digits", hint="0 to 30")
-        return number, tuple(text for text in self.digits or () if "=" in text)
+        single = tuple(text for text in self.digits or () if "=" in text)
+        return NumberForms(tuple(self.unit or ()), number, single)
 
+
+OF_ONE = ("columns", "unit", "digits")
+"""The options of a table that one network's has, too."""
 
 PLAIN = Layout()
 """Names and metrics in full, in the order of the specs."""
@@ -77,7 +86,7 @@ def require_one(layout: Layout) -> None:
         SpecError: one is.
     """
     for name, value in vars(layout).items():
-        if name != "columns" and value != getattr(PLAIN, name):
+        if name not in OF_ONE and value != getattr(PLAIN, name):
             raise SpecError(
                 f"--{name} is of a table of networks, and this is one network",
                 hint="archcost table SPEC has a row for it",
@@ -91,9 +100,9 @@ def table(
     symbolic: Symbolic = False,
     metric: Metrics = None,
     format: Format = "table",  # noqa: A002 - the option's name
-    framing: Framing = UNFRAMED,
+    framing: PageOptions = UNFRAMED,
     layout: Layout = PLAIN,
-    given: Given = NOTHING_GIVEN,
+    given: NetworkOptions = NOTHING_GIVEN,
 ) -> None:
     """Show networks one below the other, a row for each: specs/*.yaml, or PATH@* for variants.
 
@@ -105,15 +114,12 @@ def table(
     from costmodel.studies.tabulation import TableOptions, tabulate
 
     render = find_renderer(format)
-    for name in ("columns", "unit", "sort"):
+    for name in ("columns", "sort"):
         require_values(f"--{name}", getattr(layout, name))
-    columns, units, sort = (
-        tuple(each or ()) for each in (layout.columns, layout.unit, layout.sort)
-    )
-    digits, digits_of = layout.all_digits
+    columns, sort = tuple(layout.columns or ()), tuple(layout.sort or ())
     choice = TableOptions(
-        *(chosen(metric), columns, units, sort, digits, framing.caption),
-        *(digits_of, layout.last, layout.transpose, layout.links),
+        *(chosen(metric, given), columns, layout.numbers, sort, framing.caption),
+        *(layout.last, layout.transpose, layout.links),
     )
     made = tabulate(specs, choice, given.setup, symbolic=symbolic).document
     print(render(framing.around(made, format)), end="")

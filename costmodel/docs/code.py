@@ -14,6 +14,9 @@ _DIRECTIVE = re.compile(r"(?P<before>[\s>*+\d.)-]*)(?P<fence>`{3,}|~{3,})\s*\{(?
 _ADMONITION = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)\s+\S")
 """A block of mkdocs, whose content is indented by four spaces."""
 
+_DEFINITION = re.compile(r"([\s>*+-]*):(?=[ \t]+\S)")
+"""The beginning of a definition, which holds what an item of a list does."""
+
 _LITERAL = frozenset(
     (
         *("code", "code-block", "code-cell", "sourcecode", "literalinclude", "parsed-literal"),
@@ -93,6 +96,8 @@ def _opened(texts: Sequence[str]) -> list[str]:
             end = next((n for n in after if is_end.fullmatch(lines[n])), None)
             if end is not None:
                 lines[end] = lines[end].rstrip().rstrip(sign)
+        elif definition := _DEFINITION.match(line):
+            lines[number] = f"{definition[1]}-{line[definition.end(1) + 1 :]}"
         elif block := _ADMONITION.match(line):
             indent = block["indent"]
             for inside in range(number + 1, len(lines)):

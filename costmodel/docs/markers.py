@@ -12,16 +12,21 @@ from costmodel.docs.styles import HTML, LATEX, MARKDOWN, RST, Style
 BOM = "\ufeff"
 """The byte order mark that some editors put before a text; it is kept where it is."""
 
-_ITEM = re.compile(r"[-+*]|\d{1,9}[.)]")
+_ITEM = re.compile(r"[-+*:•]|#\.|\(?\w{1,9}[.)]")
 """The sign of an item, which stands on its first line only."""
 
 _NAMED = re.compile(r"\s*\|(?P<name>[^|\s](?:[^|]*[^|\s])?)\|")
 """The name of a substitution before a command: the form within lines of reStructuredText."""
 
 _LOOSE = re.compile(
-    r"<!--\s*archcost\s*:|%\s*archcost\s*:|^\s*\.\.\s*archcost\s*:|\\archcost\s*\{", re.IGNORECASE
+    r"<!--\s*archcost\s*:|%[ \t]*archcost\s*:|^\s*(?:[-*+\d.]+[ \t]+)*\.\.\s*archcost\s*:"
+    r"|\\archcost\s*\{",
+    re.IGNORECASE | re.MULTILINE,
 )
-"""The beginning of a marker in any style and letters, whether it stands where one may or not."""
+"""The beginning of a marker in any style and letters, whether it stands where one may or not.
+
+It may be split over lines.
+"""
 
 
 class Marker(NamedTuple):
@@ -112,15 +117,23 @@ def left_over(lines: list[str], markers: Sequence[Marker], styles: tuple[Style, 
     What a fence, a verbatim environment, a literal block or code in a line shows is meant so.
     """
     texts = [bare(line) for line in lines]
-    found = [number for number, text in enumerate(texts) if _LOOSE.search(text)]
+    found = _loose(texts)
     filled = {m.first if m.within else n for m in markers for n in range(m.first - 1, m.last)}
     blank = ["" if number in filled else text for number, text in enumerate(texts)]
     shown = shown_lines(blank, styles) if found else Shown()
     return [
         number
         for number in found
-        if number not in filled | shown.code and _is_left(blank, number, styles)
+        if number not in filled | shown.code and _is_left(blank, number, found[number], styles)
     ]
+
+
+def _loose(texts: Sequence[str]) -> dict[int, int]:
+    """Return the numbers of lines where a marker may be meant to begin → the place in them."""
+    whole = "\n".join(texts)
+    starts = ((len(m[0]) - len(m[0].lstrip()) + m.start()) for m in _LOOSE.finditer(whole))
+    places = ((whole.count("\n", 0, n), n - whole.rfind("\n", 0, n) - 1) for n in starts)
+    return dict(reversed([*places]))
 
 
 def _behind_mark(marker: Marker, line: str) -> Marker:
@@ -131,10 +144,9 @@ def _behind_mark(marker: Marker, line: str) -> Marker:
     return marker._replace(within=(start + len(BOM), end + len(BOM)))
 
 
-def _is_left(texts: Sequence[str], number: int, styles: tuple[Style, ...]) -> bool:
-    found = _LOOSE.search(texts[number])
+def _is_left(texts: Sequence[str], number: int, place: int, styles: tuple[Style, ...]) -> bool:
     hidden = hidden_within(texts, number) if MARKDOWN in styles else []
-    return found is not None and not any(a <= found.start() < b for a, b in hidden)
+    return bool(texts[number]) and not any(a <= place < b for a, b in hidden)
 
 
 def _is_alone(text: str, style: Style) -> bool:
@@ -215,7 +227,8 @@ def _begun(style: Style, text: str, origin: Origin, newline: str) -> Marker:
     start = _begins(text, style)
     match = style.begin.fullmatch(text, start)
     if match is None:
-        raise SpecError("the end of a marker that does not begin", origin=origin)
+        hint = f"it begins with {style.comment('archcost: COMMAND').strip()}, on one line"
+        raise SpecError("the end of a marker that does not begin", hint=hint, origin=origin)
     written, name = match["command"], ""
     place = origin._replace(column=match.start("command") + 1)
     if style is RST and (named := _NAMED.match(written)):

@@ -27,8 +27,8 @@ def is_notebook(page: Path) -> bool:
     return page.suffix.lower() == SUFFIX
 
 
-def cells_of(text: str, page: Path) -> list[Cell]:
-    """Return the Markdown cells of a notebook.
+def cells_of(text: str, page: Path, kind: str = "markdown") -> list[Cell]:
+    """Return the Markdown cells of a notebook, or those of another kind.
 
     Raises:
         SpecError: it is no notebook.
@@ -39,7 +39,7 @@ def cells_of(text: str, page: Path) -> list[Cell]:
         return [
             Cell(f"{page}[cell {number}]", "".join(cell["source"]))
             for number, cell in cells
-            if cell["cell_type"] == "markdown"
+            if cell["cell_type"] == kind
         ]
     except json.JSONDecodeError as error:
         origin = Origin(str(page), error.lineno, error.colno)

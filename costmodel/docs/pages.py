@@ -21,7 +21,7 @@ from costmodel.docs.markers import (
     looks_like_marker,
 )
 from costmodel.docs.notebooks import Cell, cells_of, is_notebook, with_cells
-from costmodel.docs.styles import LATEX, styles_of
+from costmodel.docs.styles import LATEX, Style, styles_of
 from costmodel.render.plots import SUFFIXES
 from costmodel.scenario.patterns import matches
 
@@ -120,6 +120,10 @@ def _refreshed(page: Path, root: Path, run: Runner) -> Iterator[FileChange]:
     texts = [each.text for each in filled]
     after = with_cells(text, texts) if is_notebook(page) else texts[0]
     faults = tuple(fault for each in filled for fault in each.left_over)
+    if is_notebook(page):
+        faults += tuple(
+            place for raw in cells_of(text, page, "raw") for place in _left(raw, [], ())
+        )
     stale = tuple(place for each in filled for place in each.stale)
     markers = sum(each.markers for each in filled)
     yield FileChange(page, raw, after.encode(), markers, stale=stale, left_over=faults)
@@ -150,7 +154,7 @@ def _of_cell(cell: Cell, page: Path, root: Path, run: Runner) -> _FilledText:
     lines, styles = lines_of(cell.text), styles_of(page)
     markers = find_markers(lines, styles, cell.name)
     before = [marker.text_in(lines) for marker in markers]
-    left = tuple(Origin(cell.name, n + 1, 1) for n in left_over(lines, markers, styles))
+    left = _left(cell, markers, styles)
     filled = [_filled(*each, page, root, run) for each in zip(markers, before, strict=True)]
     texts = [text for text, _ in filled]
     for marker, text in zip(reversed(markers), reversed(texts), strict=True):
@@ -159,6 +163,12 @@ def _of_cell(cell: Cell, page: Path, root: Path, run: Runner) -> _FilledText:
     stale = tuple(marker.origin for marker, old, new in pairs if old != new)
     files = tuple(file for _, files in filled for file in files)
     return _FilledText("".join(lines), len(markers), stale, left, files)
+
+
+def _left(cell: Cell, markers: list[Marker], styles: tuple[Style, ...]) -> tuple[Origin, ...]:
+    """Return where a text has what looks like a marker, and is none of some."""
+    numbers = left_over(lines_of(cell.text), markers, styles)
+    return tuple(Origin(cell.name, number + 1, 1) for number in numbers)
 
 
 def _filled(

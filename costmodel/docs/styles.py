@@ -114,8 +114,11 @@ _Pattern = re.Pattern[str]
 _Patterns = tuple[_Pattern, _Pattern, _Pattern, _Pattern, _Pattern, _Pattern]
 
 _SPACES = r"[ \t]*"
-_CONTAINERS = r"(?:[ \t]*(?:>|(?:[-+*]|\d{1,9}[.)])(?=[ \t])))*[ \t]*"
-"""The signs of quotes and items, and the spaces, that lead a line inside of them."""
+_CONTAINERS = r"(?:[ \t]*(?:>|(?:[-+*:]|\d{1,9}[.)])(?=[ \t])))*[ \t]*"
+"""The signs of quotes, items and definitions, and the spaces, that lead a line inside of them."""
+
+_ITEMS = r"(?:[ \t]*(?:[-+*•]|#\.|\(?(?:\d{1,9}|[a-zA-Z])[.)])(?=[ \t]))*[ \t]*"
+"""The same in reStructuredText, where cells of a list of rows are such items."""
 
 _NONE = r"(?!)(?P<command>)(?P<text>)"
 """The pattern of a marker within a line where a style has none."""
@@ -163,7 +166,7 @@ _MARKDOWN = _patterns(r"<!--\s*", "-->", _TO_END, around=_CONTAINERS, inline=_CO
 _HTML = _patterns(r"\s*<!--\s*", "-->", _TO_END, around="", inline=_COMMENTS)
 _PERCENT = _patterns(r"\s*%+\s*", around="", inline=_MACRO)
 _MYST = _patterns(r"%\s*", around=_CONTAINERS)
-_DOTS = _patterns(r"\.\.\s+")
+_DOTS = _patterns(r"\.\.\s+", around=_ITEMS)
 
 
 _HTML_COMMENT = "<!-- {} -->\n".format

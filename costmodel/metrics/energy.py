@@ -23,18 +23,18 @@ from costmodel.algebra.functions import Maximum, exact, terms_of
 from costmodel.algebra.once import once
 from costmodel.algebra.sums import OpenFormError, each_by_each, no_closed_form
 from costmodel.metrics.data_movement import data_movement
-from costmodel.metrics.liveness import AtWork
+from costmodel.metrics.liveness import WorkingLayer
 from costmodel.metrics.memory_peak import at_work
-from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Need, Together, metric
+from costmodel.metrics.registry import JOULES, METRICS, SUM_OF_ALL_RUNS, Aggregation, Need, metric
 from costmodel.network.context import Context
-from costmodel.network.propagation import Counted, LayerCost
+from costmodel.network.propagation import CountedLayer, LayerCost
 from costmodel.scenario.conventions import DEFAULT, find_convention
 from costmodel.scenario.devices import energy_table, operation_energy
 from costmodel.scenario.memory_hierarchy import (
-    Bounds,
     Chains,
-    Rung,
+    MemoryOption,
     Storage,
+    SymbolBounds,
     chains,
     chosen,
     per_byte,
@@ -42,7 +42,7 @@ from costmodel.scenario.memory_hierarchy import (
     unknown,
 )
 
-Ladder = tuple[Rung, ...]
+Ladder = tuple[MemoryOption, ...]
 """The memories that may hold something, from the nearest on."""
 
 
@@ -84,7 +84,7 @@ class Energies:
         self.profile: Profile = context.device.profile
         self.table = energy_table(self.profile)
         self.chains: Chains = chains(self.profile)
-        self.known = Bounds(self.network.least, self.network.evaluator)
+        self.known = SymbolBounds(self.network.least, self.network.evaluator)
 
     def of_layer(self, layer: LayerCost) -> LayerEnergy:
         """Return the joules of all runs of a layer, part by part.
@@ -100,7 +100,7 @@ class Energies:
         return LayerEnergy(*(metric.of([self._counted[path]], self.context) for metric in metrics))
 
     @cached_property
-    def _counted(self) -> dict[str, Counted]:
+    def _counted(self) -> dict[str, CountedLayer]:
         return {counted.layer.node.path: counted for counted in self.network.propagation.counted}
 
     def arithmetic(self, layer: LayerCost) -> Expr:
@@ -159,9 +159,9 @@ class Energies:
         return per_byte(ladder)
 
     @cached_property
-    def iterations(self) -> dict[str, list[AtWork]]:
+    def iterations(self) -> dict[str, list[WorkingLayer]]:
         """Every layer's path, with its iterations that are told apart."""
-        found: dict[str, list[AtWork]] = defaultdict(list)
+        found: dict[str, list[WorkingLayer]] = defaultdict(list)
         for iteration in at_work(self.context):
             found[iteration.layer.node.path].append(iteration)
         return found
@@ -252,7 +252,9 @@ class Energies:
         return rungs(self.chains.activations, self.resident, self.known)
 
 
-def _over_iterations(moved: Expr, joules: Expr, iteration: AtWork) -> Iterator[tuple[Expr, Expr]]:
+def _over_iterations(
+    moved: Expr, joules: Expr, iteration: WorkingLayer
+) -> Iterator[tuple[Expr, Expr]]:
     """Yield joules with how often they are taken; where bytes grow, those of one with all bytes.
 
     Raises:
@@ -275,7 +277,7 @@ def count_energy(layer: LayerCost, context: Context) -> Expr:
     return context.derived(Energies).of_layer(layer).total
 
 
-def _register(part: str, doc: str, *together: Together) -> None:
+def _register(part: str, doc: str, *together: Aggregation) -> None:
     """Register one part of the energy."""
 
     @metric(f"energy_{part}", part, JOULES, *together, needs=_DEVICE)

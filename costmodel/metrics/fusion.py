@@ -40,7 +40,7 @@ class Kernel:
 
     @property
     def last(self) -> LayerCost:
-        """The last of its layers, which stands for all where they count as one."""
+        """The last layer of the kernel, which carries its counts where layers count together."""
         return self.layers[-1]
 
     def is_inner(self, tensor: Tensor) -> bool:
@@ -58,7 +58,7 @@ class Kernel:
 
     @cached_property
     def _written(self) -> set[Tensor]:
-        """The tensors made in it whose place is read outside, or that of a part of them."""
+        """The tensors made in the kernel that are read, whole or in part, outside of it."""
         found = {self._homes.get(tensor, tensor) for tensor in self.leaving}
         for layer in reversed(self.layers):
             if layer.cost.is_part and found.intersection(layer.made):
@@ -112,7 +112,7 @@ class Fusion:
     def __init__(self, context: Context) -> None:
         network = context.network
         groups = list(_fused_in(network.propagation.parts))
-        read = Counter(_read_in(network.propagation.parts)) if groups else Counter[Tensor]()
+        read = Counter(read_in(network.propagation.parts)) if groups else Counter[Tensor]()
         read.update((network.graph.output, *network.graph.sides))
         self._kernels = [Kernel(group, read) for group in groups]
 
@@ -137,13 +137,15 @@ def _fused_in(parts: Iterable[Part]) -> Iterator[GroupCost]:
             yield from (part,) if part.kind == "fused" else _fused_in(part.parts)
 
 
-def _read_in(parts: Iterable[Part]) -> Iterator[Tensor]:
+def read_in(parts: Iterable[Part]) -> Iterator[Tensor]:
     """Yield every tensor that some parts read, as often as they do."""
     for part in parts:
         if isinstance(part, LayerCost):
             yield from part.reads
             continue
         if part.flow is not None:
-            taken = (part.flow.source, part.flow.result, part.flow.chosen_by, *part.flow.sides)
-            yield from (tensor for tensor in taken if tensor is not None)
-        yield from _read_in(part.parts)
+            for each in part.flow.carried:
+                yield from (each.source, each.result)
+            yield from part.flow.sides
+            yield from () if part.flow.chosen_by is None else (part.flow.chosen_by,)
+        yield from read_in(part.parts)

@@ -19,6 +19,7 @@ from costmodel.algebra.sums import (
     Iterations,
     OpenFormError,
     at_iteration,
+    at_least_once,
     each_by_each,
     largest_of_iterations,
     sum_of_steps,
@@ -29,19 +30,28 @@ MAX_SUMMED = 2_000
 """The most terms that are added up iteration by iteration, where a sum has no closed form."""
 
 
-class Which(Enum):
-    """The iterations that one stands for, with how many others there must be beside them."""
+class IterationKind(Enum):
+    """The iterations of a repeat that a traced one stands for: the first, the last or others."""
 
     FIRST = "the first", 0, 0
     LATER = "all but the first", 1, 0
     BETWEEN = "all but the first and the last", 1, 1
     LAST = "the last", 1, 0
+    END = "the last, even if it is the only one", 0, 0
+    ONLY = "the only one", 0, 0
     ALIKE = "all", 0, 0
 
     @property
     def others(self) -> tuple[int, int]:
         """The numbers of iterations that come before and after those that it stands for."""
         return self.value[1:]
+
+
+THREE = (IterationKind.FIRST, IterationKind.BETWEEN, IterationKind.LAST)
+"""Those that a backward pass tells apart, where there are as many."""
+
+ENDS = (IterationKind.FIRST, IterationKind.LAST, IterationKind.END, IterationKind.ONLY)
+"""Those that stand for one iteration."""
 
 
 class Iteration(NamedTuple):
@@ -55,21 +65,34 @@ class Iteration(NamedTuple):
     """
 
     repeat: str
-    which: Which
+    which: IterationKind
     runs: Expr
     iterations: Iterations | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether there may be one iteration, or more."""
+        return not self.runs.is_Integer and not is_positive(self.runs - 1)
 
     @property
     def happens(self) -> Expr:
         """1 where there is an iteration at all, else 0."""
         return S.One if is_positive(self.runs) else Minimum(S.One, self.runs)
 
+    @property
+    def occurs(self) -> Expr:
+        """1 where the first iteration is among those that it stands for, or there is a second."""
+        is_first = self.which in (IterationKind.FIRST, IterationKind.ALIKE)
+        return self.happens if is_first else at_least_once(self.runs - 1)
+
     def at_end(self, count: Expr) -> Expr:
         """Return a count in the first iteration, or the last, where it stands for only one."""
-        if self.iterations is None or self.which not in (Which.FIRST, Which.LAST):
+        if self.iterations is None or self.which not in ENDS:
             return count
-        end = S.Zero if self.which is Which.FIRST else self.iterations.last
-        return at_iteration(count, self.iterations.index, end)
+        is_last = self.which in (IterationKind.LAST, IterationKind.END)
+        return at_iteration(
+            count, self.iterations.index, self.iterations.last if is_last else S.Zero
+        )
 
     def summed(self, count: Expr) -> Expr:
         """Return the sum of a count over the iterations that it stands for.
@@ -77,9 +100,12 @@ class Iteration(NamedTuple):
         Raises:
             OpenFormError: it depends on the index otherwise than by polynomials and steps.
         """
-        if self.which in (Which.FIRST, Which.LAST):
+        if self.which in (IterationKind.FIRST, IterationKind.LAST):
             return each_by_each(self.happens, self.at_end(count))
-        ends = {Which.LATER: [Which.FIRST], Which.BETWEEN: [Which.FIRST, Which.LAST]}
+        ends = {
+            IterationKind.LATER: [IterationKind.FIRST],
+            IterationKind.BETWEEN: [IterationKind.FIRST, IterationKind.LAST],
+        }
         others = (self._replace(which=which) for which in ends.get(self.which, ()))
         beside = Add(*(other.summed(count) for other in others))
         return Add(self._over_all(count), each_by_each(-S.One, beside))
@@ -98,7 +124,11 @@ class Iteration(NamedTuple):
     def largest(self, size: Expr) -> Expr:
         """Return the largest size in the iterations that it stands for; 0 where there are none."""
         before, after = self.which.others
-        if self.iterations is not None and self.which in (Which.FIRST, Which.LAST):
+        if self.which is IterationKind.ONLY:
+            return each_by_each(
+                1 - at_least_once(self.runs - 1), where_it_happens(self.at_end(size), self.runs)
+            )
+        if self.iterations is not None and self.which in ENDS:
             size = self.at_end(size)
         elif self.iterations is not None:
             index, count = self.iterations
@@ -109,16 +139,16 @@ class Iteration(NamedTuple):
     def indices(self, count: int) -> range:
         """Return the indices of the iterations that it stands for, of so many."""
         before, after = self.which.others
-        if self.which is Which.FIRST:
+        if self.which is IterationKind.FIRST:
             return range(min(1, count))
-        return range(count - 1 if self.which is Which.LAST else before, count - after)
+        return range(count - 1 if self.which is IterationKind.LAST else before, count - after)
 
 
-def distinguished(runs: Expr) -> tuple[Which, ...]:
+def distinguished(runs: Expr) -> tuple[IterationKind, ...]:
     """Return the iterations of so many that a backward pass tells apart."""
     if runs.is_Integer and runs < 3:
-        return (Which.FIRST, Which.LAST)[: int(runs)]
-    return Which.FIRST, Which.BETWEEN, Which.LAST
+        return (IterationKind.FIRST, IterationKind.LAST)[: int(runs)]
+    return THREE
 
 
 def summed(count: Expr, within: Iterable[Iteration]) -> Expr:

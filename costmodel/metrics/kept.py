@@ -6,22 +6,22 @@ Korthikanti et al., 2022, section 5 (selective recomputation).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sympy import Add, Expr, Mul, S
 
 from costmodel.algebra.sums import each_by_each
-from costmodel.metrics.iterations import Iteration, Which, largest, summed
-from costmodel.metrics.trace import Case, CheckpointBlock, Event, Value, is_learned, learns
+from costmodel.metrics.iterations import THREE, Iteration, IterationKind, largest, summed
+from costmodel.metrics.trace import Case, CheckpointBlock, Event, StoredTensor, is_learned, learns
 from costmodel.network.propagation import LayerCost
-from costmodel.rules.backward import WEIGHTS, Backward, Inside, factors
+from costmodel.rules.backward import WEIGHTS, Backward, KeptIntermediate, factors
 from costmodel.rules.cost import Role
 from costmodel.scenario.training import Checkpoint
 
 
-class Held(NamedTuple):
-    """A tensor that is kept.
+class KeptTensor(NamedTuple):
+    """A tensor that is kept for the backward pass.
 
     Attributes:
         path: the layer that makes it, or the name of a network's input.
@@ -42,28 +42,28 @@ class Held(NamedTuple):
     within: tuple[Iteration, ...]
 
 
-Measure = Callable[[Held], Expr]
+Measure = Callable[[KeptTensor], Expr]
 """A function that counts a tensor in one iteration: its elements, or its bytes."""
 
 
-def elements_of(held: Held) -> Expr:
+def elements_of(held: KeptTensor) -> Expr:
     """Return the elements of a tensor in one iteration."""
     return held.size
 
 
-class Again(NamedTuple):
+class Recomputation(NamedTuple):
     """The tensors that a block, or a layer, makes again together in the iterations it is in."""
 
     path: str
-    held: tuple[Held, ...]
+    held: tuple[KeptTensor, ...]
     within: tuple[Iteration, ...]
 
 
-class Kept(NamedTuple):
+class KeptTensors(NamedTuple):
     """The tensors in memory between the passes, and those that are made again one by one."""
 
-    held: tuple[Held, ...]
-    again: tuple[Again, ...]
+    held: tuple[KeptTensor, ...]
+    again: tuple[Recomputation, ...]
 
     def total(self, measure: Measure = elements_of) -> Expr:
         """Return a count of all that is kept."""
@@ -74,12 +74,12 @@ class Kept(NamedTuple):
         return [largest(size, within) for size, within in _distinct(self.again, measure)]
 
 
-def over_iterations(held: Held, measure: Measure) -> Expr:
+def over_iterations(held: KeptTensor, measure: Measure) -> Expr:
     """Return a count of a tensor, over all iterations."""
     return summed(each_by_each(held.share, measure(held)), held.within)
 
 
-def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> Kept:
+def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> KeptTensors:
     """Return what is kept of a network's layers at work.
 
     With checkpointed blocks this is what enters a block, and what is kept outside of all.
@@ -98,7 +98,7 @@ def kept(events: Iterable[Event], checkpoint: Checkpoint = Checkpoint.NONE) -> K
     with_core = checkpoint is not Checkpoint.ATTENTION
     made = (held for event in outside for held in _inside(event, requested, with_core=with_core))
     again = [_made_again(block, inside, requested) for block, inside in blocks.items()]
-    return Kept((*requested.held, *made), tuple(again if with_core else _cores(outside)))
+    return KeptTensors((*requested.held, *made), tuple(again if with_core else _cores(outside)))
 
 
 def takes_part(event: Event) -> bool:
@@ -131,12 +131,14 @@ def _blocks(events: Iterable[Event]) -> dict[CheckpointBlock, list[Event]]:
 
 def keeps(event: Event) -> bool:
     """Return whether a layer keeps anything."""
-    return takes_part(event) and any(True for part in (_asks, _wanted) for _ in part(event))
+    return takes_part(event) and any(
+        True for part in (_kept_around, _kept_inside) for _ in part(event)
+    )
 
 
 def _made_again(
     block: CheckpointBlock, events: Iterable[Event], kept_anyway: "_Requested"
-) -> Again:
+) -> Recomputation:
     """Return what a block keeps beside what is kept anyway."""
     own = _Requested(kept_anyway)
     worked = [event for event in events if takes_part(event)]
@@ -144,7 +146,7 @@ def _made_again(
     inside = (held for event in worked for held in _inside(event, own))
     depth = len(block.within)
     held = (held._replace(within=held.within[depth:]) for held in (*own.held, *inside))
-    return Again(block.path, tuple(held), block.within)
+    return Recomputation(block.path, tuple(held), block.within)
 
 
 def _is_needed(event: Event, needed_by: Iterable[int] | None) -> bool:
@@ -159,7 +161,7 @@ def _is_wanted(event: Event, number: int) -> bool:
     return is_learned(event.reads[number])
 
 
-def _asks(event: Event) -> Iterator[Case]:
+def _kept_around(event: Event) -> Iterator[Case]:
     """Yield what a layer keeps of what enters and leaves it."""
     backward = backward_of(event)
     for number, needed_by in backward.inputs:
@@ -169,8 +171,8 @@ def _asks(event: Event) -> Iterator[Case]:
         yield from event.makes[0]
 
 
-def _wanted(event: Event) -> Iterator[Inside]:
-    """Yield what a layer keeps of what is made inside it."""
+def _kept_inside(event: Event) -> Iterator[KeptIntermediate]:
+    """Yield the tensors made inside a layer that it keeps for its backward pass."""
     inside = backward_of(event).inside
     return (each for each in inside if _is_needed(event, each.needed_by))
 
@@ -182,8 +184,8 @@ def _needs(kernel: Iterable[Event]) -> tuple[list[tuple[Event, Case]], dict[int,
     """
     events = list(kernel)
     makers = {value: event for event in events for value in event.values_made if value.is_inner}
-    again = {event.number: event for event in events if any(True for _ in _wanted(event))}
-    pending = [(event, case) for event in events for case in _asks(event)]
+    again = {event.number: event for event in events if any(True for _ in _kept_inside(event))}
+    pending = [(event, case) for event in events for case in _kept_around(event)]
     pending += [
         (event, case) for event in again.values() for cases in event.reads for case in cases
     ]
@@ -208,29 +210,31 @@ def worked_again(events: Iterable[Event]) -> set[int]:
     return {number for inside in kernels.values() for number in _needs(inside)[1]}
 
 
-def _inside(event: Event, requested: "_Requested", *, with_core: bool = True) -> Iterator[Held]:
+def _inside(
+    event: Event, requested: "_Requested", *, with_core: bool = True
+) -> Iterator[KeptTensor]:
     """Yield what is kept of what is made inside a layer, but for what its kept output says."""
     if event.kernel is not None:
         return
-    for inside in _wanted(event):
+    for inside in _kept_inside(event):
         share = 1 - requested.share(event.makes[0][0].value) if inside.follows else S.One
         if share != 0 and (with_core or not inside.is_core):
             yield _held_inside(event, inside)._replace(share=share)
 
 
-def _held_inside(event: Event, inside: Inside) -> Held:
+def _held_inside(event: Event, inside: KeptIntermediate) -> KeptTensor:
     assert event.layer is not None
     path = event.layer.node.path
-    return Held(path, inside.name, event.layer, inside.size, inside.bits, S.One, event.within)
+    return KeptTensor(path, inside.name, event.layer, inside.size, inside.bits, S.One, event.within)
 
 
-def _cores(worked: Iterable[Event]) -> Iterator[Again]:
+def _cores(worked: Iterable[Event]) -> Iterator[Recomputation]:
     """Yield the core of every attention: it is made again as a whole."""
     for event in worked:
-        core = [_held_inside(event, inside) for inside in _wanted(event) if inside.is_core]
+        core = [_held_inside(event, inside) for inside in _kept_inside(event) if inside.is_core]
         if core and event.kernel is None:
             again = tuple(held._replace(within=()) for held in core)
-            yield Again(core[0].path, again, event.within)
+            yield Recomputation(core[0].path, again, event.within)
 
 
 class _Requested:
@@ -238,7 +242,8 @@ class _Requested:
 
     def __init__(self, before: "_Requested | None" = None) -> None:
         self.before = before  # what is kept anyway
-        self._where: dict[Value, dict[Expr, None]] = defaultdict(dict)
+        # where, whichever iteration asks → where it does, if the first one does not
+        self._where: dict[StoredTensor, dict[Expr, Expr]] = defaultdict(dict)
 
     def by(self, events: Iterable[Event]) -> None:
         """Note what layers ask for; those of a kernel together, for what is not inside it."""
@@ -247,7 +252,7 @@ class _Requested:
             if event.kernel is not None:
                 kernels[event.kernel, event.within].append(event)
                 continue
-            for case in _asks(event):
+            for case in _kept_around(event):
                 self._note(event, case)
         for inside in kernels.values():
             for event, case in _needs(inside)[0]:
@@ -260,28 +265,31 @@ class _Requested:
                 self._note(event, case)
 
     def _note(self, event: Event, case: Case) -> None:
-        """Note a value; in iterations that may not happen it is asked for only where they do."""
+        """Note that a value is kept; in an iteration that may not happen, only where it does."""
         value, where = case.value, case.where
         shared = {iteration.repeat for iteration in value.within}
-        others = (iteration.happens for iteration in event.within if iteration.repeat not in shared)
-        self._where[value][Mul(where, *others)] = None
+        others = [iteration for iteration in event.within if iteration.repeat not in shared]
+        in_any = Mul(where, *(iteration.happens for iteration in others))
+        wheres = self._where[value]
+        if wheres.get(in_any) is not in_any:
+            wheres[in_any] = Mul(where, *(iteration.occurs for iteration in others))
 
-    def share(self, value: Value) -> Expr:
+    def share(self, value: StoredTensor) -> Expr:
         """Return 1 where a value is kept, else 0."""
         before = self.before.share(value) if self.before else S.Zero
-        own = either(self._where.get(value, ()))
+        own = either(self._where.get(value, {}).values())
         return either(where for where in (own, before) if where != 0)
 
     @property
-    def held(self) -> Iterator[Held]:
+    def held(self) -> Iterator[KeptTensor]:
         """The values that are kept, each once."""
         for value, wheres in self._where.items():
-            share = either(wheres)
+            share = either(wheres.values())
             if self.before is not None:
                 share *= 1 - self.before.share(value)
             if share != 0 and value.is_activation:
                 path, what, layer, size = value.path, value.what, value.layer, value.size
-                yield Held(path, what, layer, size, None, share, value.within)
+                yield KeptTensor(path, what, layer, size, None, share, value.within)
 
 
 def either(wheres: Iterable[Expr]) -> Expr:
@@ -292,17 +300,40 @@ def either(wheres: Iterable[Expr]) -> Expr:
     return 1 - Mul(*(1 - where for where in given))
 
 
-def _distinct(
-    again: Iterable[Again], measure: Measure
-) -> Iterator[tuple[Expr, tuple[Iteration, ...]]]:
+Size = tuple[Expr, tuple[Iteration, ...]]
+"""A count with the iterations that it is of."""
+
+
+def _distinct(again: Iterable[Recomputation], measure: Measure) -> Iterator[Size]:
     """Yield each block with its count and iterations, at once where those are all the same."""
-    by_path: dict[str, dict[tuple[Iteration, ...], Expr]] = defaultdict(dict)
+    by_path: dict[str, list[Size]] = defaultdict(list)
     for path, held, within in again:
-        by_path[path][within] = Add(*(over_iterations(each, measure) for each in held))
+        by_path[path].append((Add(*(over_iterations(each, measure) for each in held)), within))
     for sizes in by_path.values():
-        firsts = any(all(one.which is Which.FIRST for one in within) for within in sizes)
-        if firsts and len(set(sizes.values())) == 1:
-            within, size = next(iter(sizes.items()))
-            yield size, tuple(iteration._replace(which=Which.ALIKE) for iteration in within)
+        firsts = any(all(one.which is IterationKind.FIRST for one in within) for _, within in sizes)
+        if firsts and len({size for size, _ in sizes}) == 1:
+            size, within = sizes[0]
+            yield size, tuple(iteration._replace(which=IterationKind.ALIKE) for iteration in within)
         else:
-            yield from ((size, within) for within, size in sizes.items())
+            yield from _with_only_ones(sizes)
+
+
+def _with_only_ones(sizes: Sequence[Size]) -> Iterator[Size]:
+    """Yield sizes by iterations, and that of an iteration which is the first and the last in one.
+
+    Its size differs from one between by as much as the first's and the last's together.
+    """
+    found = {tuple(one.which for one in within): (size, within) for size, within in sizes}
+    for level in range(len(sizes[0][1])):
+        siblings = defaultdict[tuple[IterationKind, ...], dict[IterationKind, Size]](dict)
+        for kinds, each in found.items():
+            siblings[kinds[:level] + kinds[level + 1 :]][kinds[level]] = each
+        for kinds, by_kind in siblings.items():
+            within = next(iter(by_kind.values()))[1]
+            first, between, last = (by_kind.get(kind, (S.Zero, ()))[0] for kind in THREE)
+            if last == between or not within[level].is_open:
+                continue  # that of the first is its size, too
+            kind = IterationKind.END if first == between else IterationKind.ONLY
+            there = (*within[:level], within[level]._replace(which=kind), *within[level + 1 :])
+            found[(*kinds[:level], kind, *kinds[level:])] = first + last - between, there
+    yield from found.values()

@@ -18,7 +18,7 @@ from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.fusion import kernel_of
 from costmodel.metrics.registry import LARGEST, METRICS, SECONDS, Need, metric
 from costmodel.network.context import Context
-from costmodel.network.propagation import Counted, LayerCost
+from costmodel.network.propagation import CountedLayer, LayerCost
 
 
 def computation_time(operations: Expr, layer: LayerCost, context: Context) -> Expr:
@@ -109,7 +109,7 @@ def _times(layer: LayerCost, context: Context) -> tuple[Expr, Expr]:
     return count_compute_time(layer, context), moving
 
 
-def _both_times(layers: Sequence[Counted], context: Context) -> list[Expr]:
+def _both_times(layers: Sequence[CountedLayer], context: Context) -> list[Expr]:
     """Return the times of computation and of memory, each summed over all layers before."""
     names = ("compute_time", "memory_time") if _moves_in_known_time(context) else ("compute_time",)
     times = (METRICS[name].of(layers, context) for name in names)

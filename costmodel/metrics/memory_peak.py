@@ -12,13 +12,13 @@ from costmodel.network.context import Context
 from costmodel.network.propagation import LayerCost
 
 if TYPE_CHECKING:
-    from costmodel.metrics.liveness import AtWork, Run
+    from costmodel.metrics.liveness import Execution, WorkingLayer
     from costmodel.metrics.schedule import BestOrder
 
 Order = Literal["given", "best"]
 
 
-def run(context: Context) -> "Run":
+def run(context: Context) -> "Execution":
     """Return the network at work in the spec's order."""
     from costmodel.metrics.liveness import unrolled
 
@@ -26,7 +26,7 @@ def run(context: Context) -> "Run":
         return unrolled(context)
 
 
-def _memory_while(run: "Run", context: Context) -> dict[str, Expr]:
+def _memory_while(run: "Execution", context: Context) -> dict[str, Expr]:
     """Return every layer's path, with the most bytes in memory while it works."""
     from costmodel.metrics import liveness
 
@@ -65,7 +65,7 @@ def given_order(context: Context) -> tuple[str, ...]:
     return context.derived(run).layers
 
 
-def at_work(context: Context) -> "Iterator[AtWork]":
+def at_work(context: Context) -> "Iterator[WorkingLayer]":
     """Yield every layer in every iteration that is told apart, with the bytes in memory then."""
     from costmodel.metrics import liveness
 

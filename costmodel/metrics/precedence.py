@@ -11,7 +11,7 @@ from operator import or_
 
 from sympy import S
 
-from costmodel.metrics.liveness import Run
+from costmodel.metrics.liveness import Execution
 from costmodel.metrics.trace import Event
 
 
@@ -30,7 +30,7 @@ class PrecedenceGraph:
         repeats: the events of each repeat, in which nothing else comes between.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Execution) -> None:
         self.events = run.events
         made = [(i, value) for i, event in enumerate(run.events) for value in event.values_made]
         made = [*((-1, value) for value in run.inputs), *made]
@@ -102,7 +102,7 @@ def _lone_ends(events: Iterable[int], before: Sequence[int]) -> int:
 
 
 class Segment:
-    """The events between two cuts.
+    """The events between two cuts, which every order of them has in between.
 
     Attributes:
         plan: the whole run.

@@ -43,7 +43,7 @@ def fields(context: Context) -> ReceptiveFields:
 
 
 def _of_places(name: str, doc: str, measure: Measure) -> None:
-    """Register a measure of what a layer's output sees of an axis of the input."""
+    """Register a metric of the receptive field: its size, its stride or its padding."""
 
     def require(context: Context) -> None:
         """Raise the error that says why the network has none, if it has none."""

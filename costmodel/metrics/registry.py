@@ -25,12 +25,12 @@ from costmodel.algebra.sums import (
     where_it_happens,
 )
 from costmodel.network.context import Context
-from costmodel.network.propagation import Counted, LayerCost
+from costmodel.network.propagation import CountedLayer, LayerCost
 
 PerLayer = Callable[[LayerCost, Context], Expr]
 """The count of a layer; raises `NoCountError` where it has none."""
 
-OfLayers = Callable[[Sequence[Counted], Context], list[Expr]]
+OfLayers = Callable[[Sequence[CountedLayer], Context], list[Expr]]
 Beside = Callable[[Context], Mapping[str, Expr]]
 
 COLUMNS = ("params", "macs", "activations")
@@ -71,7 +71,7 @@ OPERATIONS, PRODUCTS = Unit("operations"), Unit("multiply-accumulates")
 SECONDS, JOULES = Unit("seconds", "s", TIME), Unit("joules", "J", ENERGY)
 
 
-class Together(NamedTuple):
+class Aggregation(NamedTuple):
     """The way in which the counts of layers become that of a network.
 
     Attributes:
@@ -84,9 +84,13 @@ class Together(NamedTuple):
     per: Literal["run", "copy", "active copy", "all runs"] = "run"
 
 
-SUM, SUM_OF_COPIES, SUM_OF_ALL_RUNS = Together(), Together(per="copy"), Together(per="all runs")
-SUM_OF_ACTIVE_COPIES = Together(per="active copy")
-LARGEST, LARGEST_OF_ALL_RUNS = Together("max"), Together("max", "all runs")
+SUM, SUM_OF_COPIES, SUM_OF_ALL_RUNS = (
+    Aggregation(),
+    Aggregation(per="copy"),
+    Aggregation(per="all runs"),
+)
+SUM_OF_ACTIVE_COPIES = Aggregation(per="active copy")
+LARGEST, LARGEST_OF_ALL_RUNS = Aggregation("max"), Aggregation("max", "all runs")
 
 
 class Need(Enum):
@@ -121,7 +125,7 @@ class Metric:
     title: str
     unit: Unit
     per_layer: PerLayer
-    together: Together = SUM
+    together: Aggregation = SUM
     needs: tuple[Need, ...] = ()
     of_layers: OfLayers | None = None
     beside: Beside = lambda _: {}
@@ -139,7 +143,7 @@ class Metric:
 
     @property
     def short_title(self) -> str:
-        """The title without what is said of it after a comma."""
+        """The title up to its first comma."""
         return self.title.partition(",")[0]
 
     @property
@@ -167,7 +171,7 @@ class Metric:
         """Return whether its closed form is that of the values at which it is searched for."""
         return Need.SEARCH in self.needs
 
-    def parts(self, layers: Sequence[Counted], context: Context) -> list[Expr]:
+    def parts(self, layers: Sequence[CountedLayer], context: Context) -> list[Expr]:
         """Return the count of each layer that has one, times how often it counts where they add up.
 
         Where it is counted of all together, these counts.
@@ -184,7 +188,7 @@ class Metric:
                 pass
         return found
 
-    def _part(self, counted: Counted, context: Context) -> Expr:
+    def _part(self, counted: CountedLayer, context: Context) -> Expr:
         count = self.per_layer(counted.layer, context)
         if self.together.per == "all runs":
             return count
@@ -202,7 +206,7 @@ class Metric:
         times = {"copy": copies, "active copy": active}
         return each_by_each(times.get(self.together.per, runs), count)
 
-    def of(self, layers: Iterable[Counted], context: Context) -> Expr:
+    def of(self, layers: Iterable[CountedLayer], context: Context) -> Expr:
         """Return the count of some layers together.
 
         Raises:
@@ -240,7 +244,7 @@ def metric(
     name: str,
     title: str,
     unit: Unit,
-    together: Together = SUM,
+    together: Aggregation = SUM,
     *,
     needs: tuple[Need, ...] = (),
     of_layers: OfLayers | None = None,

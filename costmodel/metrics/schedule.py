@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 from sympy import Add, Expr
 
-from costmodel.algebra.evaluate import Evaluator, Value
+from archspec.arithmetic import Rational
+from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.once import once
 from costmodel.algebra.work import afforded
 from costmodel.metrics.iterations import Iteration
-from costmodel.metrics.liveness import Run
+from costmodel.metrics.liveness import Execution
 from costmodel.metrics.precedence import PrecedenceGraph, Segment
 from costmodel.metrics.trace import Event
 
@@ -43,7 +44,7 @@ class BestOrder(NamedTuple):
         is_best: whether no order has a smaller peak, unsearched layers or not.
     """
 
-    run: Run
+    run: Execution
     unsearched: tuple[str, ...]
     states: int
     memory: Mapping[str, Expr] = MappingProxyType({})
@@ -62,7 +63,7 @@ class BestOrder(NamedTuple):
         return self._replace(memory=memory, is_best=is_best)
 
 
-def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
+def best_order(run: Execution, evaluate: Evaluator) -> BestOrder:
     """Return the order with the least peak at some values; the given one where none is better."""
     sizes, events = _Sizes(evaluate), list[Event]()
     unsearched, states = dict[str, None](), 0
@@ -78,7 +79,7 @@ def best_order(run: Run, evaluate: Evaluator) -> BestOrder:
     return BestOrder(run._replace(events=tuple(events)), tuple(unsearched), states)
 
 
-Numbers = tuple[Value, ...]
+Numbers = tuple[Rational, ...]
 """A size in each of the iterations that are told apart."""
 
 
@@ -87,7 +88,7 @@ class _Columns(NamedTuple):
 
     sizes: Mapping[int, Numbers]
     others: Numbers  # together, of what is in memory all along
-    inside: Mapping[int, list[tuple[int, Value]]]  # event → its iterations, with what is inside
+    inside: Mapping[int, list[tuple[int, Rational]]]  # event → its iterations, with what is inside
 
 
 class _Sizes:
@@ -116,7 +117,7 @@ class _Sizes:
         if any(len(self._in(within)) > MAX_ITERATIONS for within in grouped):
             return None
         found: dict[Numbers, int] = {}
-        inside: dict[int, list[tuple[int, Value]]] = {i: [] for i in segment.events}
+        inside: dict[int, list[tuple[int, Rational]]] = {i: [] for i in segment.events}
         for within, events in grouped.items():
             inner = [Add(*plan.events[i].inside) for i in events]
             rows = [tuple(map(each, sizes + inner)) for each in self._in(within)]
@@ -129,7 +130,7 @@ class _Sizes:
 
 
 def _in_iteration(iteration: Iteration, evaluate: Evaluator) -> Iterator[Evaluator]:
-    """Yield what evaluates in each of the iterations that one stands for."""
+    """Yield an evaluator for each of the iterations that a traced one stands for."""
     indices = iteration.indices(int(evaluate(iteration.runs)))
     if iteration.iterations is None:
         yield from [evaluate] if indices else []
@@ -162,11 +163,11 @@ class _Search:
         found = self._search(least, given) if least < given else None
         return found or self.segment.events
 
-    def _search(self, least: Value, given: Value) -> list[int] | None:
+    def _search(self, least: Rational, given: Rational) -> list[int] | None:
         """Run Dijkstra's algorithm over sets of events; no order has a peak below the least."""
         start, end = self.segment.start, self.segment.end
         queue, alive = [(least, len(self.segment.events), start)], {start: self._start()}
-        reached: dict[int, Value] = {start: least}
+        reached: dict[int, Rational] = {start: least}
         came: dict[int, tuple[int, int]] = {}
         while queue:
             peak, left, done = heappop(queue)
@@ -187,7 +188,7 @@ class _Search:
             del alive[done]
         return None
 
-    def _steps(self, done: int, alive: Numbers, peak: Value) -> list["_Step"]:
+    def _steps(self, done: int, alive: Numbers, peak: Rational) -> list["_Step"]:
         """Return the next events; one alone, where it neither raises the peak nor adds to memory.
 
         Whatever else is done first, such an event frees no less later, and all others need no more
@@ -217,7 +218,7 @@ class _Search:
                 after = tuple(map(sub, after, sizes[value]))
         return _Step(event, now, self._largest(event, during), after)
 
-    def _largest(self, event: int, during: Numbers) -> Value:
+    def _largest(self, event: int, during: Numbers) -> Rational:
         inside = self.columns.inside[event]
         return max((during[column] + inner for column, inner in inside), default=0)
 
@@ -232,16 +233,16 @@ class _Search:
         """Return some sizes with what is in memory all along."""
         return tuple(map(sum, zip(self.columns.others, *sizes, strict=True)))
 
-    def _peak(self) -> Value:
+    def _peak(self) -> Rational:
         """Return the peak of the given order."""
-        peak: Value = 0
+        peak: Rational = 0
         done, alive = self.segment.start, self._start()
         for event in self.segment.events:
             _, done, needed, alive = self._step(event, done, alive)
             peak = max(peak, needed)
         return peak
 
-    def _least(self, event: int) -> Value:
+    def _least(self, event: int) -> Rational:
         """Return what is in memory while an event works, whatever the order."""
         plan, sizes = self.plan, self.columns.sizes
         before, latest = self.segment.ancestors[event], ~self.segment.descendants[event]
@@ -262,7 +263,7 @@ class _Step(NamedTuple):
 
     event: int
     now: int  # the events that are done then
-    needed: Value  # in memory while it works, in the iteration where it is most
+    needed: Rational  # in memory while it works, in the iteration where it is most
     after: Numbers  # in memory after it
 
 

@@ -22,8 +22,8 @@ from costmodel.algebra.sums import OpenFormError, each_by_each
 from costmodel.algebra.work import NamedEntry, budget
 from costmodel.metrics.iterations import Iteration, summed
 from costmodel.metrics.kept import (
-    Held,
-    Kept,
+    KeptTensor,
+    KeptTensors,
     backward_of,
     keeps,
     kept,
@@ -41,7 +41,7 @@ from costmodel.metrics.registry import (
     Unit,
     metric,
 )
-from costmodel.metrics.trace import Event, Walk, is_learned, walk
+from costmodel.metrics.trace import Event, Trace, is_learned, walk
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes, whole_bytes
 from costmodel.network.propagation import LayerCost
@@ -136,7 +136,7 @@ class TrainingStep:
         return self.context.training
 
     @cached_property
-    def _walk(self) -> Walk:
+    def _walk(self) -> Trace:
         with self._budget():
             return walk(self.context)
 
@@ -158,7 +158,7 @@ class TrainingStep:
         raise SpecError(f"unknown checkpoint '{setup.unit}'", hint=hint)
 
     def _budget(self) -> AbstractContextManager[None]:
-        """Bound the work of one question; the layer of the most runs, by its law, is to blame."""
+        """Bound the work of one question; an error names the layer with the most runs."""
 
         def longest() -> NamedEntry:
             counted = max(self.propagation.counted, key=lambda each: each.often.works.count_ops())
@@ -176,14 +176,14 @@ class TrainingStep:
         return event._replace(layer=layer._replace(backward=backward))
 
     @cached_property
-    def kept(self) -> Kept:
+    def kept(self) -> KeptTensors:
         """The tensors that are kept for the backward pass."""
         found = kept(self.events, self.setup.checkpoint)
         lost = self._of_loss if self.setup.has_loss else ()
         return found._replace(held=(*found.held, *lost))
 
     @property
-    def _of_loss(self) -> Iterator[Held]:
+    def _of_loss(self) -> Iterator[KeptTensor]:
         """Yield what a cross entropy keeps: a logarithm of every probability, and the targets.
 
         Source: ``torch.nn.functional.cross_entropy``, of logits in fp32: it saves the output of
@@ -196,7 +196,7 @@ class TrainingStep:
             shape = value.layer.output
             axis = len(shape) - 1 if len(shape) <= 3 else 1
             bits = max(TYPES["fp32"], TYPES[self.context.types_of(value.layer).activations])
-            held = Held(
+            held = KeptTensor(
                 value.path,
                 "log-probabilities",
                 value.layer,
@@ -216,7 +216,7 @@ class TrainingStep:
         done = work(self.events, self.setup.checkpoint)
         return tuple(w._replace(forward=count_macs(w.layer, self.context)) for w in done)
 
-    def bytes_of(self, held: Held) -> Expr:
+    def bytes_of(self, held: KeptTensor) -> Expr:
         """Return the bytes of a tensor that is kept, in one iteration."""
         if held.bits is not None:
             return whole_bytes(held.size, held.bits)
@@ -224,7 +224,7 @@ class TrainingStep:
             return self.context.bytes_of(Tensor(held.path), held.size)
         return in_bytes(held.size, self.context.types_of(held.layer).activations)
 
-    def in_all(self, held: Held) -> Expr:
+    def in_all(self, held: KeptTensor) -> Expr:
         """Return the bytes of a tensor that is kept, in all iterations."""
         with _closed(held.path):
             return over_iterations(held, self.bytes_of)

@@ -1,12 +1,12 @@
 """The layers of a network at work, in order, with the tensors that each reads and makes.
 
-One trace serves inference and training. A tensor is one `Value` in all layers that read it; a view
-is a reference to the value that it shows. Of a repeat a few iterations stand for all: the tracer of
-`liveness` takes two and connects them; that of training, here, takes three. What leaves a repeat is
-what its last iteration makes, or, where there may be none, what entered it.
+One trace serves inference and training. A tensor is one `StoredTensor` in all layers that read it;
+a view is a reference to the tensor that it shows. Of a repeat a few iterations stand for all: the
+tracer of `liveness` takes two and connects them; that of training, here, takes three. What leaves a
+repeat is what its last iteration makes, or, where there may be none, what entered it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ from sympy import Expr, S
 
 from archspec.precision import TYPES
 from archspec.trees import Tensor
-from costmodel.algebra.sums import Iterations, each_by_each
+from costmodel.algebra.sums import Iterations, each_by_each, no_closed_form
 from costmodel.algebra.work import charge
 from costmodel.metrics.fusion import kernel_of
-from costmodel.metrics.iterations import Iteration, Which, distinguished
+from costmodel.metrics.iterations import Iteration, IterationKind, distinguished
 from costmodel.network.context import Context
 from costmodel.network.precision import in_bytes
 from costmodel.network.propagation import GroupCost, LayerCost, Part
@@ -34,7 +34,7 @@ class CheckpointBlock:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class StoredTensor:
     """A tensor that takes memory of its own, in the iterations that are told apart.
 
     Attributes:
@@ -78,7 +78,7 @@ class Case(NamedTuple):
         shown: the bytes of the elements that a view shows; None of the value itself.
     """
 
-    value: Value
+    value: StoredTensor
     where: Expr = S.One
     maker: int = -1
     is_part: bool = False
@@ -115,17 +115,17 @@ class Event(NamedTuple):
     makes: tuple[Cases, ...]
     within: tuple[Iteration, ...]
     inside: tuple[Expr, ...] = ()
-    reuses: tuple[Value, ...] = ()
+    reuses: tuple[StoredTensor, ...] = ()
     block: CheckpointBlock | None = None
     kernel: str | None = None
 
     @property
-    def values_read(self) -> list[Value]:
+    def values_read(self) -> list[StoredTensor]:
         """The values that it reads, each once."""
         return list(dict.fromkeys(case.value for cases in self.reads for case in cases))
 
     @property
-    def values_made(self) -> list[Value]:
+    def values_made(self) -> list[StoredTensor]:
         """The values that it makes; none where it gives views."""
         made = (case.value for cases in self.makes for case in cases)
         return [value for value in made if value.maker == self.number]
@@ -151,14 +151,14 @@ def holds_iterations(parts: Iterable[Part]) -> bool:
     return any(group.kind in CONTAINERS or holds_iterations(group.parts) for group in groups)
 
 
-class Here(NamedTuple):
+class Location(NamedTuple):
     """The place in the network: iterations, with a name that tells them apart, and the block."""
 
     tag: str = ""
     within: tuple[Iteration, ...] = ()
     block: CheckpointBlock | None = None
 
-    def inside(self, group: GroupCost, unit: str | None = None) -> "Here":
+    def inside(self, group: GroupCost, unit: str | None = None) -> "Location":
         """Return the place inside a group, which may be a block: of a kind, where that is given."""
         if unit is not None:
             return self.block_of(group.path) if group.kind == unit else self
@@ -166,14 +166,16 @@ class Here(NamedTuple):
             return self
         return self.block_of(group.path)
 
-    def block_of(self, path: str) -> "Here":
+    def block_of(self, path: str) -> "Location":
         """Return the place in a block of a path, or in the one around it."""
         return self._replace(block=self.block or CheckpointBlock(path, self.within))
 
-    def iteration(self, group: GroupCost, iteration: Iteration, unit: str | None = None) -> "Here":
+    def iteration(
+        self, group: GroupCost, iteration: Iteration, unit: str | None = None
+    ) -> "Location":
         """Return the place in an iteration of a group, which may be a block."""
         tag = f"{iteration.repeat}:{iteration.which.name}"
-        here = Here(tag, (*self.within, iteration), self.block)
+        here = Location(tag, (*self.within, iteration), self.block)
         if unit is not None:
             return here.block_of(group.path) if group.kind == unit else here
         if here.block or holds_iterations(group.parts):
@@ -203,7 +205,7 @@ class Tracer:
         setup = context.scenario.training
         self.unit = None if setup is None else setup.unit
         self._homes: dict[
-            Value, tuple[Value, ...]
+            StoredTensor, tuple[StoredTensor, ...]
         ] = {}  # of what is in no memory: what it is made in
 
     def entering(self) -> Scope:
@@ -211,33 +213,35 @@ class Tracer:
         scope: Scope = {}
         for name, shape in self.context.network.propagation.inputs.items():
             tensor, size = Tensor(name), elements(shape)
-            value = Value(tensor.label, "input", None, size, self.context.bytes_of(tensor, size))
+            value = StoredTensor(
+                tensor.label, "input", None, size, self.context.bytes_of(tensor, size)
+            )
             scope[tensor] = (Case(value),)
         return scope
 
-    def parts(self, parts: Iterable[Part], scope: Scope, here: Here) -> None:
+    def parts(self, parts: Iterable[Part], scope: Scope, here: Location) -> None:
         """Trace some parts; ``scope`` has the tensors that are known, and learns new ones."""
         for part in parts:
             if isinstance(part, LayerCost):
                 self._layer(part, scope, here)
-            elif part.flow is not None and part.flow.entry is not None:
+            elif part.flow is not None and part.flow.is_loop:
                 self.repeat(part, scope, here)
             else:
                 begin = len(self.events)
                 self.parts(part.parts, scope, here.inside(part, self.unit))
                 if part.kind == "fused":
                     self.fused(begin)
-                if part.flow is not None:
-                    scope[Tensor(part.path)] = scope[part.flow.result]
+                for each in part.flow.carried if part.flow is not None else ():
+                    scope[each.output] = scope[each.result]
 
-    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+    def repeat(self, group: GroupCost, scope: Scope, here: Location) -> None:
         """Trace a repeat, or the experts of which some work."""
         raise NotImplementedError
 
     def fused(self, begin: int) -> None:
         """Join the layers of a fused group, which are the events from a number on."""
 
-    def _layer(self, layer: LayerCost, scope: Scope, here: Here) -> None:
+    def _layer(self, layer: LayerCost, scope: Scope, here: Location) -> None:
         charge(STEPS_OF_EVENT, layer.node)
         if self.unit == layer.node.kind:
             here = here.block_of(layer.node.path)
@@ -269,7 +273,7 @@ class Tracer:
                 for value, where, _, is_part, _ in cases
             )
 
-    def _made(self, layer: LayerCost, reads: tuple[Cases, ...], here: Here) -> Iterable[Cases]:
+    def _made(self, layer: LayerCost, reads: tuple[Cases, ...], here: Location) -> Iterable[Cases]:
         """Yield the new values that leave a layer."""
         wanted, number = learns(layer) or any(map(is_learned, reads)), len(self.events)
         kernel = kernel_of(layer, self.context)
@@ -279,62 +283,99 @@ class Tracer:
             inner = kernel is not None and kernel.is_inner(tensor)
             taken = self.context.bytes_of(tensor, size) if is_stored and not inner else S.Zero
             path, (_, within, block) = layer.node.path, here
-            value = Value(path, what, layer, size, taken, number, wanted, within, block, inner)
+            value = StoredTensor(
+                path, what, layer, size, taken, number, wanted, within, block, inner
+            )
             yield (Case(value, maker=number),)
 
 
-class Walk(NamedTuple):
+class Trace(NamedTuple):
     """The layers at work, three iterations of every repeat, and what leaves the network."""
 
     events: list[Event]
     outputs: tuple[Cases, ...]
 
 
-def walk(context: Context) -> Walk:
+def walk(context: Context) -> Trace:
     """Return a network at work, as a backward pass sees it."""
     tracer, scope = _Training(context), Scope()
     scope.update(tracer.entering())
-    tracer.parts(context.network.propagation.parts, scope, Here())
+    tracer.parts(context.network.propagation.parts, scope, Location())
     graph = context.network.graph
     ends = (tensor for tensor in (graph.output, *graph.sides) if tensor in scope)
-    return Walk(tracer.events, tuple(scope[tensor] for tensor in ends))
+    return Trace(tracer.events, tuple(scope[tensor] for tensor in ends))
 
 
 class _Training(Tracer):
     """The layers met so far; a tensor that leaves a repeat may be one of several values."""
 
-    def repeat(self, group: GroupCost, scope: Scope, here: Here) -> None:
+    def repeat(self, group: GroupCost, scope: Scope, here: Location) -> None:
         """Trace iterations that are told apart, each fed by the one before; experts are alike."""
         flow = group.flow
         assert flow is not None
-        assert flow.entry is not None
         index = None if group.iteration is None else Iterations(group.iteration, group.runs)
-        kinds = distinguished(group.runs) if flow.chosen_by is None else (Which.ALIKE,)
-        source = entering = scope[flow.source]
+        kinds = distinguished(group.runs) if flow.chosen_by is None else (IterationKind.ALIKE,)
+        states = [[scope[each.source] for each in flow.carried]]
         for which in kinds:
             iteration = Iteration(f"{here.tag}/{group.path}", which, group.runs, index)
             inside = here.iteration(group, iteration, self.unit)
-            inner = {**scope, flow.entry: entering}
+            entering, begin = zip(flow.carried, states[-1], strict=True), len(self.events)
+            inner = {**scope, **{each.entry: cases for each, cases in entering}}
             self.parts(group.parts, inner, inside)
-            entering = inner[flow.result]
+            states.append([inner[each.result] for each in flow.carried])
+            if flow.chosen_by is None:
+                require_own_places(group, states[-2], states[-1], begin)
             scope.update({t: cases for t, cases in inner.items() if t not in scope})
-        left = _left(source, entering, iteration) if kinds else source
-        if flow.chosen_by is not None:
-            left = self._weighed(group, (entering, scope[flow.chosen_by]), here, inside)
-        scope[Tensor(group.path)] = left
+        _require_one_state(group, states)
+        for each, source, last in zip(flow.carried, states[0], states[-1], strict=True):
+            left = _left(source, last, iteration) if kinds else source
+            if flow.chosen_by is not None:
+                left = self._weighed(group, (last, scope[flow.chosen_by]), here, inside)
+            scope[each.output] = left
 
     def _weighed(
-        self, group: GroupCost, reads: tuple[Cases, Cases], here: Here, inside: Here
+        self, group: GroupCost, reads: tuple[Cases, Cases], here: Location, inside: Location
     ) -> Cases:
         """Return the sum of what experts make, each times its weight: a product of two."""
         maker, number, size = reads[0][0].value.layer, len(self.events), elements(group.output)
         taken = self.context.bytes_of(Tensor(group.path), size)
         _, within, block = here
         wanted = any(map(is_learned, reads))
-        made = Value(group.path, "output", maker, size, taken, number, wanted, within, block)
+        made = StoredTensor(group.path, "output", maker, size, taken, number, wanted, within, block)
         makes = (Case(made, maker=number),)
         self.events.append(Event(number, None, reads, (makes,), inside.within, block=inside.block))
         return makes
+
+
+def require_own_places(
+    group: GroupCost, entering: Sequence[Cases], left: Sequence[Cases], begin: int
+) -> None:
+    """Make sure that later iterations are alike: each makes anew what it does not hand on as it is.
+
+    Args:
+        group: the repeat.
+        entering: what enters an iteration.
+        left: what leaves it.
+        begin: the number of its first event.
+
+    Raises:
+        NoClosedFormError: one hands on what was made before in another place.
+    """
+    for own, cases in zip(entering, left, strict=True):
+        entered = {case.value for case in own}
+        if any(case.value.maker < begin and case.value not in entered for case in cases):
+            raise no_closed_form("what is in memory", group)
+
+
+def _require_one_state(group: GroupCost, states: Sequence[Sequence[Cases]]) -> None:
+    """Make sure that the same gradients are wanted in all iterations of which there are several.
+
+    Raises:
+        NoClosedFormError: something learned comes to a tensor in a later iteration only.
+    """
+    several = len(states[0]) > 1 and not group.runs.is_Integer
+    if several and len({tuple(map(is_learned, state)) for state in states}) > 1:
+        raise no_closed_form("what is kept for the backward pass", group)
 
 
 def _left(source: Cases, last: Cases, iteration: Iteration) -> Cases:

@@ -13,7 +13,7 @@ from costmodel.algebra.bounds import Least
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.once import once
 from costmodel.network.assumptions import Assumptions
-from costmodel.network.precision import Typed, Types, in_bytes
+from costmodel.network.precision import LayerTypes, NetworkTypes, in_bytes
 from costmodel.network.propagation import LayerCost, Propagation
 from costmodel.rules.cost import Inner, Parameter
 from costmodel.scenario.conventions import Convention
@@ -23,7 +23,7 @@ from costmodel.scenario.training import OPTIMIZERS, Training
 _T = TypeVar("_T")
 
 
-class Network(Protocol):
+class WholeNetwork(Protocol):
     """A whole network, as a metric sees it for which one layer is not enough."""
 
     @property
@@ -69,11 +69,11 @@ class Context:
 
     convention: Convention
     scenario: Scenario
-    typed: Typed
-    whole: Network | None = field(default=None, compare=False, repr=False)
+    typed: NetworkTypes
+    whole: WholeNetwork | None = field(default=None, compare=False, repr=False)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> WholeNetwork:
         """The network that the layers are of."""
         assert self.whole is not None, "this metric is of a network, not of a layer alone"
         return self.whole
@@ -127,7 +127,7 @@ class Context:
         macs = cost.least_macs if self.scenario.is_fused else cost.macs
         return macs + cost.biased if self.convention.counts_bias else macs
 
-    def types_of(self, layer: LayerCost) -> Types:
+    def types_of(self, layer: LayerCost) -> LayerTypes:
         """Return the types of a layer's numbers."""
         return self.typed.layers[layer.node.path]
 

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 from sympy import Add, Expr, S, Symbol
 
 from archspec.errors import SpecError
+from archspec.graph import Carry
 from archspec.scope import free_names
 from archspec.trees import Tensor
 from costmodel.algebra.bounds import lower_bound
@@ -81,7 +82,7 @@ def _in_order(before: Shape, after: Shape) -> tuple[int | None, ...]:
 
 
 def _is_kept(layer: LayerCost) -> bool:
-    """Return whether a layer keeps something for the next token, whatever says how much."""
+    """Return whether a layer keeps something for the next token."""
     return layer.cost.extends or (layer.cost.cache is not None and layer.cost.cache.grows)
 
 
@@ -124,7 +125,7 @@ def resting(propagation: Propagation) -> set[str]:
     return walk.still
 
 
-class Meeting(NamedTuple):
+class TokenMixing(NamedTuple):
     """The layers in which a token meets others, and the tensors that have tokens.
 
     Attributes:
@@ -136,13 +137,13 @@ class Meeting(NamedTuple):
     axes: Mapping[Tensor, int]
 
 
-def meeting(propagation: Propagation) -> Meeting:
+def meeting(propagation: Propagation) -> TokenMixing:
     """Return the layers in which a token meets others, and the tensors that have tokens."""
     walk = _TokenWalk(propagation, token_axes(propagation), is_trial=True)
     walk.parts(propagation.parts)
     paths = walk.meeting | {each.node.path for each in propagation.layers if each.cost.extends}
-    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, Tokens))
-    return Meeting(paths, {tensor: t.axis for tensor, t in held if t == Tokens(t.axis)})
+    held = ((tensor, each) for tensor, each in walk.known.items() if isinstance(each, TokenAxis))
+    return TokenMixing(paths, {tensor: t.axis for tensor, t in held if t == TokenAxis(t.axis)})
 
 
 def require_decodable(
@@ -180,7 +181,7 @@ def token_axes(propagation: Propagation) -> Mapping[str, int]:
     return found or dict(list({name: 1 for name, shape in inputs if len(shape) > 1}.items())[:1])
 
 
-class Tokens(NamedTuple):
+class TokenAxis(NamedTuple):
     """The place of the tokens in a tensor.
 
     Where each has met the last one, the last itself is what a step makes of it; those before it are
@@ -199,7 +200,7 @@ LAST: Final = "last"
 KEPT: Final = "kept"
 """The tensor in a cache: all tokens so far, of which each sees those before it."""
 
-Held = Tokens | Literal["last", "kept"] | None
+Held = TokenAxis | Literal["last", "kept"] | None
 """The tokens in a tensor; None where it has none."""
 
 
@@ -215,7 +216,7 @@ class _TokenWalk:
         is_trial: bool = False,
     ) -> None:
         self.known: dict[Tensor, Held] = {
-            Tensor(name): Tokens(starts[name]) if name in starts else None
+            Tensor(name): TokenAxis(starts[name]) if name in starts else None
             for name in propagation.inputs
         }
         self.tokens = tokens
@@ -233,6 +234,7 @@ class _TokenWalk:
                 found = self._left_by(part)
                 if self.fed.intersection(part.reads):
                     self.fed.update(part.made)
+                    self.still.discard(part.node.path)  # as an earlier iteration may have found
                     if all(self.known[each] is None for each in part.reads):
                         self.still.add(part.node.path)
                 self._meet(part, found)
@@ -241,15 +243,15 @@ class _TokenWalk:
                 self._group(part)
 
     def _left_by(self, layer: LayerCost) -> tuple[Held, ...]:
-        """The tokens in everything that a layer makes."""
+        """Return the axis of the tokens in each tensor that a layer makes."""
         held = [_taken(layer, self.known[tensor]) for tensor in layer.reads]
         if layer.cost.cache is not None and layer.cost.cache.joins is not None:
             return self._joined_by(layer, layer.cost.cache.joins, held[0])
         if KEPT in held:
             self.meeting.add(layer.node.path)
-        if KEPT in held and not any(isinstance(each, Tokens) for each in held):
+        if KEPT in held and not any(isinstance(each, TokenAxis) for each in held):
             return tuple(KEPT for _ in layer.outputs)
-        entering = [each if isinstance(each, Tokens) else None for each in held]
+        entering = [each if isinstance(each, TokenAxis) else None for each in held]
         left = self._kept_by(layer, entering)
         if LAST not in held:
             return left
@@ -257,11 +259,11 @@ class _TokenWalk:
 
     def _joined_by(self, layer: LayerCost, axis: int, held: Held) -> tuple[Held, ...]:
         """All tokens so far, of a cache on the axis of those that enter."""
-        if isinstance(held, Tokens) and held.met_last:
+        if isinstance(held, TokenAxis) and held.met_last:
             self._refuse(
                 layer, "cache keeps tokens that have met the last one, of every step another"
             )
-        elif held != Tokens(axis):
+        elif held != TokenAxis(axis):
             self._refuse(layer, f"axis {axis}, on which it is to grow, is not the tokens'")
         else:
             self.is_met = True
@@ -269,8 +271,8 @@ class _TokenWalk:
         return (KEPT,)
 
     def _kept_by(
-        self, layer: LayerCost, entering: list[Tokens | None]
-    ) -> tuple[Tokens | None, ...]:
+        self, layer: LayerCost, entering: list[TokenAxis | None]
+    ) -> tuple[TokenAxis | None, ...]:
         """The tokens in everything that a layer makes, of those in the tensors that enter."""
         on_joint = [each for each in entering if each and each.axis == layer.cost.joint]
         if on_joint and len(layer.outputs) > 1:
@@ -278,7 +280,7 @@ class _TokenWalk:
         if on_joint and self.tokens is None:
             entering = list(_joined(layer, entering))
         carried = carries(layer.cost, layer.inputs, layer.output)
-        places = dict[Tokens, None]()
+        places = dict[TokenAxis, None]()
         for each, axes in zip(entering, carried, strict=True):
             if each is None:
                 continue
@@ -299,7 +301,7 @@ class _TokenWalk:
             left = left._replace(met_last=True)
         return (left,) * len(layer.outputs)
 
-    def _cut(self, layer: LayerCost, entering: Tokens) -> Iterator[Tokens | None]:
+    def _cut(self, layer: LayerCost, entering: TokenAxis) -> Iterator[TokenAxis | None]:
         """The parts of a tensor: one is of the tokens alone, the others are beside them."""
         axis, before, after, _ = entering
         end, start = layer.inputs[0][axis] - after, exact(0)
@@ -328,10 +330,10 @@ class _TokenWalk:
     ) -> None:
         """Check that what is kept is of the tokens themselves, and of those before them."""
         kind = layer.node.kind
-        if isinstance(held, Tokens) and held.met_last:
+        if isinstance(held, TokenAxis) and held.met_last:
             cause = f"{kind} keeps tokens that have met the last one, of every step another"
             self._refuse(layer, cause)
-        elif held != Tokens(axis):
+        elif held != TokenAxis(axis):
             self._refuse(layer, f"the axis that {kind} is causal on is not the tokens'")
         else:
             self.is_met = True
@@ -343,7 +345,7 @@ class _TokenWalk:
         """Nothing but the axis of the tokens hangs on how many enter."""
         for each, shape in zip(found, layer.outputs, strict=True):
             for i, extent in enumerate(shape):
-                is_own = isinstance(each, Tokens) and i == each.axis
+                is_own = isinstance(each, TokenAxis) and i == each.axis
                 if not is_own and extent not in self.grown:
                     self._require_same(layer, f"axis {i} of what {layer.node.kind} makes", extent)
         for parameter in (*layer.cost.parameters, *layer.cost.tied):
@@ -364,23 +366,32 @@ class _TokenWalk:
             self._refuse(group, f"how often it works hangs on {self.tokens.name}")
         if flow is None:
             return self.parts(group.parts)
-        if flow.entry is not None:
-            self.known[flow.entry] = self.known[flow.source]
-            self.fed |= {flow.entry} if flow.source in self.fed else set()
+        for each in flow.carried if flow.is_loop else ():
+            self.known[each.entry] = self.known[each.source]
+            self.fed |= {each.entry} if each.source in self.fed else set()
         self.parts(group.parts)
-        left = self.known[flow.result]
-        is_repeated = not (flow.chosen_by or group.runs is S.One)
-        if is_repeated and flow.entry is not None and self.known[flow.entry] != left:
-            self.known[flow.entry] = left
-            self.parts(group.parts)
-            if self.known[flow.result] != left:
-                self._refuse(group, "each turn leaves the tokens on another axis")
-        left = self.known[flow.result]
-        if self.known[flow.source] != left and not _is_at_most(S.One, group.runs):
-            self._refuse(group, "it may not run at all, and leaves other tokens than enter")
-        self.known[Tensor(group.path)] = left
-        self.fed |= {Tensor(group.path)} if self.fed & {flow.result, flow.source} else set()
+        if flow.is_loop and not (flow.chosen_by or group.runs is S.One):
+            self._repeated(group, flow.carried)
+        for each in flow.carried:
+            left = self.known[each.result]
+            if self.known[each.source] != left and not _is_at_most(S.One, group.runs):
+                self._refuse(group, "it may not run at all, and leaves other tokens than enter")
+            self.known[each.output] = left
+            self.fed |= {each.output} if self.fed & {each.result, each.source} else set()
         return None
+
+    def _repeated(self, group: GroupCost, carried: Sequence[Carry]) -> None:
+        """Follow iterations until each leaves the tokens where they enter it."""
+        for _ in carried:
+            left = [self.known[each.result] for each in carried]
+            if left == [self.known[each.entry] for each in carried]:
+                return
+            for each, held in zip(carried, left, strict=True):
+                self.known[each.entry] = held
+                self.fed |= {each.entry} if each.result in self.fed else set()
+            self.parts(group.parts)
+        if left != [self.known[each.result] for each in carried]:
+            self._refuse(group, "each turn leaves the tokens on another axis")
 
     def _refuse(self, part: Part, cause: str) -> None:
         """Raise the error of a layer or group, but where this is a trial."""
@@ -394,12 +405,12 @@ class _TokenWalk:
 
 def _taken(layer: LayerCost, held: Held) -> Held:
     """The tokens in what a layer takes of a tensor: one that takes the last place, the last one."""
-    if isinstance(held, Tokens) and held.axis == layer.cost.last and held.after == 0:
+    if isinstance(held, TokenAxis) and held.axis == layer.cost.last and held.after == 0:
         return LAST
     return held
 
 
-def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tokens | None]:
+def _joined(layer: LayerCost, entering: Iterable[TokenAxis | None]) -> Iterator[TokenAxis | None]:
     """The tokens of inputs that lie one behind the other, with all that lies beside them."""
     joint = layer.cost.joint
     assert joint is not None
@@ -413,7 +424,7 @@ def _joined(layer: LayerCost, entering: Iterable[Tokens | None]) -> Iterator[Tok
 
 
 def _meets_still(
-    layer: LayerCost, entering: Iterable[Tokens | None], carried: Carried, axis: int
+    layer: LayerCost, entering: Iterable[TokenAxis | None], carried: Carried, axis: int
 ) -> bool:
     """Return whether an input without tokens has several places on the tokens' axis."""
     return any(

@@ -17,7 +17,7 @@ USUAL = "fp32"
 """The type of what nothing is said of."""
 
 
-class Types(NamedTuple):
+class LayerTypes(NamedTuple):
     """The types of one layer's numbers.
 
     Attributes:
@@ -35,7 +35,7 @@ class Types(NamedTuple):
     cache: str
 
 
-class Typed(NamedTuple):
+class NetworkTypes(NamedTuple):
     """The types of a whole network.
 
     Attributes:
@@ -43,7 +43,7 @@ class Typed(NamedTuple):
         tensors: tensor → the type of its elements.
     """
 
-    layers: Mapping[str, Types]
+    layers: Mapping[str, LayerTypes]
     tensors: Mapping[Tensor, str]
 
 
@@ -110,7 +110,7 @@ WIDER = ("fp16", "fp32", "fp64")
 
 
 def accumulator_of(dtype: str) -> str:
-    """The type in which products of a type are summed, where none is said.
+    """Return the type in which products of a type are summed where the user names none.
 
     Source: NVIDIA's matrix instructions and CMSIS-NN: 32 bits for all narrower types.
     """
@@ -119,7 +119,7 @@ def accumulator_of(dtype: str) -> str:
     return "fp64" if dtype == "fp64" else "fp32"
 
 
-def typed(propagation: Propagation, *stated: Precision) -> Typed:
+def typed(propagation: Propagation, *stated: Precision) -> NetworkTypes:
     """The types of a network.
 
     Args:
@@ -134,7 +134,7 @@ def typed(propagation: Propagation, *stated: Precision) -> Typed:
     for name in propagation.inputs:
         walk.tensors[Tensor(name)] = of_all.activations or USUAL
     walk.parts(propagation.parts)
-    return Typed(walk.layers, walk.tensors)
+    return NetworkTypes(walk.layers, walk.tensors)
 
 
 class _TypeWalk:
@@ -142,7 +142,7 @@ class _TypeWalk:
 
     def __init__(self, of_all: Precision) -> None:
         self.of_all = of_all
-        self.layers: dict[str, Types] = {}
+        self.layers: dict[str, LayerTypes] = {}
         self.tensors: dict[Tensor, str] = {}
         self.choices: set[Tensor] = set()  # truth values and indices, which give no type
 
@@ -158,18 +158,17 @@ class _TypeWalk:
         flow = group.flow
         if flow is None:
             return self.parts(group.parts)
-        if flow.entry is not None:
-            self.tensors[flow.entry] = self.tensors[flow.source]
+        for each in flow.carried if flow.is_loop else ():
+            self.tensors[each.entry] = self.tensors[each.source]
         self.parts(group.parts)
-        left = self.tensors[Tensor(group.path)] = self.tensors[flow.result]
-        if flow.entry is None or flow.chosen_by or group.runs is S.One:
-            return None
-        if (entered := self.tensors[flow.entry]) != left:
-            cause = (
-                f"each turn takes {entered} and leaves {left}, but the next takes what it leaves"
-            )
-            hint = "say one type for what enters and leaves it, with precision"
-            raise SpecError(cause, hint=hint, origin=group.origin, entry=group.path)
+        is_repeated = flow.is_loop and not flow.chosen_by and group.runs is not S.One
+        for each in flow.carried:
+            left = self.tensors[each.output] = self.tensors[each.result]
+            if is_repeated and (entered := self.tensors[each.entry]) != left:
+                cause = f"each turn takes {entered} and leaves {left}"
+                hint = "say one type for what enters and leaves it, with precision"
+                cause += ", but the next takes what it leaves"
+                raise SpecError(cause, hint=hint, origin=group.origin, entry=group.path)
         return None
 
     def _layer(self, layer: LayerCost) -> None:
@@ -182,7 +181,7 @@ class _TypeWalk:
             factors.append(weights)
         operations = widest(factors)
         sums = stated.accumulators or accumulator_of(operations)
-        types = Types(weights, made, operations, sums, stated.cache or made)
+        types = LayerTypes(weights, made, operations, sums, stated.cache or made)
         self.layers[layer.node.path] = types
         said_here = layer.node.precision.activations is not None
         own = () if said_here else layer.cost.types

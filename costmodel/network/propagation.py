@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
+from operator import sub
 from typing import NamedTuple
 
 from sympy import Expr, Mul, S, Symbol
@@ -9,7 +10,7 @@ from sympy import Expr, Mul, S, Symbol
 from archspec.arithmetic import Rational
 from archspec.errors import FinalError, Gathered, Origin, SpecError
 from archspec.fields import Expression
-from archspec.graph import Graph, Group, Input, Item, Node, Repeat, has_sides, item_output
+from archspec.graph import Carry, Graph, Group, Input, Item, Node, Repeat, has_sides, item_output
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
@@ -112,7 +113,7 @@ class GroupCost(NamedTuple):
         kind: the block's name, or the composite's.
         origin: where it stands in the spec.
         parts: what it holds, each for one run.
-        output: the shape that leaves it.
+        output: the shape that leaves it, of several tensors the first's.
         runs: how often it works.
         copies: how many copies of its weights there are.
         iteration: the index of its runs, where what it holds depends on which of them it is.
@@ -128,40 +129,38 @@ class GroupCost(NamedTuple):
     runs: Expr = S.One
     copies: Expr = S.One
     iteration: Symbol | None = None
-    flow: "Flow | None" = None
+    flow: "RepeatFlow | None" = None
 
 
-class Flow(NamedTuple):
+class RepeatFlow(NamedTuple):
     """The tensors of a repeat.
 
     Attributes:
-        source: what enters the first iteration.
-        entry: what enters each iteration; None where the iterations stand one by one.
-        result: what leaves an iteration, of iterations one by one the last.
+        carried: those that go through it; of iterations one by one, to the last of them.
+        is_loop: whether its body stands for all iterations; else they stand one by one.
         chosen_by: what decides which experts work, and weighs what they make; None of a repeat.
         sides: what leaves the network in every iteration, from side branches of the body.
         iteration: counts them from 0, where what is in memory depends on which of them it
             is; None where it does not.
     """
 
-    source: Tensor
-    entry: Tensor | None
-    result: Tensor
+    carried: tuple[Carry, ...]
+    is_loop: bool = True
     chosen_by: Tensor | None = None
     sides: tuple[Tensor, ...] = ()
     iteration: Symbol | None = None
 
-    def moved(self, move: Callable[[Tensor], Tensor]) -> "Flow":
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "RepeatFlow":
         """The same of other tensors, which a function gives for these."""
-        source, result, sides = move(self.source), move(self.result), map(move, self.sides)
-        entry, chosen = (tensor and move(tensor) for tensor in (self.entry, self.chosen_by))
-        return Flow(source, entry, result, chosen, tuple(sides), self.iteration)
+        carried = tuple(Carry(*map(move, each)) for each in self.carried)
+        chosen, sides = self.chosen_by and move(self.chosen_by), tuple(map(move, self.sides))
+        return self._replace(carried=carried, chosen_by=chosen, sides=sides)
 
 
 Part = LayerCost | GroupCost
 
 
-class Often(NamedTuple):
+class Multiplicity(NamedTuple):
     """The multiplicity of a layer: runs, copies of its weights, and iterations around it.
 
     Attributes:
@@ -181,12 +180,12 @@ class Often(NamedTuple):
         """The total number of runs, every iteration counted."""
         return Mul(self.runs, *(each.count for each in self.repeats))
 
-    def within(self, group: GroupCost) -> "Often":
+    def within(self, group: GroupCost) -> "Multiplicity":
         """Return the multiplicity of a group's contents, given that of the group."""
         if group.iteration is not None:
             return self._replace(repeats=(*self.repeats, Iterations(group.iteration, group.runs)))
         chosen = group.flow is not None and group.flow.chosen_by is not None
-        return Often(
+        return Multiplicity(
             self.runs * group.runs,
             self.copies * group.copies,
             self.repeats,
@@ -194,11 +193,11 @@ class Often(NamedTuple):
         )
 
 
-class Counted(NamedTuple):
+class CountedLayer(NamedTuple):
     """A layer and how often it counts in the network."""
 
     layer: LayerCost
-    often: Often
+    often: Multiplicity
 
 
 class Propagation(NamedTuple):
@@ -224,7 +223,7 @@ class Propagation(NamedTuple):
         return tuple(counted.layer for counted in self.counted)
 
     @property
-    def counted(self) -> Iterator[Counted]:
+    def counted(self) -> Iterator[CountedLayer]:
         """Every layer with how often it counts."""
         return counted_in(self.parts)
 
@@ -233,14 +232,14 @@ class Propagation(NamedTuple):
         return max(self.layers, key=lambda layer: sum(map(parts_of, layer.output))).node
 
 
-ONCE = Often()
+ONCE = Multiplicity()
 
 
-def counted_in(parts: Iterable[Part], often: Often = ONCE) -> Iterator[Counted]:
+def counted_in(parts: Iterable[Part], often: Multiplicity = ONCE) -> Iterator[CountedLayer]:
     """Every layer of a tree with how often it counts, the tree itself counting so often."""
     for part in parts:
         if isinstance(part, LayerCost):
-            yield Counted(part, often)
+            yield CountedLayer(part, often)
         else:
             yield from counted_in(part.parts, often.within(part))
 
@@ -301,6 +300,10 @@ _UNKNOWN = "a shape that an error leaves unknown"
 """The subject of errors that follow from one that is told."""
 
 
+Shapes = tuple[Shape, ...]
+"""The shapes of the tensors that go through a repeat."""
+
+
 class _Shapes(dict[Tensor, Shape]):
     """Shapes by tensor; there is none of what leaves a layer that is wrong."""
 
@@ -344,7 +347,7 @@ class _ShapeWalk:
         self.weights: dict[str, tuple[Parameter, ...]] = {}  # path → what a layer there learns
         self.entering: dict[Tensor, Tensor] = {}  # what enters a repeat's body → what that is
         self.last_indices: dict[Symbol, Expr] = {}
-        # output of a shortcut that is left out → what enters it
+        # output of a shortcut that is left out → what enters it; what a repeat keeps → its source
         self.instead: dict[Tensor, Tensor] = {}
         self.worked = 0
         self.bounded: set[Expr] = set()  # extents that are not too long
@@ -410,11 +413,12 @@ class _ShapeWalk:
             return (self.layer(item),)
         if isinstance(item, Repeat):
             return (self.repeat(item),)
-        if item.replaces is not None and self._is_left_out(item, *item.replaces):
-            self.instead[item.output] = item.replaces[0]
-            self.shapes.leave_out(item.path)
-            return ()
-        self.instead.pop(item.output, None)
+        if item.replaces is not None:
+            if self._is_left_out(item, *item.replaces):
+                self.instead[item.output] = item.replaces[0]
+                self.shapes.leave_out(item.path)
+                return ()
+            self.instead.pop(item.output, None)
         for tensor, given in item.expects:
             self._expect(item, tensor, given)
         inner = self.parts(item.items)
@@ -446,13 +450,13 @@ class _ShapeWalk:
         self.requirements += site.requirements
 
     def layer(self, node: Node) -> LayerCost:
-        """One node."""
+        """Apply the rules of one node."""
         self.worked += 1
         if self.worked > MAX_WORKED:
             cause = f"more than {MAX_WORKED:,} layers to work out"
             hint = "turns that each change the shape are worked out one by one"
             raise FinalError(cause, hint=hint, origin=node.origin, entry=node.path)
-        node = node._replace(inputs=tuple(self.instead.get(t, t) for t in node.inputs))
+        node = node._replace(inputs=tuple(map(self._stand_in, node.inputs)))
         inputs = tuple(self.shapes[tensor] for tensor in node.inputs)
         shown = node._replace(inputs=tuple(map(self._entering, node.inputs)))
         fits = not self.in_repeats and node.owner is None and node.path not in self.resting
@@ -564,12 +568,13 @@ class _ShapeWalk:
         experts of a mixture all take the same input, so its body is always met once.
         """
         runs, copies = self._counts(item)
+        item = self._changing(item)
         first = len(self.requirements)
-        before = self.shapes[item.source]
+        before = tuple(self.shapes[each.source] for each in item.carried)
         parts, after = self._iteration(item, before)
-        if item.kind == "moe" or runs is S.One or same_shape(before, after):
-            self._ask_where_it_runs(first, runs)
-            return self._finish(item, after, parts, Often(runs, copies))
+        if item.kind == "moe" or runs is S.One or same_shapes(before, after):
+            self._require_where_it_runs(first, runs)
+            return self._finish(item, after, parts, Multiplicity(runs, copies))
         if copies is S.One:
             hint = "give the repeat an index, so that its turns stand one by one"
             raise item.error(f"{_changing(before, after)}; shared turns keep it", hint)
@@ -585,7 +590,22 @@ class _ShapeWalk:
             parts, after = self._iteration(item, before)
         return self._finish(item, *self._iterations(item, parts, (before, after), runs))
 
-    def _ask_where_it_runs(self, first: int, runs: Expr) -> None:
+    def _changing(self, item: Repeat) -> Repeat:
+        """Return a repeat with what its iterations change; what they keep is its source in all."""
+        found = [each._replace(source=self._stand_in(each.source)) for each in item.carried]
+        changed = tuple(each for each in found if not each.is_kept)
+        for each in found if changed else ():
+            if each.is_kept:
+                self.instead[each.entry] = self.entering[each.entry] = each.source
+                self.shapes[each.entry] = self.shapes[each.source]
+        sides = tuple(map(self._stand_in, item.sides))
+        return item._replace(carried=changed or tuple(found), sides=sides)
+
+    def _stand_in(self, tensor: Tensor) -> Tensor:
+        """Return the tensor that stands for one which is not made here; any other as it is."""
+        return self.instead.get(tensor, tensor)
+
+    def _require_where_it_runs(self, first: int, runs: Expr) -> None:
         """Restrict a body's requirements, from index ``first`` on, to at least one iteration."""
         if not is_at_least(runs, 1, self.least):
             self.requirements[first:] = [
@@ -619,26 +639,29 @@ class _ShapeWalk:
         return runs, copies
 
     def _iteration(
-        self, item: Repeat, before: Shape, source: Tensor | None = None
-    ) -> tuple[tuple[Part, ...], Shape]:
+        self, item: Repeat, before: Shapes, sources: Iterable[Tensor] = ()
+    ) -> tuple[tuple[Part, ...], Shapes]:
         """The body's costs and what leaves it, where ``before`` enters, from the source or else."""
-        self.shapes[item.entry] = before
-        self.entering[item.entry] = source or item.source
-        self.sources[item.entry] = (item.source,)
+        sources = tuple(sources) or tuple(each.source for each in item.carried)
+        for each, shape, source in zip(item.carried, before, sources, strict=True):
+            self.shapes[each.entry] = shape
+            self.entering[each.entry] = source
+            self.sources[each.entry] = (each.source,)
         self.in_repeats += 1
         try:
-            return self.parts(item.items), self.shapes[item.result]
+            parts = self.parts(item.items)
+            return parts, tuple(self.shapes[each.result] for each in item.carried)
         finally:
             self.in_repeats -= 1
 
-    def _growing(self, item: Repeat, before: Shape, after: Shape, runs: Expr) -> GroupCost | None:
+    def _growing(self, item: Repeat, before: Shapes, after: Shapes, runs: Expr) -> GroupCost | None:
         """All iterations at once, where each adds as much to every axis as the first.
 
         By induction: the body makes ``before + (i + 1)·step`` of ``before + i·step``, whatever i.
         """
-        if len(before) != len(after):
+        if [*map(len, before)] != [*map(len, after)]:
             return None
-        steps = tuple(b - a for a, b in zip(before, after, strict=True))
+        steps = tuple(tuple(map(sub, new, old)) for old, new in zip(before, after, strict=True))
         index = Symbol(f"turn of {item.path}", integer=True, nonnegative=True)
         self.least = {**self.least, index: 0}
         first = len(self.requirements)
@@ -648,7 +671,7 @@ class _ShapeWalk:
             return None
         found = self.requirements[first:]
         del self.requirements[first:]
-        if not same_shape(left, _grown(before, steps, index + 1)):
+        if not same_shapes(left, _grown(before, steps, index + 1)):
             return None
         iterations = Iterations(index, runs)
         self.last_indices[index] = iterations.last
@@ -660,12 +683,12 @@ class _ShapeWalk:
         except OpenFormError as error:
             hint = "fix the symbols in times with --set, or put them under let"
             raise item.error(f"{_changing(before, after, left)}: {error}", hint) from None
-        self._ask_where_it_runs(first, runs)
+        self._require_where_it_runs(first, runs)
         output = _grown(before, steps, runs)
-        return self._finish(item, output, parts, Often(runs, runs), index)
+        return self._finish(item, output, parts, Multiplicity(runs, runs), index)
 
     def _index(self, item: Repeat, path: str, runs: Expr) -> Symbol | None:
-        """The index of a repeat whose iterations each leave something in memory; else None."""
+        """Return the index of a repeat's iterations, where each leaves something in memory."""
         if runs is S.One or not has_sides((item,)):
             return None
         index = Symbol(f"turn of {path}", integer=True, nonnegative=True)
@@ -673,8 +696,8 @@ class _ShapeWalk:
         return index
 
     def _iterations(
-        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shape, Shape], runs: Expr
-    ) -> tuple[Shape, tuple[Part, ...]]:
+        self, item: Repeat, parts: tuple[Part, ...], shapes: tuple[Shapes, Shapes], runs: Expr
+    ) -> tuple[Shapes, tuple[Part, ...]]:
         """Return the iterations that change the shape, one by one, then the rest at once.
 
         The first has the parts given, and the shapes are what enters and leaves it. Of an open
@@ -684,9 +707,9 @@ class _ShapeWalk:
         iterations: list[Part] = [_iteration_group(item, "turn_1", parts, shape, S.One)]
         done = 1
         while runs - done != 0:
-            parts, after = self._iteration(item, shape, _result_of(item, f"turn_{done}"))
+            parts, after = self._iteration(item, shape, _results_of(item, f"turn_{done}"))
             rest = runs - done
-            if same_shape(shape, after):
+            if same_shapes(shape, after):
                 name = f"turn_{done + 1}" + "_on" * (rest != 1)
                 index = self._index(item, f"{item.path}/{name}", rest)
                 iterations.append(_iteration_group(item, name, parts, after, rest, index))
@@ -702,26 +725,26 @@ class _ShapeWalk:
     def _finish(
         self,
         item: Repeat,
-        output: Shape,
+        outputs: Shapes,
         parts: tuple[Part, ...],
-        often: Often = ONCE,
+        often: Multiplicity = ONCE,
         index: Symbol | None = None,
     ) -> GroupCost:
-        self.shapes[Tensor(item.path)] = output
-        self.sources[Tensor(item.path)] = (item.result,)
+        for each, shape in zip(item.carried, outputs, strict=True):
+            self.shapes[each.output] = shape
+            self.sources[each.output] = (each.result,)
         runs, copies, *_ = often
         last = parts[-1] if parts else None
         if isinstance(last, GroupCost) and last.kind == "turn":
-            flow = Flow(item.source, None, Tensor(last.path))
+            flow = RepeatFlow(_of_iterations(item, last.path), is_loop=False)
         else:
             of_memory = index or self._index(item, item.path, runs)
-            inner = item.source, item.entry, item.result, item.chosen_by
-            flow = Flow(*inner, item.sides, of_memory)
+            flow = RepeatFlow(item.carried, True, item.chosen_by, item.sides, of_memory)
         named = (item.name, item.path, item.kind, item.origin)
-        return GroupCost(*named, parts, output, runs, copies, index, flow)
+        return GroupCost(*named, parts, outputs[0], runs, copies, index, flow)
 
     def _way(self, node: Node) -> Way:
-        """The last tensors before a node, with their shapes."""
+        """Return the last tensors on the way to a node, with their shapes."""
         steps: list[tuple[str, Shape]] = []
         tensor: Tensor | None = node.inputs[0] if node.inputs else None
         while tensor is not None and len(steps) < MAX_STEPS:
@@ -772,13 +795,22 @@ def same_shape(before: Shape, after: Shape) -> bool:
     )
 
 
-def _grown(shape: Shape, steps: Shape, count: Expr) -> Shape:
-    """A shape after so many iterations that each add a step to every axis."""
-    return tuple((size + count * step).expand() for size, step in zip(shape, steps, strict=True))
+def same_shapes(before: Shapes, after: Shapes) -> bool:
+    """Return whether the shapes of several tensors are proved equal, one by one."""
+    return all(map(same_shape, before, after))
 
 
-def _changing(*shapes: Shape) -> str:
-    """Describe how the iterations change the shape: the axes that differ, one after the other."""
+def _grown(shapes: Shapes, steps: Shapes, count: Expr) -> Shapes:
+    """Some shapes after so many iterations that each add a step to every axis."""
+    return tuple(
+        tuple((size + count * step).expand() for size, step in zip(*pair, strict=True))
+        for pair in zip(shapes, steps, strict=True)
+    )
+
+
+def _changing(*states: Shapes) -> str:
+    """Describe how the iterations change a shape: the axes that differ, one after the other."""
+    shapes = next(each for each in zip(*states, strict=True) if len(set(each)) > 1)
     if len(set(map(len, shapes))) > 1:
         shown = " → ".join(map(show_shape, shapes))
         return f"every turn changes the number of axes: {shown}"
@@ -795,22 +827,38 @@ def _iteration_group(
     item: Repeat,
     name: str,
     parts: tuple[Part, ...],
-    output: Shape,
+    outputs: Shapes,
     runs: Expr,
     index: Symbol | None = None,
 ) -> GroupCost:
     path = f"{item.path}/{name}"
     moved = tuple(_moved(part, item.path, path) for part in parts)
     number = int(name.split("_")[1])
-    source = item.source if number == 1 else Tensor(f"{item.path}/turn_{number - 1}")
+    before = None if number == 1 else f"{item.path}/turn_{number - 1}"
+    sources = (before and each.output._replace(producer=before) for each in item.carried)
+    carried = tuple(
+        Carry(
+            source or each.source,
+            _moved_tensor(each.entry, item.path, path),
+            _moved_tensor(each.result, item.path, path),
+            each.output._replace(producer=path),
+        )
+        for source, each in zip(sources, item.carried, strict=True)
+    )
     sides = tuple(_moved_tensor(side, item.path, path) for side in item.sides)
-    flow = Flow(source, Tensor(f"{path}/input"), _result_of(item, name), None, sides, index)
-    return GroupCost(name, path, "turn", item.origin, moved, output, runs, runs, None, flow)
+    flow = RepeatFlow(carried, True, None, sides, index)
+    return GroupCost(name, path, "turn", item.origin, moved, outputs[0], runs, runs, None, flow)
 
 
-def _result_of(item: Repeat, name: str) -> Tensor:
-    """Return the output of an iteration that is shown apart from the others."""
-    return _moved_tensor(item.result, item.path, f"{item.path}/{name}")
+def _of_iterations(item: Repeat, last: str) -> tuple[Carry, ...]:
+    """Return what goes through iterations that stand one by one, to the last of a path."""
+    return tuple(each._replace(result=each.output._replace(producer=last)) for each in item.carried)
+
+
+def _results_of(item: Repeat, name: str) -> Iterator[Tensor]:
+    """Yield the outputs of an iteration that is shown apart from the others."""
+    for each in item.carried:
+        yield _moved_tensor(each.result, item.path, f"{item.path}/{name}")
 
 
 def _moved_tensor(tensor: Tensor, old: str, new: str) -> Tensor:

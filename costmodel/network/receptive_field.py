@@ -25,14 +25,14 @@ from costmodel.algebra.functions import is_whole
 from costmodel.algebra.places import (
     POINT,
     OpenPlacesError,
-    Reads,
+    ReadPlaces,
     Span,
     hull,
     hull_of_first,
     largest,
 )
 from costmodel.algebra.work import charge
-from costmodel.network.propagation import Counted, GroupCost, LayerCost, Part, Propagation
+from costmodel.network.propagation import CountedLayer, GroupCost, LayerCost, Part, Propagation
 from costmodel.rules.base import Shape, elements
 from costmodel.rules.cost import Output
 
@@ -92,7 +92,11 @@ ReceptiveField = Mapping[InputAxis, SeenAxis]
 """The part of each axis of the inputs that is seen; no axis that is unseen, or of features."""
 
 
-class Clash(NamedTuple):
+State = Sequence[ReceptiveField]
+"""What the tensors see that go through a repeat."""
+
+
+class StrideMismatch(NamedTuple):
     """A merge whose paths have other strides, so that their places drift apart."""
 
     path: str
@@ -108,7 +112,7 @@ class ReceptiveFields(NamedTuple):
     """
 
     by_layer: Mapping[str, tuple[ReceptiveField, ...]]
-    clashes: tuple[Clash, ...]
+    clashes: tuple[StrideMismatch, ...]
 
 
 def fields_of(propagation: Propagation) -> ReceptiveFields:
@@ -139,19 +143,19 @@ class _FieldWalk:
         self.followed = followed  # the network's input → how many of its axes are followed
         self.scope: dict[Tensor, ReceptiveField] = {}
         self.by_layer: dict[str, tuple[ReceptiveField, ...]] = {}
-        self.clashes: dict[Clash, None] = {}
+        self.clashes: dict[StrideMismatch, None] = {}
 
     def parts(self, parts: Iterable[Part]) -> None:
         """Follow some parts in their order."""
         for part in parts:
             if isinstance(part, LayerCost):
                 self._layer(part)
-            elif part.flow is not None and part.flow.entry is not None:
+            elif part.flow is not None and part.flow.is_loop:
                 self._repeat(part)
             else:
                 self.parts(part.parts)
-                if part.flow is not None:
-                    self.scope[Tensor(part.path)] = self.scope[part.flow.result]
+                for each in part.flow.carried if part.flow is not None else ():
+                    self.scope[each.output] = self.scope[each.result]
 
     def _layer(self, layer: LayerCost) -> None:
         charge(1, layer.node)
@@ -165,52 +169,60 @@ class _FieldWalk:
         """Follow a repeat, of which the last iteration is kept; experts take the same input."""
         assert group.flow is not None
         runs = S.One if group.flow.chosen_by is not None else group.runs
-        states = [self.scope[group.flow.source]]
+        states: list[State] = [[self.scope[each.source] for each in group.flow.carried]]
         if runs is S.Zero:
             self._iteration(group, states[0])
         most = MAX_ITERATIONS if runs.is_Integer else MAX_OPEN_ITERATIONS
         while runs - len(states) + 1 != 0 and len(states) <= most:
             states.append(self._iteration(group, states[-1]))
             moves = _moves(states[-3:])
-            if moves is not None:
+            if moves is not None and _is_uniform(states[-1], moves):
                 states.append(self._last_iteration(group, states, moves, runs))
                 break
         else:
             if runs - len(states) + 1 != 0:
-                states.append(_ended(group, states[-1], "sees otherwise more in every turn"))
-        result = states[-1]
-        if group.flow.chosen_by is not None:
-            result = _weighed(result, self.scope[group.flow.chosen_by])
-        self.scope[Tensor(group.path)] = result
+                states.append(self._ended(group, states[-1], "sees otherwise more in every turn"))
+        for each, result in zip(group.flow.carried, states[-1], strict=True):
+            if group.flow.chosen_by is not None:
+                result = _weighed(result, self.scope[group.flow.chosen_by])
+            self.scope[each.output] = result
 
-    def _iteration(self, group: GroupCost, entering: ReceptiveField) -> ReceptiveField:
+    def _iteration(self, group: GroupCost, entering: State) -> State:
         assert group.flow is not None
-        assert group.flow.entry is not None
-        self.scope[group.flow.entry] = entering
+        carried = group.flow.carried
+        self.scope.update(zip((each.entry for each in carried), entering, strict=True))
         self.parts(group.parts)
-        left = self.scope[group.flow.result]
-        if group.iteration is not None and any(
-            _has(view, group.iteration) for view in left.values()
-        ):
+        left = [self.scope[each.result] for each in carried]
+        views = (view for field in left for view in field.values())
+        if group.iteration is not None and any(_has(view, group.iteration) for view in views):
             return _ended(group, left, "reads other places in every turn")
         return left
 
     def _last_iteration(
-        self, group: GroupCost, states: Sequence[ReceptiveField], moves: Moves, runs: Expr
-    ) -> ReceptiveField:
-        """Return the field after the last of iterations that each move the field by as much.
+        self, group: GroupCost, states: Sequence[State], moves: Sequence[Moves], runs: Expr
+    ) -> State:
+        """Return the fields after the last of iterations that each move all fields by as much.
 
         By induction: the first place after an iteration is ``min(first before it ∘ body, others)``.
         Where two iterations move it by the same, and not towards the end of the input, the others
-        were not the least in the second, nor can they be later.
+        were not the least in the second, nor can they be later. Of several tensors the layers of
+        the first of these iterations may see other places: one of two may be ahead.
         """
         done = len(states) - 1
-        before, after = (_moved(state, moves, runs - done) for state in states[-2:])
+        before, after = (
+            [_moved(field, by, runs - done) for field, by in zip(state, moves, strict=True)]
+            for state in states[-2:]
+        )
         if runs - done != 0:
             self._iteration(group, before)
-        if is_at_least(runs, done - 2, {}):
+        if is_at_least(runs, done - (2 if len(after) == 1 else 1), {}):
             return after
-        return _ended(group, after, "sees otherwise more in its first turns")
+        return self._ended(group, after, "sees otherwise more in its first turns")
+
+    def _ended(self, group: GroupCost, state: State, why: str) -> State:
+        """Return what is seen where every field ends at a repeat, which its layers see, too."""
+        self._iteration(group, _ended(group, state, why))
+        return _ended(group, state, why)
 
 
 def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
@@ -222,12 +234,26 @@ def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
     return found
 
 
-def _moves(states: Sequence[ReceptiveField]) -> Moves | None:
+def _moves(states: Sequence[State]) -> list[Moves] | None:
     """Return how two iterations move the first and last places of each axis, if by as much."""
     if len(states) < 3:
         return None
-    one, other = (_moves_to(*pair) for pair in pairwise(states))
-    return one if one == other else None
+    one, other = ([*map(_moves_to, *pair)] for pair in pairwise(states))
+    found = [each for each in one if each is not None]
+    return found if found == one == other else None
+
+
+def _is_uniform(state: State, moves: Sequence[Moves]) -> bool:
+    """Return whether all tensors that an iteration makes anew see more by as much.
+
+    Else one whose field grows faster may overtake another, on which a third depends, much later.
+    """
+    found: dict[InputAxis, set[tuple[Expr, Expr]]] = {}
+    for field, by in zip(state, moves, strict=True):
+        for source, view in field.items():
+            if isinstance(view.seen, Span):
+                found.setdefault(source, set()).add(by[source])
+    return all(len(each) == 1 for each in found.values())
 
 
 def _moves_to(before: ReceptiveField, after: ReceptiveField) -> Moves | None:
@@ -261,13 +287,16 @@ def _moved(field: ReceptiveField, moves: Moves, times: Expr) -> ReceptiveField:
     return moved
 
 
-def _ended(group: GroupCost, field: ReceptiveField, why: str) -> ReceptiveField:
+def _ended(group: GroupCost, state: State, why: str) -> State:
     """Return what is seen where every field ends at a repeat."""
     end = FieldEnd(group.path, group.kind, why, goes_on=True)
-    return {
-        source: view if isinstance(view.seen, FieldEnd) else view._replace(seen=end)
-        for source, view in field.items()
-    }
+    return [
+        {
+            source: view if isinstance(view.seen, FieldEnd) else view._replace(seen=end)
+            for source, view in field.items()
+        }
+        for field in state
+    ]
 
 
 def _has(view: SeenAxis, index: Symbol) -> bool:
@@ -278,7 +307,7 @@ def _has(view: SeenAxis, index: Symbol) -> bool:
     return any(each.has(index) for route in routes for step in route for each in step)
 
 
-def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[Clash]:
+def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[StrideMismatch]:
     """Yield the axes on which the strides of some inputs differ, or are not proved to be equal."""
     if not (layer.cost.keeps or layer.cost.output is Output.CONCAT):
         return
@@ -290,7 +319,7 @@ def _clashes(layer: LayerCost, entering: Sequence[ReceptiveField]) -> Iterator[C
             strides.setdefault(axis - len(shape), []).append(stride)
     for found in strides.values():
         if len(set(found)) > 1:
-            yield Clash(layer.node.path, tuple(found))
+            yield StrideMismatch(layer.node.path, tuple(found))
 
 
 class _Passage(NamedTuple):
@@ -353,7 +382,7 @@ class _Passage(NamedTuple):
                     continue
                 del views[source]
                 if seen[source] == 1:
-                    views |= self._read({source: view}, {axis: Reads(S.One, -start, -start)})
+                    views |= self._read({source: view}, {axis: ReadPlaces(S.One, -start, -start)})
                 else:
                     views |= self._mixed(source, view, field, "joins the places of several maps")
             found.append(views)
@@ -408,7 +437,9 @@ class _Passage(NamedTuple):
         together = hull if one.seen.stride == other.seen.stride else hull_of_first
         return SeenAxis(axes, together(one.seen, other.seen))
 
-    def _read(self, before: ReceptiveField, reads: Mapping[int, Reads | None]) -> ReceptiveField:
+    def _read(
+        self, before: ReceptiveField, reads: Mapping[int, ReadPlaces | None]
+    ) -> ReceptiveField:
         """Return what is seen by what reads some axes so."""
         found = dict(before)
         for source, (axes, seen) in before.items():
@@ -417,7 +448,7 @@ class _Passage(NamedTuple):
             found[source] = SeenAxis(axes, seen)
         return found
 
-    def _through_one(self, seen: Seen, reads: Reads | None) -> Seen:
+    def _through_one(self, seen: Seen, reads: ReadPlaces | None) -> Seen:
         if isinstance(seen, FieldEnd):
             moves = reads is not None and reads.first == reads.last and reads.over is S.One
             return seen if moves else seen._replace(goes_on=True)
@@ -615,7 +646,7 @@ def _measured(seen: Seen, measure: Measure) -> Expr | str:
     return f"'{seen.path}' gives its places another order"
 
 
-def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[FieldEnd, ...]:
+def ends_of(fields: ReceptiveFields, counted: Iterable[CountedLayer]) -> tuple[FieldEnd, ...]:
     """Return the ends of the fields that some layers see, in their order."""
     working = (layer for layer, often in counted if often.works is not S.Zero)
     found = (field for layer in working for field in fields.by_layer[layer.node.path])
@@ -623,6 +654,6 @@ def ends_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> tuple[FieldE
     return tuple(dict.fromkeys(each for each in seen if isinstance(each, FieldEnd)))
 
 
-def end_of(fields: ReceptiveFields, counted: Iterable[Counted]) -> FieldEnd | None:
+def end_of(fields: ReceptiveFields, counted: Iterable[CountedLayer]) -> FieldEnd | None:
     """Return the first end of a field beyond which there are places still, if there is one."""
     return next((end for end in ends_of(fields, counted) if end.goes_on), None)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from archspec.errors import find_named
@@ -40,6 +39,8 @@ def formats() -> dict[str, str]:
 
 def others() -> dict[str, str]:
     """Return the formats that other distributions add → their modules."""
+    from importlib.metadata import entry_points
+
     return {each.name: each.value for each in entry_points(group=ENTRY_POINTS)}
 
 

@@ -18,7 +18,7 @@ def render(document: Document) -> str:
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([column.name for column in table.columns])
-    for row in (*table.rows, *([table.total] if table.total else ())):
+    for row in (*table.rows, *table.totals):
         writer.writerow([_plain(row.cells.get(c.name), c) for c in table.columns])
     return buffer.getvalue()
 

@@ -8,7 +8,7 @@ from sympy import Expr, Pow, Rational, S
 
 from archspec.errors import visible
 from costmodel.algebra.functions import LargestOfIterations, Log2, Maximum, Minimum, RoundTo
-from costmodel.algebra.printing import ATOM, POWER, PRODUCT, SUM, Latex, Shown
+from costmodel.algebra.printing import ATOM, POWER, PRODUCT, SUM, Latex, Printed
 from costmodel.analysis.document import ClosedForm, Document, Entries, Line, Row, Table
 from costmodel.render.markup import Markup, Shape, as_address, labelled
 
@@ -43,8 +43,8 @@ def _table(table: Table) -> Iterator[str]:
     for row in table.rows:
         yield _row(table, row, "td")
     yield "</tbody>"
-    if table.total is not None:
-        yield f"<tfoot>{_row(table, table.total, 'th')}</tfoot>"
+    if table.totals:
+        yield f"<tfoot>{''.join(_row(table, total, 'th') for total in table.totals)}</tfoot>"
     yield "</table>"
     if table.where:
         yield from _list((label, _closed_form(form)) for label, form in labelled(table))
@@ -114,7 +114,7 @@ class MathMl(Latex):
         shown = f"<mi>{escaped(head)}</mi>"
         return f"<msub>{shown}<mn>{index}</mn></msub>" if index else shown
 
-    def number(self, value: Rational) -> Shown:
+    def number(self, value: Rational) -> Printed:
         """Return a number; a fraction has a bar."""
         shown = f"<mn>{abs(value.p):d}</mn>"
         shown = shown if value.q == 1 else self.quotient(shown, f"<mn>{value.q}</mn>")
@@ -128,7 +128,7 @@ class MathMl(Latex):
         """Return a fraction."""
         return f"<mfrac><mrow>{over}</mrow><mrow>{under}</mrow></mfrac>"
 
-    def power(self, expression: Pow) -> Shown:
+    def power(self, expression: Pow) -> Printed:
         """Return a power, or a root."""
         base, exponent = expression.args
         if exponent == S.Half:
@@ -138,13 +138,13 @@ class MathMl(Latex):
         raised = f"<mrow>{self.within(base, ATOM)}</mrow><mrow>{self(exponent)}</mrow>"
         return f"<msup>{raised}</msup>", POWER
 
-    def call(self, expression: Expr) -> Shown:
+    def call(self, expression: Expr) -> Printed:
         """Return a function of its arguments."""
         show: Callable[[Expr], str] = self.real if isinstance(expression, RoundTo | Log2) else self
         arguments = "<mo>,</mo>".join(map(show, expression.args))
         return self.names[type(expression)] + self.parenthesized(arguments), ATOM
 
-    def largest_of_iterations(self, expression: LargestOfIterations) -> Shown:
+    def largest_of_iterations(self, expression: LargestOfIterations) -> Printed:
         """Return a maximum over an index."""
         x, index, count = expression.args
         bounds = f"<mn>0</mn><mo>≤</mo>{self.symbol(index.name)}<mo>&lt;</mo>{self(count)}"

@@ -1,7 +1,7 @@
 """A document as a LaTeX table (booktabs) with its notes."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from re import findall
 from typing import ClassVar, NamedTuple
 
@@ -9,7 +9,7 @@ from sympy import Expr
 
 from archspec.errors import visible
 from costmodel.algebra.functions import Maximum, Minimum, RoundTo
-from costmodel.algebra.printing import Latex, Shown
+from costmodel.algebra.printing import Latex, Printed
 from costmodel.analysis.document import (
     Block,
     Cell,
@@ -17,10 +17,12 @@ from costmodel.analysis.document import (
     Column,
     Document,
     Entries,
+    Equation,
     Line,
     Row,
     Table,
 )
+from costmodel.render.latex_widths import FittedTable, fitted
 from costmodel.render.markup import Markup, Shape, as_address
 
 _NAMED = """
@@ -83,15 +85,12 @@ class Inline(Latex):
         """Return a text in parentheses, between which a line may break."""
         return f"({shown})"
 
-    def call(self, expression: Expr) -> Shown:
+    def call(self, expression: Expr) -> Printed:
         r"""``\max(a,\allowbreak b)``; of others no part of a line begins with an argument."""
         shown, level = super().call(expression)
         is_list = isinstance(expression, Maximum | Minimum)
         return shown.replace(", ", r",\allowbreak ") if is_list else f"{{{shown}}}", level
 
-
-WIDEST_TEXT = 40
-"""The most characters of a text beside other columns; longer ones are broken into lines."""
 
 WIDEST_FORM = 30
 """The most characters of a closed form beside other columns; longer ones stand below each other."""
@@ -113,7 +112,7 @@ def render(document: Document) -> str:
         lines = [r"\begin{table}", r"\centering", *([caption] if caption else [])]
     for block in blocks:
         if isinstance(block, Table) and (block.total or not block.listed):
-            place = _Place(frame.environment, caption)
+            place = _Environment(frame.environment, caption)
             lines += [*_below(notes), *_set(block, place)]
             notes, caption = [], ""
         else:
@@ -145,7 +144,7 @@ def _below(notes: list[str]) -> list[str]:
     return [r"\par\smallskip{\raggedright\footnotesize", *notes, "}"] if notes else []
 
 
-class _Place(NamedTuple):
+class _Environment(NamedTuple):
     """The environment that a table is set in, and its caption where no float has it."""
 
     environment: str
@@ -164,7 +163,7 @@ class _Place(NamedTuple):
             yield from (*top, *rows, r"\bottomrule", r"\end{tabular}")
 
 
-def _set(table: Table, place: _Place) -> Iterator[str]:
+def _set(table: Table, place: _Environment) -> Iterator[str]:
     """Return the lines of a table: of closed forms the totals, or those of each row."""
     if table.listed and table.total:
         label, *totals = table.total.cells.values()
@@ -187,17 +186,28 @@ def _labelled(row: Row) -> tuple[str, list[tuple[str, Cell]]]:
     return MARKUP.cell(" ".join(texts)), others
 
 
-def _grid(table: Table, place: _Place) -> Iterator[str]:
-    """Return the lines of a table, then the names in it."""
-    columns = table.shown
-    align = "".join(_alignment(table, column) for column in columns)
-    rows = []
-    for row in table.rows:
-        first, *others = map(_breaking, MARKUP.cells(table, row))
-        rows.append(line_of([rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]))
-    if table.total is not None:
-        rows += [r"\midrule", line_of(MARKUP.cells(table, table.total))]
-    return place.around(align, line_of([escaped(column.title) for column in columns]), rows)
+def _grid(table: Table, place: _Environment) -> Iterator[str]:
+    """Return the lines of a table, in letters in which it is no wider than the text."""
+    rows = [_cells(table, row) for row in table.rows]
+    totals = [_cells(table, row) for row in table.totals]
+    heads = [escaped(column.title) for column in table.shown]
+    right = [column.kind.is_right for column in table.shown]
+    form = fitted(heads, [*rows, *totals], right, [_is_text(table, c) for c in table.shown])
+    align = "".join(map(_alignment, form.parts, right))
+    lines = [_line(cells, form) for cells in rows]
+    lines += [r"\midrule", *(_line(cells, form) for cells in totals)] if totals else []
+    made = place.around(align, _line(form.heads, form), lines)
+    return iter((rf"{{{form.size.command}", *made, "}")) if form.size.command else made
+
+
+def _cells(table: Table, row: Row) -> list[str]:
+    """Return the cells of a row, the first as far from the left as its groups want."""
+    first, *others = map(_breaking, MARKUP.cells(table, row))
+    return [rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]
+
+
+_PLACE, _BREAK = re.compile(r"\\_|\$\\times\$"), r"\g<0>\\allowbreak{}"
+"""The signs behind which a text may end a line where it is broken into several."""
 
 
 def _breaking(cell: str) -> str:
@@ -205,15 +215,31 @@ def _breaking(cell: str) -> str:
     return cell if r"\href" in cell else cell.replace("/", r"/\allowbreak{}")
 
 
-def _alignment(table: Table, column: Column) -> str:
-    texts = [row.cells.get(column.name) for row in table.rows]
-    if any(isinstance(text, str) and len(text) > WIDEST_TEXT for text in texts):
-        return r"p{0.3\linewidth}"
-    return "r" if column.kind.is_right else "l"
+def _is_text(table: Table, column: Column) -> bool:
+    """Return whether the cells of a column may be broken into lines."""
+    cells = [row.cells.get(column.name, "") for row in (*table.rows, *table.totals)]
+    return not column.kind.is_right and all(isinstance(cell, str | None) for cell in cells)
+
+
+def _alignment(part: float | None, is_right: bool) -> str:
+    if part is None:
+        return "r" if is_right else "l"
+    return rf"p{{{part:.3f}\linewidth}}"
+
+
+def _line(cells: Sequence[str], form: FittedTable) -> str:
+    """Return a row of a table, in which cells of several lines stand at the left."""
+    if not any(form.parts):
+        return line_of(cells)
+    shown = (
+        rf"\raggedright {_PLACE.sub(_BREAK, cell)}" if part and cell else cell
+        for cell, part in zip(cells, form.parts, strict=True)
+    )
+    return " & ".join(shown) + r" \tabularnewline"
 
 
 def _equations(
-    table: Table, place: _Place, rows: list[tuple[str, list[tuple[str, Cell]]]]
+    table: Table, place: _Environment, rows: list[tuple[str, list[tuple[str, Cell]]]]
 ) -> Iterator[str]:
     """Return closed forms as a table that is as wide as a column, then the names in them."""
     titles = {column.name: column.title for column in table.columns}
@@ -246,7 +272,7 @@ def _list(table: Table) -> Iterator[str]:
                 yield rf"{indent}{label}{cell}\par"
 
 
-def line_of(cells: list[str]) -> str:
+def line_of(cells: Iterable[str]) -> str:
     """Return a row of a table."""
     return " & ".join(cells) + r" \\"
 
@@ -258,12 +284,16 @@ _INDEXED = re.compile(r"\b([A-Za-z])\\_([a-z])\b")
 def _entries(block: Entries) -> Iterator[str]:
     sign = " = " if block.are_equations else ": "
     for label, cell in block.entries:
-        name, shown = escaped(label.strip()), MARKUP.cell(cell)
+        name, form = escaped(label.strip()), ""
+        if isinstance(cell, Equation):
+            form = _closed_form(cell.form)
+            cell = cell.before
+        shown = MARKUP.cell(cell)
         if not isinstance(cell, ClosedForm):
             shown = shown.replace("/", r"/\allowbreak{}")
             if block.are_equations:
                 name, shown = (_INDEXED.sub(r"$\1_\2$", text) for text in (name, shown))
-        yield rf"{name + sign if label else ''}{shown}\par"
+        yield rf"{name + sign if label else ''}{shown}{form}\par"
 
 
 def _shape(shape: Shape) -> str:

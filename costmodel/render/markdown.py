@@ -61,8 +61,8 @@ def _rows(table: Table) -> Iterator[list[str]]:
         first, *others = MARKUP.cells(table, row)
         name = f"**{first}**" if row.style == "bold" else first
         yield ["&emsp;" * row.level + name, *others]
-    if table.total is not None:
-        yield [f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, table.total)]
+    for total in table.totals:
+        yield [f"**{cell}**" if cell else "" for cell in MARKUP.cells(table, total)]
 
 
 def _padded(cell: str, width: int, is_right: bool) -> str:

@@ -26,7 +26,7 @@ ADDRESS = "/:?=&#%+@,;~!"
 
 
 def as_address(text: str) -> str:
-    """Return a text as an address; what is no Unicode in a file's name is the byte it was."""
+    """Return a text as a link's address; bytes of a file's name that are no text stay the same."""
     return quote(text, safe=ADDRESS, errors="surrogateescape")
 
 

@@ -30,7 +30,7 @@ class Ticks(NamedTuple):
     below: str
 
 
-class Capacity(NamedTuple):
+class CapacityLine(NamedTuple):
     """The device's memory: how high its line is, and what it is."""
 
     height: float
@@ -56,7 +56,7 @@ class Bars(NamedTuple):
     own: list[float]
     rest: list[float]
     ticks: Ticks
-    capacity: Capacity | None
+    capacity: CapacityLine | None
     peak: int
     peak_label: str
 
@@ -145,7 +145,7 @@ def _groups(paths: Sequence[Sequence[str]], room: int) -> tuple[list[int], list[
     return [number for number, _ in kept], [name for _, name in kept]
 
 
-def _capacity(profile: MemoryProfile, size: int) -> Capacity | None:
+def _capacity(profile: MemoryProfile, size: int) -> CapacityLine | None:
     """The device's memory, where it is not far above all bars."""
     capacity = profile.capacity
     if capacity is None or capacity > 2 * profile.most:
@@ -153,7 +153,7 @@ def _capacity(profile: MemoryProfile, size: int) -> Capacity | None:
     device = profile.analysis.scenario.device
     assert device is not None
     label = f"{device.profile.key}: {show_quantity(capacity, 'B')}"
-    return Capacity(float(capacity / size), label)
+    return CapacityLine(float(capacity / size), label)
 
 
 def _mark_peak(bars: Bars, axes: "Axes") -> None:

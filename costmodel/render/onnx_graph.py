@@ -1,13 +1,14 @@
 """A network as an ONNX graph without weights, for viewers: learned tensors are inputs of it."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.errors import SpecError
 from archspec.trees import Tensor
 from costmodel.analysis.analysis import Analysis
-from costmodel.network.propagation import Flow, GroupCost, LayerCost, Part
-from costmodel.render.torch_layers import Site, Sizes
+from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
+from costmodel.render.onnx_operators import Draft, Numbers, OnnxOperator, Step, drawn
+from costmodel.render.torch_layers import SizedLayer, Sizes
 from costmodel.render.torch_module import Exporter, Instance, require_no_hole
 
 if TYPE_CHECKING:
@@ -16,92 +17,13 @@ if TYPE_CHECKING:
 DOMAIN = "archcost"
 """The domain of the operators that ONNX itself has not: the kinds of the language, by name."""
 
-OPSET = 17
+OPSET = 23
 """The operators of ONNX that are meant."""
 
-PLAIN = {
-    "relu": "Relu",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "softsign": "Softsign",
-    "hardswish": "HardSwish",
-    "identity": "Identity",
-    "dropout": "Dropout",
-    "abs": "Abs",
-    "neg": "Neg",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "erf": "Erf",
-    "sin": "Sin",
-    "cos": "Cos",
-    "floor": "Floor",
-    "ceil": "Ceil",
-    "round": "Round",
-    "reciprocal": "Reciprocal",
-    "sign": "Sign",
-    "matmul": "MatMul",
-    "where": "Where",
-    "global_avgpool": "GlobalAveragePool",
-    "global_maxpool": "GlobalMaxPool",
-}
-"""The kinds that are an operator of ONNX without attributes → its name."""
 
-
-class Operator(NamedTuple):
-    """An operator of ONNX with its attributes."""
-
-    name: str
-    attributes: Mapping[str, Any] = {}
-    domain: str = ""
-
-
-def _operator(site: Site) -> Operator:
-    """Return the operator of a layer; where ONNX has none, one named as the kind."""
-    kind, rank = site.layer.kind, len(site.inputs[0]) if site.inputs else 0
-    if kind in PLAIN:
-        return Operator(PLAIN[kind])
-    if kind in ("add", "mul", "sub", "div") and len(site.inputs) == 2:
-        return Operator(kind.capitalize())
-    if kind == "concat":
-        return Operator("Concat", {"axis": site.get("axis")})
-    if kind == "softmax":
-        return Operator("Softmax", {"axis": site.get("dim")})
-    if kind == "permute":
-        return Operator("Transpose", {"perm": [axis % rank for axis in site.get("dims")]})
-    if kind.startswith("conv") and not kind.startswith("conv_t") and _is_even(site):
-        return Operator("Conv", _windows(site, rank - 2) | {"group": site.get("groups")})
-    if kind.startswith(("maxpool", "avgpool")):
-        name = "MaxPool" if kind.startswith("max") else "AveragePool"
-        attributes = _windows(site, rank - 2) | {"ceil_mode": int(site.get("ceil_mode"))}
-        return Operator(name, attributes)
-    return Operator(kind, _fields(site), DOMAIN)
-
-
-def _is_even(site: Site) -> bool:
-    padding = site.get("padding")
-    sides = padding if isinstance(padding, list) else [padding]
-    return all(isinstance(side, int) for side in sides) and site.get("padding_mode") == "zeros"
-
-
-def _windows(site: Site, rank: int) -> dict[str, Any]:
-    """Return the attributes of a layer with windows."""
-
-    def per_axis(name: str) -> list[int]:
-        value = site.get(name)
-        return value if isinstance(value, list) else [value] * rank
-
-    kernel = per_axis("kernel_size")
-    stride = per_axis("stride") if site.get("stride") is not None else kernel
-    found = {"kernel_shape": kernel, "strides": stride, "pads": per_axis("padding") * 2}
-    if "dilation" in type(site.layer).model_fields:
-        found["dilations"] = per_axis("dilation")
-    return found
-
-
-def _fields(site: Site) -> dict[str, Any]:
+def _fields(site: SizedLayer) -> dict[str, object]:
     """Return the fields of a layer as attributes: numbers, texts and flat lists of numbers."""
-    found = {}
+    found: dict[str, object] = {}
     for name in type(site.layer).model_fields:
         value = site.get(name)
         value = int(value) if isinstance(value, bool) else value
@@ -111,20 +33,20 @@ def _fields(site: Site) -> dict[str, Any]:
     return found
 
 
-class _Operators(Exporter):
-    """A walk over a network in which every layer's sizes are numbers; it finds the operators."""
+class _Sites(Exporter):
+    """A walk over a network in which every layer's sizes are numbers; it keeps these."""
 
     def __init__(self, analysis: Analysis) -> None:
         super().__init__(analysis)
-        self.operators: dict[str, Operator] = {}
+        self.sites: dict[str, SizedLayer] = {}
 
     def layer(self, into: Instance, layer: LayerCost) -> None:
-        """Take down a layer's operator."""
+        """Take down a layer's fields and shapes."""
         super().layer(into, layer)
-        self.operators[layer.node.path] = _operator(self.site(layer))
+        self.sites[layer.node.path] = self.site(layer)
 
 
-class Run(NamedTuple):
+class RepeatedRun(NamedTuple):
     """The place of a layer that runs several times.
 
     Attributes:
@@ -141,15 +63,17 @@ class Run(NamedTuple):
 class _Graph:
     """The nodes, inputs and shapes so far."""
 
-    def __init__(self, operators: Mapping[str, Operator]) -> None:
-        self.operators = operators
+    def __init__(self, sites: Mapping[str, SizedLayer]) -> None:
+        self.sites = sites
         self.names: dict[Tensor, str] = {}  # tensor → its name in the graph, in this iteration
-        self.nodes: list[tuple[Operator, list[str], list[str], str]] = []
+        self.nodes: list[tuple[Step, str]] = []
+        self.constants: dict[str, Numbers | float] = {}
+        self.integers = set[str]()
         self.inputs: dict[str, Sizes] = {}
         self.shapes: dict[str, Sizes] = {}
         self.weights: dict[str, list[str]] = {}  # path of a layer → the names of what it learns
 
-    def parts(self, parts: Iterable[Part], run: Run) -> None:
+    def parts(self, parts: Iterable[Part], run: RepeatedRun) -> None:
         """Add some parts; what is in a repeat has the iteration's number behind its name."""
         for part in parts:
             if isinstance(part, LayerCost):
@@ -159,29 +83,30 @@ class _Graph:
             else:
                 self.repeat(part, part.flow, run)
 
-    def repeat(self, group: GroupCost, flow: Flow, run: Run) -> None:
+    def repeat(self, group: GroupCost, flow: RepeatFlow, run: RepeatedRun) -> None:
         """Add every iteration of a repeat; of experts one, whose tensors have an axis for all."""
-        result = self.names.get(flow.source, "")
-        if flow.entry is None:
+        names = [self.names.get(each.source, "") for each in flow.carried]
+        if not flow.is_loop:
             self.parts(group.parts, run)
-            result = self.names[flow.result]
+            names = [self.names[each.result] for each in flow.carried]
         elif flow.chosen_by is not None:
-            self.names[flow.entry] = result
+            (expert,), path = flow.carried, group.path + run.name
+            self.names[expert.entry] = names[0]
             self.parts(group.parts, run._replace(experts=(*run.experts, int(group.copies))))
-            entering = [self.names[flow.chosen_by], self.names[flow.result]]
-            result = group.path + run.name
-            self.nodes.append((Operator("mixture", {}, DOMAIN), entering, [result], result))
-            self.shapes[result] = tuple(map(int, group.output))
+            entering, names = [self.names[flow.chosen_by], self.names[expert.result]], [path]
+            mixture = Step(OnnxOperator("mixture", {}, DOMAIN), entering, names)
+            self.nodes.append((mixture, path))
+            self.shapes[path] = tuple(map(int, group.output))
         else:
             for i in range(int(group.runs)):
-                self.names[flow.entry] = result
+                self.names.update(zip((each.entry for each in flow.carried), names, strict=True))
                 own = f"{run.weights}:{i}" if group.copies != 1 else run.weights
                 inner = run._replace(name=f"{run.name}:{i}", weights=own)
                 self.parts(group.parts, inner if group.runs != 1 else run)
-                result = self.names[flow.result]
-        self.names[Tensor(group.path)] = result
+                names = [self.names[each.result] for each in flow.carried]
+        self.names.update(zip((each.output for each in flow.carried), names, strict=True))
 
-    def layer(self, layer: LayerCost, run: Run) -> None:
+    def layer(self, layer: LayerCost, run: RepeatedRun) -> None:
         """Add a layer: its operator, what it learns as inputs, and the shapes that leave it."""
         node, name = layer.node, layer.node.path + run.name
         learned = []
@@ -197,8 +122,16 @@ class _Graph:
             made.append(self.names[tensor])
             self.shapes[made[-1]] = tuple(map(int, shape))
         entering = [self.names[tensor] for tensor in layer.reads]
-        operator = self.operators[node.path]
-        self.nodes.append((operator, [*entering, *tied, *learned], made, name))
+        draft = Draft(self.sites[node.path], entering, [*tied, *learned], made)
+        is_stacked = bool(run.experts and draft.learned)  # its tensors have an axis for experts
+        if is_stacked or not drawn(draft):
+            own = OnnxOperator(node.kind, _fields(draft.site), DOMAIN)
+            draft.steps = [Step(own, [*entering, *draft.learned], made)]
+        for step in draft.steps:
+            self.nodes.append((step, name if step.made == made else step.made[0]))
+        self.inputs |= draft.buffers
+        self.constants |= draft.constants
+        self.integers.update(draft.integers)
 
 
 def model(analysis: Analysis) -> "onnx.ModelProto":
@@ -209,40 +142,52 @@ def model(analysis: Analysis) -> "onnx.ModelProto":
     """
     require_no_hole(analysis)
     try:
-        from onnx import TensorProto, checker, helper
+        from onnx import checker, helper
     except ImportError:
         cause = "an ONNX graph needs onnx, which is not installed"
         raise SpecError(cause, hint="pip install 'archcost[onnx]'") from None
-    operators = _Operators(analysis)
-    operators.network()
-    graph = _Graph(operators.operators)
+    found = _Sites(analysis)
+    found.network()
+    graph = _Graph(found.sites)
     for name, shape in analysis.propagation.inputs.items():
         graph.names[Tensor(name)] = name
         graph.inputs[name] = tuple(map(int, shape))
-    graph.parts(analysis.propagation.parts, Run())
+    graph.parts(analysis.propagation.parts, RepeatedRun())
+    tensors = (*analysis.graph.sides, analysis.graph.output)
+    left = dict.fromkeys(graph.names[tensor] for tensor in tensors)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
+    whole = _proto(graph, left, analysis.graph.title)
+    made = helper.make_model(whole, opset_imports=opsets, producer_name="archcost")
+    own = dict.fromkeys(step.operator.name for step, _ in graph.nodes if step.operator.domain)
+    note = f"ONNX has no operator for {', '.join(own)}: nodes of the domain '{DOMAIN}'"
+    made.doc_string = note if own else ""
+    checker.check_model(made)
+    return made
+
+
+def _proto(graph: _Graph, left: Iterable[str], title: str) -> "onnx.GraphProto":
+    """Return a graph as ONNX has it; inputs of which places are taken are integers."""
+    from onnx import TensorProto, helper
 
     def described(name: str, shape: Sizes) -> "onnx.ValueInfoProto":
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        kind = TensorProto.INT64 if name in graph.integers else TensorProto.FLOAT
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    def stored(name: str, value: Numbers | float) -> "onnx.TensorProto":
+        numbers = value if isinstance(value, tuple) else (value,)
+        kind = TensorProto.FLOAT if isinstance(numbers[0], float) else TensorProto.INT64
+        shape = [len(numbers)] if isinstance(value, tuple) else []
+        return helper.make_tensor(name, kind, shape, numbers)
 
     nodes = [
         helper.make_node(op.name, entering, made, name, domain=op.domain, **op.attributes)
-        for op, entering, made, name in graph.nodes
+        for (op, entering, made), name in graph.nodes
     ]
-    tensors = (*analysis.graph.sides, analysis.graph.output)
-    left = dict.fromkeys(graph.names[tensor] for tensor in tensors)
     known = graph.inputs | graph.shapes
-    whole = helper.make_graph(
-        *(nodes, analysis.graph.title),
+    return helper.make_graph(
+        *(nodes, title),
         [described(name, shape) for name, shape in graph.inputs.items()],
         [described(name, known[name]) for name in left],
-        value_info=[described(n, s) for n, s in graph.shapes.items() if n not in left],
+        [stored(name, value) for name, value in graph.constants.items()],
+        value_info=[described(n, s) for n, s in graph.shapes.items() if n not in {*left}],
     )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-    found = helper.make_model(whole, opset_imports=opsets, producer_name="archcost")
-    checker.check_model(found)
-    return found
-
-
-def model_bytes(analysis: Analysis) -> bytes:
-    """Return the same as the content of a file."""
-    return bytes(model(analysis).SerializeToString())

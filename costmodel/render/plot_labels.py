@@ -37,7 +37,7 @@ REACHES = (10, 15, 21, 28, 36, 45, 55, 66, 78)
 """How far from a point a word is tried, in points."""
 
 
-class Place(NamedTuple):
+class LabelPlace(NamedTuple):
     """A place where a word may stand.
 
     Attributes:
@@ -51,14 +51,14 @@ class Place(NamedTuple):
     side: str
 
 
-def around(x: float, y: float, most: float = REACHES[-1]) -> Iterator[Place]:
-    """Near a point, then further away, but no further than some points."""
+def around(x: float, y: float, most: float = REACHES[-1]) -> Iterator[LabelPlace]:
+    """Yield the places around a point, the near ones first, none further away than ``most``."""
     for far in takewhile(most.__ge__, REACHES):
         for right, up in WAYS:
-            yield Place((x, y), (right * far, up * far), "left" if right > 0 else "right")
+            yield LabelPlace((x, y), (right * far, up * far), "left" if right > 0 else "right")
 
 
-class Words:
+class LabelWriter:
     """The words within a plot's axes, which are laid out for good now.
 
     Attributes:
@@ -68,12 +68,12 @@ class Words:
         words: those of the words that are written.
     """
 
-    def __init__(self, axes: "Axes", taken: Iterable["Bbox"] = ()) -> None:
+    def __init__(self, axes: "Axes") -> None:
         axes.figure.draw_without_rendering()  # type: ignore[union-attr]
         axes.figure.set_layout_engine("none")  # type: ignore[union-attr]
         self.axes = axes
         self.inside = axes.get_window_extent()
-        self.taken = [*taken, *self._strokes()]
+        self.taken = list(self._strokes())
         self.words: list[Bbox] = []
         if (legend := axes.get_legend()) is not None:
             self.taken.append(legend.get_window_extent())
@@ -98,7 +98,7 @@ class Words:
         self.taken.append(Bbox([[x - side, y - side], [x + side, y + side]]))
 
     def write(
-        self, word: str, places: Iterable[Place], arrow: dict[str, Any] | None = None
+        self, word: str, places: Iterable[LabelPlace], arrow: dict[str, Any] | None = None
     ) -> "Text | None":
         """Write a word, with an arrow to its point where one is given; None where none fits.
 
@@ -127,7 +127,7 @@ class Words:
         return within and not near and not any(map(apart.overlaps, self.words))
 
 
-class End(NamedTuple):
+class LineEnd(NamedTuple):
     """The end of a line: the line's name, where it is in data, and how the line looks."""
 
     name: str
@@ -135,7 +135,7 @@ class End(NamedTuple):
     look: dict[str, Any]
 
 
-def name_ends(panels: Sequence[tuple["Axes", Sequence[End]]]) -> None:
+def name_ends(panels: Sequence[tuple["Axes", Sequence[LineEnd]]]) -> None:
     """Name lines at the right of their panels, which are laid out for good now.
 
     Names are in the order of the ends and on no other; a stroke that looks like the line leads to
@@ -157,7 +157,7 @@ RIGHT = 1.04
 """Where the names of lines begin, in widths of a panel."""
 
 
-def _at_right(axes: "Axes", end: End) -> "Annotation":
+def _at_right(axes: "Axes", end: LineEnd) -> "Annotation":
     return axes.annotate(
         end.name,
         end.at,

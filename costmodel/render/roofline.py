@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.arithmetic import Rational
 from costmodel.render.fitting import shortened
-from costmodel.render.plot_labels import LEADER, SMALL, Place, Words, around
+from costmodel.render.plot_labels import LEADER, SMALL, LabelPlace, LabelWriter, around
 from costmodel.render.plots import BLUE, GREY, ORANGE, Drawing, plot
 from costmodel.rules.formula import show_quantity
 from costmodel.studies.latency import Roof, Roofline, RooflineEntry
@@ -70,7 +70,7 @@ class TimeBar(NamedTuple):
     colour: str
 
 
-class View(NamedTuple):
+class RooflineFigure(NamedTuple):
     """The contents of a roofline plot.
 
     Attributes:
@@ -103,11 +103,11 @@ def draw(roofline: Roofline, path: str) -> Drawing:
     return plot(path, about, view_of(roofline), paint, width=11, height=5.5)
 
 
-def view_of(roofline: Roofline) -> View:
+def view_of(roofline: Roofline) -> RooflineFigure:
     """Return the contents of a roofline's plot."""
     lines = [line for line in roofline.layers if line.operations and line.moved]
     longest = sorted(lines, key=lambda line: (-line.time, line.row.path))[:MOST_NUMBERS]
-    return View(
+    return RooflineFigure(
         _title(roofline),
         roofline.roofs,
         roofline.bandwidth,
@@ -175,7 +175,7 @@ def _counted(lines: Sequence[RooflineEntry]) -> str:
     return f"{len(lines)} layer{'' if len(lines) == 1 else 's'}, {share:.1f} % of the time,"
 
 
-def paint(view: View, axes: "Axes") -> None:
+def paint(view: RooflineFigure, axes: "Axes") -> None:
     """The roof, the layers, the numbers of those that take longest, and their times beside it."""
     figure = axes.figure
     panels = figure.add_gridspec(1, 2, width_ratios=(3, 2))
@@ -191,7 +191,7 @@ def paint(view: View, axes: "Axes") -> None:
     _words(view, axes)
 
 
-def _scales(view: View, axes: "Axes") -> None:
+def _scales(view: RooflineFigure, axes: "Axes") -> None:
     """Both logarithmic, with room for the words around what is drawn."""
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -202,8 +202,8 @@ def _scales(view: View, axes: "Axes") -> None:
     axes.set_ylim(min(min(heights) / 6, max(heights) / 50), max(heights) * 8)
 
 
-def _roofs(view: View, axes: "Axes") -> None:
-    """A line per peak: up to the ridge as the bandwidth allows, then flat."""
+def _roofs(view: RooflineFigure, axes: "Axes") -> None:
+    """Draw a line for each peak: rising with the bandwidth up to the ridge point, then flat."""
     rate = float(view.bandwidth)
     (left, right), (floor, _) = axes.get_xlim(), axes.get_ylim()
     for roof in view.roofs:
@@ -212,7 +212,7 @@ def _roofs(view: View, axes: "Axes") -> None:
         axes.plot([ridge, ridge], [floor, height], ":", color=GREY, zorder=0)
 
 
-def _points(view: View, axes: "Axes") -> None:
+def _points(view: RooflineFigure, axes: "Axes") -> None:
     """One per layer, its area by its share of the time."""
     for bound, colour in COLOURS.items():
         chosen = [point for point in view.points if point.bound == bound]
@@ -228,7 +228,7 @@ def _points(view: View, axes: "Axes") -> None:
         )
 
 
-def _legend(view: View, axes: "Axes") -> None:
+def _legend(view: RooflineFigure, axes: "Axes") -> None:
     """Draw the legend: the number of layers of each colour, and of those without a place."""
     from matplotlib.lines import Line2D
 
@@ -240,7 +240,7 @@ def _legend(view: View, axes: "Axes") -> None:
     axes.legend(handles, words, loc="upper left", fontsize=SMALL, frameon=False)
 
 
-def _bars(view: View, axes: "Axes") -> None:
+def _bars(view: RooflineFigure, axes: "Axes") -> None:
     """Draw a bar for each time, its name above it and the numbers behind it."""
     for i, bar in enumerate(view.times):
         axes.barh(i, bar.share, height=0.3, color=bar.colour, alpha=0.8)
@@ -261,9 +261,9 @@ def _bars(view: View, axes: "Axes") -> None:
     axes.set_axis_off()
 
 
-def _words(view: View, axes: "Axes") -> None:
+def _words(view: RooflineFigure, axes: "Axes") -> None:
     """The numbers of layers, then the figures of the roofs."""
-    words = Words(axes)
+    words = LabelWriter(axes)
     for point in view.points:
         words.keep_free(point.x, point.y, sqrt(point.area / pi))
     for i, point in enumerate(view.longest, 1):
@@ -274,28 +274,28 @@ def _words(view: View, axes: "Axes") -> None:
     words.write(show_quantity(view.bandwidth, "B/s"), _rising(view, axes))
 
 
-def _flat(roof: Roof, axes: "Axes") -> Iterator[Place]:
+def _flat(roof: Roof, axes: "Axes") -> Iterator[LabelPlace]:
     """Over and under the flat part, from the right."""
     right, ridge = axes.get_xlim()[1], float(roof.ridge)
     for height in (9, -9):
         for i in range(8):
             x = right * (ridge / right) ** (i / 8)
-            yield Place((x, float(roof.peak)), (-4, height), "right")
+            yield LabelPlace((x, float(roof.peak)), (-4, height), "right")
 
 
-def _upright(roof: Roof, axes: "Axes") -> Iterator[Place]:
+def _upright(roof: Roof, axes: "Axes") -> Iterator[LabelPlace]:
     """Beside the ridge, from the bottom."""
     foot = float(roof.ridge), axes.get_ylim()[0]
     for i in range(6):
-        yield Place(foot, (4, 8 + 11 * i), "left")
-        yield Place(foot, (-4, 8 + 11 * i), "right")
+        yield LabelPlace(foot, (4, 8 + 11 * i), "left")
+        yield LabelPlace(foot, (-4, 8 + 11 * i), "right")
 
 
-def _rising(view: View, axes: "Axes") -> Iterator[Place]:
+def _rising(view: RooflineFigure, axes: "Axes") -> Iterator[LabelPlace]:
     """Under the part that rises, from near its lower end."""
     rate = float(view.bandwidth)
     start = max(axes.get_xlim()[0], axes.get_ylim()[0] / rate)
     end = max(float(roof.ridge) for roof in view.roofs)
     for i in range(2, 12):
         x = start * (end / start) ** (i / 12)
-        yield Place((x, x * rate), (10, -8), "left")
+        yield LabelPlace((x, x * rate), (10, -8), "left")

@@ -30,7 +30,7 @@ def render(document: Document) -> str:
 def _table(table: Table, caption: str, label: str) -> Iterator[str]:
     """Return a grid, then the names in it."""
     columns = table.shown
-    rows = [*table.rows, *([table.total] if table.total else [])]
+    rows = [*table.rows, *table.totals]
     cells = [MARKUP.cells(table, row) for row in rows]
     heads = [escaped(column.title) for column in columns]
     lines = grid([heads, *cells], [column.kind.is_right for column in columns])

@@ -1,6 +1,7 @@
 """A sweep for the terminal: a table of its first rows, and what stands below it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 from costmodel.algebra.conditions import condition_text
 from costmodel.analysis.document import (
@@ -19,6 +20,7 @@ from costmodel.render.sweep_files import Notes, shown
 from costmodel.sweep.fields import Field
 from costmodel.sweep.reduce import Objective, Tally
 from costmodel.sweep.rows import Rows
+from costmodel.sweep.shards import Merged
 from costmodel.sweep.study import Sweep
 from costmodel.sweep.vary import show_value
 
@@ -27,10 +29,15 @@ MOST_ROWS = 50
 
 
 def first_rows(
-    sweep: Sweep, fields: Sequence[Field], chunks: Iterable[Rows], notes: Notes
+    sweep: Sweep,
+    fields: Sequence[Field],
+    chunks: Iterable[Rows],
+    notes: Notes,
+    *,
+    shows_all: bool = False,
 ) -> Document:
-    """Return the document of the first rows as a table, and how many more there are."""
-    most = max(MOST_ROWS, sweep.query.top or 0)
+    """Return the document of the first rows as a table, and how many more there are; or of all."""
+    most = sweep.size if shows_all else max(MOST_ROWS, sweep.query.top or 0)
     rows: list[tuple[str, ...]] = []
     count = 0
     for chunk in chunks:
@@ -57,7 +64,9 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
     """Yield what stands below a sweep: points, values, conditions, convention."""
     yield "points", points_note(sweep)
     yield from _none(sweep)
-    if sweep.seed is not None:
+    if sweep.plan.search is not None:
+        yield "search", _search_note(sweep)
+    elif sweep.seed is not None:
         yield "sample", f"by chance, seed {sweep.seed}"
     for one in sweep.varied:
         if one.link is not None:
@@ -73,6 +82,15 @@ def notes_of(sweep: Sweep) -> Iterator[tuple[str, str]]:
         yield from _of_scenarios(sweep, notes, metrics)
     elif at:
         yield "at", at
+
+
+def _search_note(sweep: Sweep) -> str:
+    """Return how the points were found that were looked at."""
+    count = sweep.points_of_space
+    if count <= sweep.size:
+        return "all points of the space"
+    points = f"{count:,}" if count < 10**15 else f"{Decimal(count):.1e}"
+    return f"of {points} points, as NSGA-II of Optuna proposes them, seed {sweep.plan.seed}"
 
 
 def _of_scenarios(
@@ -97,26 +115,27 @@ def _none(sweep: Sweep) -> Iterator[tuple[str, str]]:
             yield "none", f"{error.cause}{f' ({of})' if of else ''}"
 
 
-def points_note(sweep: Sweep) -> str:
+def points_note(sweep: Sweep | Merged) -> str:
     """Return how many points were looked at, and what became of them."""
-    tally = sweep.tally
+    tally, query = sweep.tally, sweep.reduction
+    file, unused = sweep.joined or ("", 0)
     parts = [f"{tally.points:,}"]
     if tally.invalid:
         parts.append(_invalid(tally))
-    if tally.unmatched and sweep.join:
-        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {sweep.join.file}")
+    if tally.unmatched:
+        parts.append(f"{_so_many(tally.unmatched, 'has', 'have')} no line in {file}")
     if tally.refused:
-        conditions = " and ".join(condition.text for condition in sweep.query.conditions)
+        conditions = " and ".join(sweep.conditions)
         parts.append(f"{_so_many(tally.refused, 'breaks', 'break')} {conditions}")
-    if sweep.query.pareto:
-        objectives = ", ".join(map(_best, sweep.query.pareto))
+    if query.pareto:
+        objectives = ", ".join(map(_best, query.pareto))
         parts.append(f"the front of {objectives} has {tally.front:,}")
-    if sweep.query.top and sweep.query.by:
-        best = f"with the {_best(sweep.query.by)}"
+    if query.top and query.by:
+        best = f"with the {_best(query.by)}"
         parts.append(f"the {_so_many(tally.kept, f'{best} is', f'{best} are')} kept")
-    if sweep.join and sweep.join.unused:
-        lines = _so_many(sweep.join.unused, "line {} is", "lines {} are")
-        parts.append(f"{lines} of no point".format(f"of {sweep.join.file}"))
+    if unused:
+        lines = _so_many(unused, "line {} is", "lines {} are")
+        parts.append(f"{lines} of no point".format(f"of {file}"))
     return "; ".join(parts)
 
 

@@ -24,10 +24,9 @@ from costmodel.render import csv as csv_text
 from costmodel.render.json import as_json
 from costmodel.rules.formula import show_number, show_quantity
 from costmodel.sweep.fields import Field
-from costmodel.sweep.query import Request, reduced
-from costmodel.sweep.reduce import Tally, where
+from costmodel.sweep.query import Request
 from costmodel.sweep.rows import Rows
-from costmodel.sweep.shards import in_order, merge_query
+from costmodel.sweep.shards import Merged, in_order
 from costmodel.sweep.vary import show_value
 
 SUFFIXES = {
@@ -43,7 +42,7 @@ SUFFIXES = {
 INT64, FLOAT64 = "int64", "float64"
 """The types of columns whose numbers are written as they are."""
 
-FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex")
+FORMATS = ("table", "csv", "jsonl", "parquet", "markdown", "latex", "rst")
 
 Notes = Iterable[tuple[str, str]]
 """What stands below a table; it is read when all rows are there."""
@@ -65,8 +64,9 @@ def find_format(name: str | None, path: str | None) -> str:
     found = find_named("format", plain, {each: each for each in FORMATS})
     if found == "parquet" and path is None:
         raise SpecError("Parquet is no text", hint="write it into a file, as -o sweep.parquet")
-    if found == "table" and path is not None:
-        raise SpecError("a table is for the terminal", hint="into a file goes csv, markdown, …")
+    if found in ("table", "rst") and path is not None:
+        cause = "a table is for the terminal" if found == "table" else "rst is printed, for a page"
+        raise SpecError(cause, hint="into a file goes csv, markdown, …")
     meant = None if path is None else SUFFIXES.get(Path(path).suffix.lower())
     if meant not in (None, found):
         end = next(end for end, form in SUFFIXES.items() if form == found)
@@ -163,7 +163,7 @@ def write_file(
     chunks: Iterable[Rows],
     form: str,
     notes: Notes,
-    about: str | None = None,
+    about: Callable[[], str] | None = None,
 ) -> None:
     """Write rows into a file, which takes its place when it is whole.
 
@@ -173,7 +173,7 @@ def write_file(
         chunks: the rows.
         form: its format.
         notes: what stands below a table.
-        about: which part of which sweep it is, which Parquet keeps.
+        about: returns which part of which sweep it is, which Parquet keeps, when all rows are read.
 
     Raises:
         SpecError: it cannot be written.
@@ -299,18 +299,15 @@ TEXT_FORMATS = {
 """Format → how rows become text."""
 
 
-def merged(files: Sequence[str], request: Request) -> tuple[tuple[Field, ...], Iterator[Rows]]:
-    """Return the columns, and the rows of all shards of a sweep reduced to what one run gives.
+def merged(files: Sequence[str], request: Request) -> tuple[Merged, Iterator[Rows]]:
+    """Return all shards of a sweep, and their rows reduced to what one run gives.
 
     Raises:
         SpecError: they are no such shards, or do not have what is asked for.
     """
     parquet = _parquet()
-    shards = in_order(map(parquet.read_shard, files))
-    query = merge_query(shards, request)
-    rows = chain.from_iterable(map(parquet.shard_rows, shards))
-    kept = where(rows, query.conditions, Tally())
-    return shards[0].fields, reduced(kept, query, Tally(), shards[0].once)
+    found = Merged(in_order(map(parquet.read_shard, files)), request)
+    return found, found.rows(parquet.shard_rows)
 
 
 def _parquet() -> Any:

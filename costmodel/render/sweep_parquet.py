@@ -13,10 +13,11 @@ import pyarrow.parquet
 from archspec.arithmetic import tidy
 from archspec.errors import SpecError
 from costmodel.algebra.operations import Array
+from costmodel.sweep.expressions import parts_of
 from costmodel.sweep.fields import Field
-from costmodel.sweep.rows import Rows, column_of, rows_of
+from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, column_of, rows_of
 from costmodel.sweep.runs import distinct_values
-from costmodel.sweep.shards import KEY, Shard, read_about
+from costmodel.sweep.shards import EXACT, KEY, Shard, read_about
 from costmodel.sweep.vary import show_value
 
 KINDS_KEY = "archcost columns"
@@ -54,7 +55,13 @@ def shard_rows(shard: Shard) -> Iterator[Rows]:
     with arrow.parquet.ParquetFile(shard.file) as found:
         for i in range(found.num_row_groups):
             table = found.read_row_group(i)
-            yield rows_of({f.name: _column(f, table[f.name]) for f in shard.fields})
+            columns = {f.name: _column(f, table[f.name]) for f in shard.fields}
+            for field in shard.fields:
+                if field.name.startswith(EXACT):
+                    exact, name = columns.pop(field.name), field.name.removeprefix(EXACT)
+                    above, below = parts_of(exact)
+                    columns |= {NUMERATORS + name: above, DENOMINATORS + name: below}
+            yield rows_of(columns)
 
 
 def _column(field: Field, values: Any) -> Array:
@@ -70,7 +77,10 @@ def _column(field: Field, values: Any) -> Array:
 
 
 def write_parquet(
-    draft: Path, fields: Sequence[Field], chunks: Iterable[Rows], about: str | None = None
+    draft: Path,
+    fields: Sequence[Field],
+    chunks: Iterable[Rows],
+    about: Callable[[], str] | None = None,
 ) -> None:
     """Write rows; a count that leaves 64 bits makes its column one of text.
 
@@ -78,7 +88,7 @@ def write_parquet(
         draft: the file.
         fields: its columns.
         chunks: the rows.
-        about: which part of which sweep it is.
+        about: returns which part of which sweep it is, when all rows are read.
     """
     types = {field.name: _type(field) for field in fields}
     writer, held = _writer(draft, types), list[arrow.Table]()
@@ -98,7 +108,7 @@ def write_parquet(
         _write(writer, held)
         if about is not None:
             kinds = {field.name: field.kind for field in fields}
-            writer.add_key_value_metadata({KEY: about, KINDS_KEY: json.dumps(kinds)})
+            writer.add_key_value_metadata({KEY: about(), KINDS_KEY: json.dumps(kinds)})
     finally:
         writer.close()
 

@@ -5,7 +5,7 @@ from itertools import islice
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from costmodel.render.plot_labels import LEADER, End, Words, around, name_ends
+from costmodel.render.plot_labels import LEADER, LabelWriter, LineEnd, around, name_ends
 from costmodel.render.plots import BLUE, GREEN, GREY, ORANGE, Drawing, plot
 from costmodel.sweep.figures import (
     Among,
@@ -145,7 +145,7 @@ def _lines(shown: tuple[Title, PlotSide, list[Panel]], axes: "Axes") -> None:
     title, side, found = shown
     sheet, places = _split(axes, len(found), 1, sharex=True)
     colours = _colour_lines(found[0], sheet, places)
-    ends: list[tuple[Axes, list[End]]] = []
+    ends: list[tuple[Axes, list[LineEnd]]] = []
     for place, panel in zip(places, found, strict=True):
         ends.append((place, [*_panel(panel, place, colours)]))
         least, top = panel.column.least, panel.column.top
@@ -187,7 +187,7 @@ def _colours(paint: Paint, sheet: "Sheet", places: Sequence["Axes"]) -> list[Any
     return list(scale.to_rgba(numbers))
 
 
-def _panel(panel: Panel, place: "Axes", colours: list[list[Any]]) -> Iterator[End]:
+def _panel(panel: Panel, place: "Axes", colours: list[list[Any]]) -> Iterator[LineEnd]:
     """Draw the lines of a panel, and points in colours of their own; where each line ends."""
     for i, (line, own) in enumerate(zip(panel.lines, colours, strict=True)):
         style = _style(i, len(panel.lines))
@@ -198,7 +198,7 @@ def _panel(panel: Panel, place: "Axes", colours: list[list[Any]]) -> Iterator[En
         marker = "o" if len(line.x) <= 40 and not own else ""
         place.plot(line.x, line.y, markersize=3, label=line.name, marker=marker, **style)
         look = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1}
-        yield End(line.name, (float(line.x[-1]), float(line.y[-1])), look)
+        yield LineEnd(line.name, (float(line.x[-1]), float(line.y[-1])), look)
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def _name_points(axes: "Axes", names: Sequence[str], points: Sequence[tuple[floa
 
     if not names:
         return
-    words = Words(axes)
+    words = LabelWriter(axes)
     for point in points:
         words.keep_free(*point, POINT)
     placed = 0

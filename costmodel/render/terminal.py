@@ -163,20 +163,22 @@ def _cells(table: Table) -> list[list[str]]:
     for row in table.rows:
         first, *others = MARKUP.cells(table, row)
         lines.append(["  " * row.level + first, *others])
-    lines += [MARKUP.cells(table, table.total)] if table.total else []
+    lines += [MARKUP.cells(table, total) for total in table.totals]
     return [[visible(cell) for cell in line] for line in lines]
 
 
 def _grid(table: Table, lines: list[list[str]], fit: FittedColumns, bars: list[Text]) -> Grid:
     """Return what fits of a table as the terminal draws it, with its bars and their head."""
     padding = (0, fit.gap - 1, 0, 0)
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.total), padding=padding)
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_footer=bool(table.totals), padding=padding)
     shown = []
     for i, width in zip(fit.columns, fit.widths, strict=True):
         head, *cells = (line[i] for line in lines)
         shown.append([*map(Text, shortened(cells, width))])
         side: Literal["left", "right"] = "right" if table.shown[i].kind.is_right else "left"
-        total = shown[-1].pop() if table.total else ""
+        count = len(table.rows)
+        total = Text("\n").join(shown[-1][count:])
+        del shown[-1][count:]
         grid.add_column(Text("\n".join(wrapped(head, width))), total, justify=side, no_wrap=True)
     if bars:
         grid.add_column(bars[0], no_wrap=True)
@@ -301,7 +303,7 @@ def _draw_entries(listed: Iterable[ListEntry], console: Console, least: int = MI
 
 
 def _draw_entry(entry: ListEntry, indent: int, console: Console) -> None:
-    """Draw a label and what it stands for, which stays in its column where a terminal breaks it."""
+    """Draw a label and its value, whose further lines stay in the value's column."""
     label, style, shown = entry.label, entry.style, entry.sign + entry.shown
     if not console.is_terminal:
         begin = (

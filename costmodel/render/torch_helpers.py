@@ -168,6 +168,19 @@ class LatentAttention(nn.Module):
             y = self.scores(torch.cat([q, q_turned], -1), k, v)
         return self.out(y.transpose(-2, -3).flatten(-2))
 ''',
+    "GroupedLinear": '''\
+class GroupedLinear(nn.Module):
+    """A matrix for each group of rows; here all groups have as many rows, as near as can be."""
+
+    def __init__(self, groups, in_features, out_features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(groups, out_features, in_features))
+
+    def forward(self, x):
+        parts = x.flatten(0, -2).tensor_split(len(self.weight))
+        y = torch.cat([functional.linear(x, w) for x, w in zip(parts, self.weight)])
+        return y.unflatten(0, x.shape[:-1])
+''',
     "Mixture": '''\
 class Mixture(nn.Module):
     """The sum of the best experts of every token, weighed by the router.

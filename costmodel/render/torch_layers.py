@@ -1,5 +1,6 @@
 """The kinds in PyTorch's source text: what is built once, and what is called in ``forward``."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ class Text(NamedTuple):
     build: str = ""
 
 
-class Site(NamedTuple):
+class SizedLayer(NamedTuple):
     """A layer where every size is a number.
 
     Attributes:
@@ -97,7 +98,7 @@ def called(function: str, *arguments: str) -> str:
     return f"{function}({', '.join(arguments)})"
 
 
-Writer = Callable[[Site], Text]
+Writer = Callable[[SizedLayer], Text]
 
 WRITERS: dict[str, Writer] = {}
 """Kind → the function that writes it."""
@@ -151,105 +152,26 @@ MODULES = {
 
 
 @writer(*MODULES)
-def module(site: Site) -> Text:
+def module(site: SizedLayer) -> Text:
     """One of PyTorch's modules, with the fields that are stated."""
     return _module(MODULES[site.layer.kind], *site.given())
 
 
+_FUNCTIONAL = (
+    "relu relu6 selu silu mish hardswish hardsigmoid logsigmoid softsign tanhshrink softmax "
+    "softmin log_softmax gelu normalize"
+)
+_OF_TORCH = (
+    "sigmoid tanh abs square log log2 log10 log1p erf sin cos tan asin acos atan sinh cosh asinh "
+    "acosh atanh exp exp2 expm1 sqrt rsqrt reciprocal neg floor ceil round trunc sign logical_not "
+    "isnan isinf isfinite cumsum cumprod clamp tril triu mean sum amax amin logsumexp var std any "
+    "all argmax argmin prod sort topk flip tile repeat_interleave roll permute flatten squeeze "
+    "unsqueeze select split chunk reshape transpose"
+)
+
 CALLS = {
-    **{
-        name: f"functional.{name}"
-        for name in (
-            "relu",
-            "relu6",
-            "selu",
-            "silu",
-            "mish",
-            "hardswish",
-            "hardsigmoid",
-            "logsigmoid",
-            "softsign",
-            "tanhshrink",
-            "softmax",
-            "softmin",
-            "log_softmax",
-            "gelu",
-            "normalize",
-        )
-    },
-    **{
-        name: f"torch.{name}"
-        for name in (
-            "sigmoid",
-            "tanh",
-            "abs",
-            "square",
-            "log",
-            "log2",
-            "log10",
-            "log1p",
-            "erf",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "exp",
-            "exp2",
-            "expm1",
-            "sqrt",
-            "rsqrt",
-            "reciprocal",
-            "neg",
-            "floor",
-            "ceil",
-            "round",
-            "trunc",
-            "sign",
-            "logical_not",
-            "isnan",
-            "isinf",
-            "isfinite",
-            "cumsum",
-            "cumprod",
-            "clamp",
-            "tril",
-            "triu",
-            "mean",
-            "sum",
-            "amax",
-            "amin",
-            "logsumexp",
-            "var",
-            "std",
-            "any",
-            "all",
-            "argmax",
-            "argmin",
-            "prod",
-            "sort",
-            "topk",
-            "flip",
-            "tile",
-            "repeat_interleave",
-            "roll",
-            "permute",
-            "flatten",
-            "squeeze",
-            "unsqueeze",
-            "select",
-            "split",
-            "chunk",
-            "reshape",
-            "transpose",
-        )
-    },
+    **{name: f"functional.{name}" for name in _FUNCTIONAL.split()},
+    **{name: f"torch.{name}" for name in _OF_TORCH.split()},
     "vector_norm": "torch.linalg.vector_norm",
 }
 """The kinds that are a function of one tensor, its arguments named as the fields → its name."""
@@ -277,8 +199,8 @@ STATED = {
 
 
 @writer(*CALLS)
-def function(site: Site) -> Text:
-    """One of PyTorch's functions, with the fields that are stated."""
+def function(site: SizedLayer) -> Text:
+    """Write a call of one of PyTorch's functions, with the fields that the spec states."""
     kind = site.layer.kind
     names = ARGUMENTS.get(kind, {})
     arguments = (each.split("=", 1) for each in site.given(*STATED.get(kind, ())))
@@ -286,23 +208,37 @@ def function(site: Site) -> Text:
     return Text(called(CALLS[kind], of(), *written))
 
 
-@writer("bitwise_not")
-def bitwise_not(site: Site) -> Text:  # noqa: ARG001
-    """Each bit the other, of integers."""
-    return Text(f"torch.bitwise_not({of()}.long())")
+EXPRESSIONS = {
+    **dict.fromkeys(("identity", "drop_path", "cache", "state"), "{x}"),
+    "bitwise_not": "torch.bitwise_not({x}.long())",
+    "expand": "{x}.expand({shape})",
+    "gather": "torch.gather({x}, {dim}, {y}.long())",
+    "index_select": "torch.index_select({x}, {dim}, {y}.long())",
+    "masked_fill": "{x}.masked_fill({y}.bool(), {value})",
+    "one_hot": "({x}.unsqueeze(-1) == torch.arange({num_classes}, device={x}.device)).long()",
+    "positional_encoding": "positional_encoding({x})",
+    "rotary_embedding": "rotary_embedding({x})",
+    "where": "torch.where({x}.bool(), {y}, {z})",
+}
+"""Kinds that build nothing → what leaves them, by their inputs x, y and z and by their fields.
+
+At inference, and where nothing came before, what leaves a cache is what enters it.
+"""
 
 
-@writer("identity", "drop_path", "cache", "state")
-def passed_on(site: Site) -> Text:  # noqa: ARG001
-    """At inference, and where nothing came before, what leaves is what enters."""
-    return Text(of())
+@writer(*EXPRESSIONS)
+def expression(site: SizedLayer) -> Text:
+    """Write the expression of a kind that builds nothing."""
+    expression, inputs = EXPRESSIONS[site.layer.kind], {"x": of(), "y": of(1), "z": of(2)}
+    fields = set(re.findall(r"{(\w+)}", expression)) - inputs.keys()
+    return Text(expression.format(**inputs, **{name: site.shown(name) for name in fields}))
 
 
 # Products.
 
 
 @writer("conv1d", "conv2d", "conv3d")
-def convolution(site: Site) -> Text:
+def convolution(site: SizedLayer) -> Text:
     """``nn.Conv2d``; what is padded unevenly is padded before."""
     rank, padding, x = len(site.x) - 2, site.get("padding"), of()
     but = ["out_channels", "kernel_size"]
@@ -316,7 +252,7 @@ def convolution(site: Site) -> Text:
     return Text(called(OWN, x), build)
 
 
-def _sides(site: Site, padding: Any, rank: int) -> list[int] | None:
+def _sides(site: SizedLayer, padding: Any, rank: int) -> list[int] | None:
     """Return the elements added, the last axis first; None where the convolution adds them."""
     if isinstance(padding, list) and any(isinstance(side, list) for side in padding):
         pairs = [side if isinstance(side, list) else [side, side] for side in padding]
@@ -339,7 +275,7 @@ def _per_axis(value: int | list[int], rank: int) -> list[int]:
 
 
 @writer("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-def transposed(site: Site) -> Text:
+def transposed(site: SizedLayer) -> Text:
     """``nn.ConvTranspose2d``."""
     channels = marked("in_channels", site.x[1]), site.shown("out_channels")
     rest = site.given(but=("out_channels", "kernel_size"))
@@ -348,7 +284,7 @@ def transposed(site: Site) -> Text:
 
 
 @writer("linear")
-def linear(site: Site) -> Text:
+def linear(site: SizedLayer) -> Text:
     """``nn.Linear``; with the weight of another layer its bias alone is built."""
     features = marked("in_features", site.x[-1]), site.shown("out_features")
     if not site.tied:
@@ -364,7 +300,7 @@ WEIGHT = "\ue004"
 
 
 @writer("embedding")
-def embedding(site: Site) -> Text:
+def embedding(site: SizedLayer) -> Text:
     """``nn.Embedding``, or a look-up in the weight of another layer."""
     if site.tied:
         return Text(called("functional.embedding", f"{of()}.long()", WEIGHT))
@@ -373,13 +309,20 @@ def embedding(site: Site) -> Text:
 
 
 @writer("matmul")
-def matmul(site: Site) -> Text:  # noqa: ARG001
+def matmul(site: SizedLayer) -> Text:  # noqa: ARG001
     """``torch.matmul``."""
     return Text(called("torch.matmul", of(), of(1)))
 
 
+@writer("grouped_linear")
+def grouped_linear(site: SizedLayer) -> Text:
+    """Each matrix with its share of the rows, as if a router had found all groups alike."""
+    sizes = site.shown("groups"), marked("in_features", site.x[-1]), site.shown("out_features")
+    return Text(called(OWN, of()), called("GroupedLinear", *sizes))
+
+
 @writer("bilinear")
-def bilinear(site: Site) -> Text:
+def bilinear(site: SizedLayer) -> Text:
     """``nn.Bilinear``."""
     sizes = (marked(f"in{i + 1}_features", shape[-1]) for i, shape in enumerate(site.inputs))
     build = called("nn.Bilinear", *sizes, *site.given("out_features"))
@@ -387,7 +330,7 @@ def bilinear(site: Site) -> Text:
 
 
 @writer("einsum")
-def einsum(site: Site) -> Text:
+def einsum(site: SizedLayer) -> Text:
     """``torch.einsum``, with a learned weight where the equation has one operand more."""
     equation: Equation = getattr(site.layer, "equation")  # noqa: B009
     terms = (*equation.operands, equation.output)
@@ -418,14 +361,14 @@ def _free(shape: Sequence[int]) -> str:
 SCORES = ("relative_positions", "alibi", "softcap", "sinks", "causal", "window", "chunk")
 
 
-def _scores(site: Site) -> list[str]:
+def _scores(site: SizedLayer) -> list[str]:
     """Return the fields that say what is done to a score, as keywords, where they do anything."""
     fields = [name for name in SCORES if name in type(site.layer).model_fields]
     return [f"{name}={site.shown(name)}" for name in fields if site.get(name) not in (None, False)]
 
 
 @writer("self_attention", "cross_attention")
-def attention(site: Site) -> Text:
+def attention(site: SizedLayer) -> Text:
     """The class ``Attention``, which has four linear layers."""
     inputs, names = site.inputs, ("kv_heads", "head_dim", "value_dim", "kv_length")
     dims = [f"key_features={marked('key_features', inputs[1][-1])}"] if len(inputs) > 1 else []
@@ -448,14 +391,14 @@ def attention(site: Site) -> Text:
 
 
 @writer("scaled_dot_product_attention")
-def core(site: Site) -> Text:
+def core(site: SizedLayer) -> Text:
     """The class ``Scores``."""
     build = called("Scores", marked("heads", site.x[-3]), *_scores(site))
     return Text(called(OWN, of(), of(1), of(2)), build)
 
 
 @writer("latent_attention")
-def latent(site: Site) -> Text:
+def latent(site: SizedLayer) -> Text:
     """The class ``LatentAttention``."""
     names = ("heads", "kv_rank", "head_dim", "rope_dim", "value_dim", "q_rank", "absorbed")
     stated = [f"{name}={site.shown(name)}" for name in names if site.get(name)]
@@ -467,16 +410,22 @@ def latent(site: Site) -> Text:
 
 
 @writer("lstm", "gru", "rnn")
-def recurrent(site: Site) -> Text:
-    """``nn.LSTM`` and the like; the states after the last step are left."""
-    rest = site.given("batch_first", but=("hidden_size",))
+def recurrent(site: SizedLayer) -> Text:
+    """``nn.LSTM`` and the like; the states after the last step leave where the spec says so."""
+    rest = site.given("batch_first", but=("hidden_size", "states"))
     sizes = marked("input_size", site.x[-1]), site.shown("hidden_size")
     build = called(f"nn.{site.layer.kind.upper()}", *sizes, *rest)
-    return Text(f"{OWN}({of()})[0]", build)
+    states = [of(number) for number in range(1, len(site.inputs))]
+    first = f"({', '.join(states)})" if len(states) > 1 else "".join(states)
+    made = called(OWN, of(), *([first] if first else []))
+    if len(site.outputs) == 1:
+        return Text(f"{made}[0]", build)
+    is_pair = site.layer.kind == "lstm"
+    return Text(f"(lambda y, last: (y, {'*' * is_pair}last))(*{made})", build)
 
 
 @writer("batchnorm", "instancenorm")
-def by_channel(site: Site) -> Text:
+def by_channel(site: SizedLayer) -> Text:
     """``nn.BatchNorm2d`` and the like, by the number of axes."""
     name = "BatchNorm" if site.layer.kind == "batchnorm" else "InstanceNorm"
     rank = max(len(site.x) - 2, 1)
@@ -484,14 +433,14 @@ def by_channel(site: Site) -> Text:
 
 
 @writer("groupnorm")
-def groupnorm(site: Site) -> Text:
+def groupnorm(site: SizedLayer) -> Text:
     """``nn.GroupNorm``."""
     sizes = site.shown("num_groups"), marked("num_channels", site.x[1])
     return _module("GroupNorm", *sizes, *site.given(but=("num_groups",)))
 
 
 @writer("layernorm")
-def layernorm(site: Site) -> Text:
+def layernorm(site: SizedLayer) -> Text:
     """``nn.LayerNorm`` over the last axes."""
     shape = list(site.x[-site.get("axes") :])
     size = marked("normalized_shape", shape if len(shape) > 1 else shape[0])
@@ -499,7 +448,7 @@ def layernorm(site: Site) -> Text:
 
 
 @writer("rmsnorm")
-def rmsnorm(site: Site) -> Text:
+def rmsnorm(site: SizedLayer) -> Text:
     """``nn.RMSNorm``, whose epsilon is stated, since PyTorch's own follows from the type."""
     return _module("RMSNorm", marked("normalized_shape", site.x[-1]), *site.given("eps"))
 
@@ -508,45 +457,33 @@ def rmsnorm(site: Site) -> Text:
 
 
 @writer("positional_embedding")
-def positional_embedding(site: Site) -> Text:
+def positional_embedding(site: SizedLayer) -> Text:
     """A table of which the first rows are added."""
     build = called("nn.Embedding", site.shown("max_length"), marked("features", site.x[-1]))
     return Text(f"{of()} + {OWN}.weight[: {of()}.shape[1]]", build)
 
 
-@writer("positional_encoding")
-def positional_encoding(site: Site) -> Text:  # noqa: ARG001
-    """Sines and cosines, by the function of that name."""
-    return Text(called("positional_encoding", of()))
-
-
-@writer("rotary_embedding")
-def rotary_embedding(site: Site) -> Text:  # noqa: ARG001
-    """Pairs of features turned by the position, by the function of that name."""
-    return Text(called("rotary_embedding", of()))
-
-
 @writer("class_token")
-def class_token(site: Site) -> Text:
+def class_token(site: SizedLayer) -> Text:
     """Learned tokens in front."""
     build = _free([site.get("tokens"), site.x[-1]])
     return Text(f"torch.cat([{OWN}.expand({of()}.shape[0], -1, -1), {of()}], 1)", build)
 
 
 @writer("parameter")
-def parameter(site: Site) -> Text:
+def parameter(site: SizedLayer) -> Text:
     """A learned tensor."""
     return Text(OWN, _free(site.outputs[0]))
 
 
 @writer("constant")
-def constant(site: Site) -> Text:
+def constant(site: SizedLayer) -> Text:
     """A buffer."""
     return Text(OWN, f"nn.Buffer(torch.zeros({marked('shape', list(site.outputs[0]))}))")
 
 
 @writer("full")
-def full(site: Site) -> Text:
+def full(site: SizedLayer) -> Text:
     """``torch.full``."""
     shape = marked("shape", list(site.outputs[0]))
     value = marked("value", float(site.get("value")))
@@ -554,7 +491,7 @@ def full(site: Site) -> Text:
 
 
 @writer("arange")
-def arange(site: Site) -> Text:
+def arange(site: SizedLayer) -> Text:
     """``torch.arange``."""
     bounds = ", ".join(site.shown(name) for name in ("start", "end", "step"))
     return Text(OWN, f"nn.Buffer(torch.arange({bounds}), persistent=False)")
@@ -566,20 +503,20 @@ OPERATORS = {"add": "+", "mul": "*", "sub": "-", "div": "/", "pow": "**"}
 COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def _operands(site: Site) -> list[str]:
+def _operands(site: SizedLayer) -> list[str]:
     """Return the marks of the inputs, and the number that stands for the last one."""
     number = [] if site.get("other") is None else [site.shown("other")]
     return [*(of(i) for i in range(len(site.inputs))), *number]
 
 
 @writer(*OPERATORS, *COMPARED)
-def operator(site: Site) -> Text:
+def operator(site: SizedLayer) -> Text:
     """An operator of Python's."""
     return Text(f" {(OPERATORS | COMPARED)[site.layer.kind]} ".join(_operands(site)))
 
 
 @writer("maximum", "minimum")
-def extremum(site: Site) -> Text:
+def extremum(site: SizedLayer) -> Text:
     """``torch.maximum``, of two after the other."""
     if site.get("other") is not None and len(site.inputs) == 1:
         bound = "min" if site.layer.kind == "maximum" else "max"
@@ -594,7 +531,7 @@ def extremum(site: Site) -> Text:
 
 
 @writer("remainder", "floor_divide", "atan2", "logical_and", "logical_or", "logical_xor")
-def of_two(site: Site) -> Text:
+def of_two(site: SizedLayer) -> Text:
     """A function of two tensors, or of a tensor and a number."""
     one, other = _operands(site)
     takes_number = site.layer.kind in ("remainder", "floor_divide")
@@ -605,71 +542,33 @@ def of_two(site: Site) -> Text:
 
 
 @writer("bitwise_and", "bitwise_or", "bitwise_xor")
-def bitwise(site: Site) -> Text:
+def bitwise(site: SizedLayer) -> Text:
     """A function of the bits of integers."""
     one, other = _operands(site)
     second = f"int({other})" if other.startswith(NUMBER) else f"{other}.long()"
     return Text(called(f"torch.{site.layer.kind}", f"{one}.long()", second))
 
 
-@writer("where")
-def where(site: Site) -> Text:  # noqa: ARG001
-    """``torch.where``."""
-    return Text(called("torch.where", f"{of()}.bool()", of(1), of(2)))
-
-
-@writer("masked_fill")
-def masked_fill(site: Site) -> Text:
-    """``Tensor.masked_fill``, of the common shape."""
-    both = f"{of()}.masked_fill({of(1)}.bool(), {site.shown('value')})"
-    return Text(both)
-
-
-@writer("concat")
-def concat(site: Site) -> Text:
-    """``torch.cat``."""
+@writer("concat", "stack")
+def joined(site: SizedLayer) -> Text:
+    """``torch.cat`` or ``torch.stack``."""
+    name, field = ("cat", "axis") if site.layer.kind == "concat" else ("stack", "dim")
     tensors = ", ".join(of(i) for i in range(len(site.inputs)))
-    return Text(f"torch.cat([{tensors}], {site.shown('axis')})")
-
-
-@writer("stack")
-def stack(site: Site) -> Text:
-    """``torch.stack``."""
-    tensors = ", ".join(of(i) for i in range(len(site.inputs)))
-    return Text(f"torch.stack([{tensors}], {site.shown('dim')})")
+    return Text(f"torch.{name}([{tensors}], {site.shown(field)})")
 
 
 # Places, cuts.
 
 
-@writer("gather", "index_select")
-def looked_up(site: Site) -> Text:
-    """``torch.gather`` and ``torch.index_select``."""
-    return Text(called(f"torch.{site.layer.kind}", of(), site.shown("dim"), f"{of(1)}.long()"))
-
-
 @writer("scatter")
-def scatter(site: Site) -> Text:
+def scatter(site: SizedLayer) -> Text:
     """``torch.scatter``, or ``torch.scatter_add``."""
     name = "scatter_add" if site.get("reduce") == "add" else "scatter"
     return Text(called(f"torch.{name}", of(), site.shown("dim"), f"{of(1)}.long()", of(2)))
 
 
-@writer("one_hot")
-def one_hot(site: Site) -> Text:
-    """Each index compared with all, which needs no look at the indices' values."""
-    every = f"torch.arange({site.shown('num_classes')}, device={of()}.device)"
-    return Text(f"({of()}.unsqueeze(-1) == {every}).long()")
-
-
-@writer("expand")
-def expand(site: Site) -> Text:
-    """``Tensor.expand``."""
-    return Text(f"{of()}.expand({site.shown('shape')})")
-
-
 @writer("grid_sample")
-def grid_sample(site: Site) -> Text:
+def grid_sample(site: SizedLayer) -> Text:
     """``functional.grid_sample``."""
     words = [f"{n}={site.get(n)!r}" for n in ("mode", "padding_mode")]
     rest = (*words, f"align_corners={site.shown('align_corners')}")
@@ -677,7 +576,7 @@ def grid_sample(site: Site) -> Text:
 
 
 @writer("global_avgpool", "global_maxpool")
-def global_pool(site: Site) -> Text:
+def global_pool(site: SizedLayer) -> Text:
     """The mean, or the maximum, over all spatial axes."""
     axes = marked("dim", list(range(2, len(site.x))))
     name = "mean" if site.layer.kind == "global_avgpool" else "amax"
@@ -685,7 +584,7 @@ def global_pool(site: Site) -> Text:
 
 
 @writer("pad")
-def pad(site: Site) -> Text:
+def pad(site: SizedLayer) -> Text:
     """``functional.pad``."""
     value = [f"value={site.shown('value')}"] if site.get("value") else []
     return Text(
@@ -694,7 +593,7 @@ def pad(site: Site) -> Text:
 
 
 @writer("crop")
-def crop(site: Site) -> Text:
+def crop(site: SizedLayer) -> Text:
     """The middle, one axis after the other."""
     text = of()
     for axis in range(2, len(site.x)):
@@ -706,7 +605,7 @@ def crop(site: Site) -> Text:
 
 
 @writer("slice")
-def slice_(site: Site) -> Text:
+def slice_(site: SizedLayer) -> Text:
     """A range of one axis."""
     axis = site.get("dim") % len(site.x)
     start, end, step = (site.get(name) for name in ("start", "end", "step"))
@@ -717,7 +616,7 @@ def slice_(site: Site) -> Text:
 
 
 @writer("upsample")
-def upsample(site: Site) -> Text:
+def upsample(site: SizedLayer) -> Text:
     """``functional.interpolate``."""
     field = next(n for n in ("scale_factor", "size", "like") if getattr(site.layer, n) is not None)
     value = marked("scale_factor" if field == "scale_factor" else "size", site.get(field))

@@ -13,7 +13,7 @@ from archspec.fields import Expression, ShapeOf
 from archspec.trees import Measure, Name, Tensor, Tree
 from costmodel.algebra.translate import translate
 from costmodel.analysis.analysis import Analysis
-from costmodel.network.propagation import Flow, GroupCost, LayerCost, Part
+from costmodel.network.propagation import GroupCost, LayerCost, Part, RepeatFlow
 from costmodel.render.python import escaped
 from costmodel.render.torch_helpers import HELPERS, USES
 from costmodel.render.torch_layers import (
@@ -23,7 +23,7 @@ from costmodel.render.torch_layers import (
     OWN,
     WEIGHT,
     WRITERS,
-    Site,
+    SizedLayer,
     Sizes,
     Text,
     called,
@@ -100,7 +100,7 @@ Entering = tuple[str, Tensor | None]
 """What enters a call: a text, or a tensor."""
 
 
-class Step(NamedTuple):
+class Statement(NamedTuple):
     """A statement of ``forward``.
 
     Attributes:
@@ -138,7 +138,7 @@ class Instance:
         self.name = name
         self.base = base
         self.builds: list[str] = []
-        self.steps: list[Step] = []
+        self.steps: list[Statement] = []
         self.inputs = list(inputs)
         self.outputs: list[Tensor] = []
         self.modules: dict[str, str] = {}
@@ -163,7 +163,7 @@ class Instance:
             self.inputs.append(tensor)
         return tensor
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Statement) -> None:
         """Add a statement of ``forward``."""
         self.steps.append(step)
         self.made.update(step.makes)
@@ -221,7 +221,7 @@ class _Variables:
         self.of[tensor] = name
         return name
 
-    def lines(self, number: int, step: Step) -> Iterator[str]:
+    def lines(self, number: int, step: Statement) -> Iterator[str]:
         """Yield the lines of a statement."""
         reads = [self.of[tensor] for tensor in step.reads]
         text = re.sub(f"{INPUT}(\\d+){END}", lambda m: reads[int(m[1])], step.text)
@@ -385,15 +385,16 @@ class Exporter:
         if flow is None:
             return self._number(group.parts, count)
         chosen = () if flow.chosen_by is None else (flow.chosen_by,)
-        self._mark((flow.source, *chosen), count + 1)
-        self.readers |= {self.resolved(flow.source), *chosen} if is_loop(group) else set()
-        if flow.entry is not None and not is_loop(group):
-            self.alias[flow.entry] = flow.source
+        sources = [each.source for each in flow.carried]
+        self._mark((*sources, *chosen), count + 1)
+        self.readers |= {*map(self.resolved, sources), *chosen} if is_loop(group) else set()
+        if flow.is_loop and not is_loop(group):
+            self.alias |= {each.entry: each.source for each in flow.carried}
         count = self._number(group.parts, count)
         if is_loop(group):
-            self._mark((flow.result,), count + 1)
+            self._mark((each.result for each in flow.carried), count + 1)
         else:
-            self.alias[Tensor(group.path)] = flow.result
+            self.alias |= {each.output: each.result for each in flow.carried}
         return count
 
     def _mark(self, tensors: Iterable[Tensor], count: int) -> None:
@@ -481,7 +482,7 @@ class Exporter:
             self.group(into, part)
 
     def group(self, into: Instance, group: GroupCost) -> None:
-        """Let a block be an instance of a class, or the one whose weights it shares once more."""
+        """Write a block as an instance of a class, or as another use of one that it shares."""
         first = None if self.owning else _shared_with(group)
         inner = self._again(group, first) if first else None
         if inner is not None and first is not None:
@@ -526,7 +527,7 @@ class Exporter:
         self.classes = {key: each for key, each in self.classes.items() if each.instances}
 
     def _pass_modules(self, into: Instance, inner: Instance, own: str) -> None:
-        """Let what is built in an instance be known where it stands."""
+        """Make the modules built inside an instance known to the class around it."""
         for path, expression in inner.modules.items():
             into.modules[path] = own + expression.removeprefix("self")
 
@@ -548,7 +549,7 @@ class Exporter:
         """Add the call of a module with what enters it; a loop hands on the first of that."""
         tensors: list[Tensor] = []
         words = [self._word(each, tensors) for each in (*reads, own)]
-        into.step(Step(called(words[-1], *words[:-1]), tuple(tensors), makes, loop))
+        into.step(Statement(called(words[-1], *words[:-1]), tuple(tensors), makes, loop))
 
     def _word(self, entering: Entering, tensors: list[Tensor]) -> str:
         """Return what stands for something in a call; a tensor is added to those that it reads."""
@@ -560,13 +561,13 @@ class Exporter:
 
     # Repeats.
 
-    def repeat(self, into: Instance, group: GroupCost, flow: Flow) -> None:
+    def repeat(self, into: Instance, group: GroupCost, flow: RepeatFlow) -> None:
         """Let a body be run as often as it is: a list of its instances, or one again and again."""
         moves = group.kind == "turn"  # an iteration of a repeat that changes the shape
         if moves:
             self.moved.append(group.path)
-        if flow.entry is not None:
-            self.know(flow.entry, self.shapes[self.resolved(flow.source)])
+        for each in flow.carried if flow.is_loop else ():
+            self.know(each.entry, self.shapes[self.resolved(each.source)])
         if is_loop(group):
             self.loop(into, group, flow)
         else:
@@ -574,16 +575,18 @@ class Exporter:
                 self.part(into, part)
         if moves:
             self.moved.pop()
-        self.know(Tensor(group.path), _sizes(group.output))
+        for each in flow.carried[1:]:
+            self.know(each.output, self.shapes[self.resolved(each.result)])
+        self.know(flow.carried[0].output, _sizes(group.output))
 
-    def loop(self, into: Instance, group: GroupCost, flow: Flow) -> None:
-        """Let a body run several times."""
-        assert flow.entry is not None
-        inner = self._of_loop(group, flow, flow.entry)
+    def loop(self, into: Instance, group: GroupCost, flow: RepeatFlow) -> None:
+        """Let a body run several times, whose turns are written out where it carries several."""
+        ((source, entry, result, _),) = flow.carried
+        inner = self._of_loop(group, entry, result)
         made = self.placed_as(inner)
         times = marked("times", int(group.copies))
         reads = [self._entering(into, tensor) for tensor in inner.inputs[1:]]
-        reads.insert(0, ("", into.read(self.resolved(flow.source))))
+        reads.insert(0, ("", into.read(self.resolved(source))))
         tensor = (Tensor(group.path),)
         if flow.chosen_by is not None:
             experts = (
@@ -601,13 +604,13 @@ class Exporter:
         loop = f"_ in range({marked('times', int(group.runs))})"
         return self._step(into, (own, None), reads, tensor, loop)
 
-    def _of_loop(self, group: GroupCost, flow: Flow, entry: Tensor) -> Instance:
+    def _of_loop(self, group: GroupCost, entry: Tensor, result: Tensor) -> Instance:
         """Return the instance of a body; a block that it is alone is the body itself."""
         parts, name, base = group.parts, f"{group.name}_body", f"{group.path}/"
         while len(parts) == 1 and isinstance(parts[0], GroupCost) and parts[0].flow is None:
             name, base = parts[0].kind, f"{parts[0].path}/"
             parts = parts[0].parts
-        return self.body(name, base, parts, (entry,), (self.resolved(flow.result),))
+        return self.body(name, base, parts, (entry,), (self.resolved(result),))
 
     def know(self, tensor: Tensor, sizes: Sizes) -> None:
         """Take down a tensor's shape, by its name, and by that in the expressions of its repeat."""
@@ -642,15 +645,17 @@ class Exporter:
         raw = {t: t._replace(producer=f"{t.producer}/values") for t in whole}
         into.step(step._replace(makes=tuple(raw.get(t, t) for t in step.makes)))
         for tensor, before in raw.items():
-            into.step(Step(f"{of()}.float()", (before,), (tensor,)))
+            into.step(Statement(f"{of()}.float()", (before,), (tensor,)))
 
-    def site(self, layer: LayerCost) -> Site:
+    def site(self, layer: LayerCost) -> SizedLayer:
         """Return a layer with its sizes as numbers."""
         inputs, outputs = (tuple(map(_sizes, shapes)) for shapes in (layer.inputs, layer.outputs))
         tied = bool(layer.node.tied)
-        return Site(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
+        return SizedLayer(layer.node.layer, inputs, outputs, self.number, self.extents, tied)
 
-    def _written(self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]) -> Step:
+    def _written(
+        self, into: Instance, layer: LayerCost, text: Text, reads: list[Tensor]
+    ) -> Statement:
         node, call = layer.node, text.call
         if text.build:
             if node.shares and not self.owning:
@@ -664,7 +669,7 @@ class Exporter:
             plain = self.layers[owner].node.kind == "parameter"
             weight = self._word(self._entering(into, Tensor(MODULE + owner)), reads)
             call = call.replace(WEIGHT, weight + ".weight" * (not plain))
-        return Step(call, tuple(reads), layer.made)
+        return Statement(call, tuple(reads), layer.made)
 
     def _weight_owner(self, path: str) -> str:
         """Return the path of the layer that has the weight which one at some path shares."""
@@ -706,7 +711,7 @@ def _sizes(shape: Iterable[Expr]) -> Sizes:
 def is_loop(group: GroupCost) -> bool:
     """Return whether a repeat's body runs several times, or is chosen among others."""
     flow = group.flow
-    if flow is None or flow.entry is None:
+    if flow is None or not flow.is_loop:
         return False
     return flow.chosen_by is not None or int(group.runs) != 1
 

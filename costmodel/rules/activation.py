@@ -6,7 +6,16 @@ from archspec.layers import activation as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import floor_div
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule, shape_rule
-from costmodel.rules.backward import BIT, INPUT, NOTHING, OUTPUT, Backward, Entered, Inside, mask
+from costmodel.rules.backward import (
+    BIT,
+    INPUT,
+    NOTHING,
+    OUTPUT,
+    Backward,
+    KeptInput,
+    KeptIntermediate,
+    mask,
+)
 from costmodel.rules.base import replaced
 from costmodel.rules.cost import TRUTH, Cost, Output, Parameter, Role, axes_but
 
@@ -124,11 +133,10 @@ keeps(
 
 
 # Nothing: the derivative is 0, a constant, or, of a sum, sums. Source: ``torch.neg`` and others.
-cumsum, cumprod = kinds.CUMULATIVE
-keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, cumsum)
+keeps(NOTHING, kinds.Stepped, kinds.Test, kinds.LowerTriangle, kinds.Cumsum)
 
 # The factors, and what is made of them. Source: ``torch.cumprod``.
-keeps(Backward((Entered(0),), output=True), cumprod)
+keeps(Backward((KeptInput(0),), output=True), kinds.Cumprod)
 
 
 @backward_rule(
@@ -144,7 +152,7 @@ def bend_backward(layer: kinds.Activation, site: Site, output: Shape) -> Backwar
 
 @backward_rule(kinds.Clamp)
 def clamp_backward(layer: kinds.Clamp, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """A bit per element: whether it was within the bounds."""
+    """Keep a bit per element, which says whether it was within the bounds."""
     return mask("mask", elements(output), BIT)
 
 
@@ -157,12 +165,12 @@ def leaky_backward(layer: kinds.LeakyReLU, site: Site, output: Shape) -> Backwar
 
 @backward_rule(kinds.Threshold)
 def threshold_backward(layer: kinds.Threshold, site: Site, output: Shape) -> Backward:
-    """A bit per element; the output says it where what is put in is below the threshold, too."""
+    """Keep a bit per element, unless the output says it: where the value put in is below, too."""
     room = site.value("threshold", layer.threshold) - site.value("value", layer.value)
     return mask("mask", elements(output), BIT, follows=bool(room.is_nonnegative))
 
 
 @backward_rule(kinds.RReLU)
 def random_slopes_backward(layer: kinds.RReLU, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The slope of each element, 1 above 0: it is random. Source: ``torch.nn.RReLU``."""
-    return Backward(inside=(Inside("slopes", elements(output)),))
+    """Keep the slope of each element, which is random below 0. Source: ``torch.nn.RReLU``."""
+    return Backward(inside=(KeptIntermediate("slopes", elements(output)),))

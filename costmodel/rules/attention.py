@@ -17,14 +17,14 @@ from archspec.layers.attention import (
 from costmodel.algebra.bounds import Least, is_at_least
 from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.algebra.functions import Maximum, Minimum, ceil_div, floor_div
-from costmodel.algebra.places import Reads
+from costmodel.algebra.places import ReadPlaces
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
-from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, KeptInput, KeptIntermediate
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.memory import up_to
-from costmodel.rules.merge import require_equal, require_same_rank
+from costmodel.rules.merge import require_equal
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 from costmodel.rules.sliding import require_probability
 
@@ -38,24 +38,24 @@ class Heads(NamedTuple):
     value: Expr  # features of a head of values, d_v
 
 
-class Seen(NamedTuple):
+class VisibleKeys(NamedTuple):
     """The keys that tokens see, and of how many a cache takes part."""
 
     length: Expr  # keys that a query meets
     met: Expr  # keys that all queries meet together
     pairs: Expr | None = None  # of a query and a key that a mask leaves; None where it leaves all
-    reads: tuple[Reads | None] | None = None  # the places that a token sees, where not all
+    reads: tuple[ReadPlaces | None] | None = None  # the places that a token sees, where not all
     read: Expr = S.Zero  # tokens whose keys are read from the cache
     written: Expr = S.Zero  # tokens whose keys are written into it
 
 
-class Sources(NamedTuple):
+class ProjectionInputs(NamedTuple):
     """The tensors from which queries, keys and values are projected: ``(…, tokens, features)``."""
 
     queries: Shape
     keys: Shape
     values: Shape
-    seen: Seen
+    seen: VisibleKeys
 
 
 @rule(SelfAttention)
@@ -76,7 +76,7 @@ def self_attention(layer: SelfAttention, site: Site) -> Both:
         rule = "kv_length ({keys}) must be at least the {tokens} tokens of the input"
         site.require(AtLeast(keys - tokens, 0), rule, {"keys": keys, "tokens": tokens}, "kv_length")
     seen = seen_by(layer, site, tokens, _before(layer, site))
-    cost = _attention(layer, site, Sources(shape, shape, shape, seen))
+    cost = _attention(layer, site, ProjectionInputs(shape, shape, shape, seen))
     if seen.reads is not None and layer.kv_length is None:
         cost = cost._replace(ends=(), reads=({len(shape) - 2: seen.reads[0]},))
     if not layer.causal.holds and layer.kv_length is None:
@@ -97,7 +97,7 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
     """
     require_tokens(site)
     _require_heads(layer, site)
-    require_same_rank(site)
+    site.require_same_rank()
     first, *others = site.inputs
     for i, other in enumerate(others, 1):
         for axis, extents in enumerate(zip(first[:-2], other[:-2], strict=True)):
@@ -106,8 +106,8 @@ def cross_attention(layer: CrossAttention, site: Site) -> Both:
     rule = "there are {keys} keys for {values} values"
     shown = {"keys": keys[-2], "values": values[-2]}
     site.require(Equal(keys[-2], values[-2]), rule, shown)
-    seen = Seen(keys[-2], keys[-2])
-    cost = _attention(layer, site, Sources(first, keys, values, seen))
+    seen = VisibleKeys(keys[-2], keys[-2])
+    cost = _attention(layer, site, ProjectionInputs(first, keys, values, seen))
     if site.past is not None:
         is_made = site.past != 0
         cost = _without_source(cost) if is_made else cost
@@ -209,7 +209,7 @@ def _before(layer: SelfAttention, site: Site) -> Expr | None:
     return site.past if layer.causal.holds else None
 
 
-def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> Seen:
+def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> VisibleKeys:
     """Return the keys that some tokens see after others, under the layer's mask.
 
     Before the first of the tokens that enter, a window has ``window - 1`` others; the chunk of that
@@ -224,7 +224,7 @@ def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> See
     earlier, is_causal = S.Zero if before is None else before, layer.causal.holds
     length = met = earlier + tokens
     pairs, read, written = seen_pairs(tokens, earlier, None, site.least), earlier, tokens
-    reads: tuple[Reads | None] | None = None
+    reads: tuple[ReadPlaces | None] | None = None
     if layer.window is not None and layer.chunk is not None:
         cause = "a token sees either a window or a chunk"
         raise site.node.error(cause, "leave one of them out", "chunk")
@@ -233,7 +233,7 @@ def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> See
         pairs = seen_pairs(tokens, earlier, window, site.least)
         read, written = up_to(earlier, window - 1, site), up_to(tokens, window, site)
         met, length = up_to(length, tokens + window - 1, site), Minimum(length, window)
-        reads = (Reads(S.One, 1 - window, S.Zero),)
+        reads = (ReadPlaces(S.One, 1 - window, S.Zero),)
     elif layer.chunk is not None:
         chunk = site.size("chunk", layer.chunk)
         pairs, reads = seen_in_chunks(tokens, earlier, chunk), (None,)
@@ -243,18 +243,18 @@ def seen_by(layer: Masked, site: Site, tokens: Expr, before: Expr | None) -> See
     if before is None:
         read = written = S.Zero
     if not is_causal:
-        return Seen(length, met, None, None, read, written)
-    return Seen(length, met, pairs, reads, read, written)
+        return VisibleKeys(length, met, None, None, read, written)
+    return VisibleKeys(length, met, pairs, reads, read, written)
 
 
-def _cache(layer: Attention, site: Site, seen: Seen, *, grows: bool = True) -> Cache:
+def _cache(layer: Attention, site: Site, seen: VisibleKeys, *, grows: bool = True) -> Cache:
     """Return the cache of keys and values: ``min(s, window)`` tokens of every sequence."""
     heads, rows = _heads(layer, site), elements(site.input[:-2])
     keys, values = heads.keys * heads.size, heads.keys * heads.value
     return Cache(rows, (keys, values), seen.length, seen.read, seen.written, grows)
 
 
-def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
+def _attention(layer: Attention, site: Site, sources: ProjectionInputs) -> Cost:
     """Four linear layers and two products, in the order in which they work."""
     heads = _heads(layer, site)
     width, rank = sources.queries[-1], len(sources.queries)
@@ -290,7 +290,7 @@ def _attention(layer: Attention, site: Site, sources: Sources) -> Cost:
 
 
 def _projection(name: str, source: Shape, c_i: Expr, c_o: Expr, number: int | None) -> LoopNest:
-    """A linear layer over every token of the input of a number, or of what is made inside."""
+    """Return the products of a linear layer over the tokens of an input, or of a tensor inside."""
     rows = (Loop(BATCH, elements(source[:-2])), Loop("t", source[-2]))
     return linear_nest(rows, c_i, c_o, f"{name}_proj.weight", number)._replace(name=name)
 
@@ -330,15 +330,15 @@ def learned_scores(layer: Scored, site: Site, heads: Expr) -> Iterator[Parameter
         yield Parameter("sinks", Role.BIAS, heads, "H")
 
 
-def _products(sources: Sources, heads: Heads) -> tuple[LoopNest, LoopNest]:
+def _products(sources: ProjectionInputs, heads: Heads) -> tuple[LoopNest, LoopNest]:
     """The products of every head, whose keys and values have several queries' heads in common."""
     n, seen = elements(sources.queries[:-2]), sources.seen
     keys, values = (n * heads.keys * seen.met * size for size in (heads.size, heads.value))
     outer = Loop(BATCH, n), Loop("H", heads.queries), Loop("t_q", sources.queries[-2])
-    return attention_nests(outer, seen, heads, Operands(keys, values))
+    return attention_nests(outer, seen, heads, KeysAndValues(keys, values))
 
 
-class Operands(NamedTuple):
+class KeysAndValues(NamedTuple):
     """The keys and values that the products read: their elements, and which inputs they are."""
 
     keys: Expr
@@ -347,7 +347,7 @@ class Operands(NamedTuple):
 
 
 def attention_nests(
-    outer: Sequence[Loop], seen: Seen, heads: Heads, read: Operands
+    outer: Sequence[Loop], seen: VisibleKeys, heads: Heads, read: KeysAndValues
 ) -> tuple[LoopNest, LoopNest]:
     """The scores ``q·kᵀ``, summed over d_h, and the weighted sum of the values, over t_k.
 
@@ -385,7 +385,7 @@ def scaled_dot_product_attention(layer: ScaledDotProductAttention, site: Site) -
     Source: ``torch.nn.functional.scaled_dot_product_attention``.
     """
     require_probability(site, "dropout", layer.dropout)
-    require_same_rank(site)
+    site.require_same_rank()
     q, k, v = site.inputs
     if len(q) < 3:
         raise site.node.error(f"the queries {show_shape(q)} are not (…, H, t, d_h)")
@@ -403,7 +403,7 @@ def scaled_dot_product_attention(layer: ScaledDotProductAttention, site: Site) -
     else:
         seen = seen_by(layer, site, k[-2], None)._replace(met=k[-2])
     outer = Loop(BATCH, elements(q[:-3])), Loop("H", q[-3]), Loop("t_q", tokens)
-    operands = Operands(elements(k), elements(v), (0, 1, 2))
+    operands = KeysAndValues(elements(k), elements(v), (0, 1, 2))
     scores, summed = attention_nests(outer, seen, Heads(q[-3], k[-3], q[-1], v[-1]), operands)
     batch, lost = tuple(range(len(q) - 3)), (None, None, None)
     output = (*q[:-1], v[-1])
@@ -423,7 +423,7 @@ CORE = (SCORES, "sum")
 """The products that selective recomputation makes again, with the softmax between them."""
 
 
-def scores_kept(layer: Scored, site: Site, made: Iterable[Inner]) -> list[Inside]:
+def scores_kept(layer: Scored, site: Site, made: Iterable[Inner]) -> list[KeptIntermediate]:
     """Return what is made inside as it is kept, with what a soft cap and dropout keep of scores.
 
     A soft cap keeps its tanh, of which its slope is; dropout a byte per score and the scores left.
@@ -434,14 +434,16 @@ def scores_kept(layer: Scored, site: Site, made: Iterable[Inner]) -> list[Inside
         made: the feature maps inside it.
     """
     inside = [
-        Inside(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
+        KeptIntermediate(each.name, each.size, is_core=each.is_fusible, is_fusible=each.is_fusible)
         for each in made
     ]
     scores = next(each.size for each in inside if each.is_core)
     kept: list[tuple[str, int | None]] = [("tanh of the scores", None)] if layer.softcap else []
     if site.value("dropout", layer.dropout) != 0:
         kept += [("mask", BYTE), ("dropped scores", None)]
-    return inside + [Inside(n, scores, bits, is_core=True, is_fusible=True) for n, bits in kept]
+    return inside + [
+        KeptIntermediate(n, scores, bits, is_core=True, is_fusible=True) for n, bits in kept
+    ]
 
 
 @backward_rule(ScaledDotProductAttention)
@@ -452,7 +454,7 @@ def core_backward(layer: ScaledDotProductAttention, site: Site, output: Shape) -
     """
     made = cost_rule.find(type(layer))(layer, site, output).inner
     inside, core = tuple(scores_kept(layer, site, made)), frozenset(CORE)
-    return Backward(tuple(map(Entered, range(3))), False, inside, core, frozenset((SCORES,)))
+    return Backward(tuple(map(KeptInput, range(3))), False, inside, core, frozenset((SCORES,)))
 
 
 @backward_rule(Attention)
@@ -472,10 +474,10 @@ def attention_backward(layer: Attention, site: Site, output: Shape) -> Backward:
     inside[last] = inside[last]._replace(needed_by=weights)
     if layer.qk_norm != "none":
         inside += [
-            Inside(f"{each.name} before its norm", each.size)
+            KeptIntermediate(f"{each.name} before its norm", each.size)
             for each in inside
             if each.name in ("q", "k")
         ]
-    entered = tuple(Entered(number, weights) for number in range(len(site.inputs)))
+    entered = tuple(KeptInput(number, weights) for number in range(len(site.inputs)))
     core, remade = frozenset(CORE), frozenset((SCORES,))
     return Backward(entered, inside=tuple(inside), core=core, remade=remade)

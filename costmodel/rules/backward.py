@@ -19,8 +19,8 @@ WEIGHTS = -1
 """Stands among the inputs for the layer's own weights: their gradients, where they are trained."""
 
 
-class Entered(NamedTuple):
-    """One of the layer's inputs.
+class KeptInput(NamedTuple):
+    """An input that a layer keeps for its backward pass.
 
     Attributes:
         number: which of them.
@@ -32,14 +32,14 @@ class Entered(NamedTuple):
     needed_by: frozenset[int] | None = None
 
 
-class Inside(NamedTuple):
-    """Something that is made inside a layer.
+class KeptIntermediate(NamedTuple):
+    """A tensor made inside a layer that it keeps for its backward pass.
 
     Attributes:
         name: what it is: ``scores``, ``mask``.
         size: its elements.
         bits: of each of them; None where they have the type of the layer's activations.
-        needed_by: as of `Entered`.
+        needed_by: as of `KeptInput`.
         is_core: whether selective recomputation makes it again.
         follows: whether it can be read off the layer's output, where that is kept anyway.
         is_fusible: whether it is made again piece by piece instead of being kept, as a fused kernel
@@ -66,9 +66,9 @@ class Backward(NamedTuple):
         remade: the products that are made again where what is fusible is not kept.
     """
 
-    inputs: tuple[Entered, ...] = ()
+    inputs: tuple[KeptInput, ...] = ()
     output: bool = False
-    inside: tuple[Inside, ...] = ()
+    inside: tuple[KeptIntermediate, ...] = ()
     core: frozenset[str] = frozenset()
     remade: frozenset[str] = frozenset()
 
@@ -90,10 +90,10 @@ class Backward(NamedTuple):
 NOTHING = Backward()
 """Of what is linear in its input and multiplies by nothing."""
 
-INPUT = Backward((Entered(0),))
+INPUT = Backward((KeptInput(0),))
 """Of a function whose derivative is one of its input."""
 
-FACTOR = Backward((Entered(0, frozenset({WEIGHTS})),))
+FACTOR = Backward((KeptInput(0, frozenset({WEIGHTS})),))
 """Of a product with something learned: its input, for the gradient of that alone."""
 
 OUTPUT = Backward(output=True)
@@ -103,9 +103,9 @@ OUTPUT = Backward(output=True)
 def factors(count: int) -> Backward:
     """Of a product of so many inputs: each, for the gradients of the others."""
     every = frozenset(range(count))
-    return Backward(tuple(Entered(number, every - {number}) for number in range(count)))
+    return Backward(tuple(KeptInput(number, every - {number}) for number in range(count)))
 
 
 def mask(name: str, size: Expr, bits: Expr | int, *, follows: bool = False) -> Backward:
     """Of a choice: what was chosen, a few bits of each element."""
-    return Backward(inside=(Inside(name, size, bits, follows=follows),))
+    return Backward(inside=(KeptIntermediate(name, size, bits, follows=follows),))

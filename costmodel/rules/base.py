@@ -113,10 +113,21 @@ class Site:
         least, most = torch.axes or (0, 0)
         wanted = str(least) if least == most else f"{least} or {most}"
         cause = f"{torch.name} takes {wanted} axes; the input {show_shape(self.input)} has "
-        others = (alias.torch for alias in ALIASES.values() if alias.layer is kind)
+        others = (alias.torch for alias in ALIASES.values() if alias.kind == kind.kind)
         fitting = next((other.name for other in others if other.fits(len(self.input))), None)
         hint = f"write {fitting} here, or {kind.kind} for any" if fitting else None
         raise self.node.error(f"{cause}{len(self.input)}", hint)
+
+    def require_same_rank(self) -> None:
+        """Make sure that all inputs have as many axes.
+
+        Raises:
+            SpecError: they do not.
+        """
+        if len({len(shape) for shape in self.inputs}) > 1:
+            shapes = zip(self.sources, map(show_shape, self.inputs), strict=True)
+            shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
+            raise self.node.error(f"the inputs have different numbers of axes: {shown}")
 
     def value(self, name: str, expression: Expression) -> Expr:
         """Return the value of a field's expression, given with the field's name.
@@ -414,12 +425,7 @@ def rule(*layers: type[Layer]) -> Callable[[_Of], _Of]:
 
 
 def keeps(backward: Backward, *layers: type[Layer]) -> None:
-    """Let the layers of some classes keep the same for their backward pass, whatever their sizes.
-
-    Args:
-        backward: what they keep.
-        layers: the classes.
-    """
+    """Let layers of some classes keep the same for their backward pass, whatever their sizes."""
 
     def always(layer: Layer, site: Site, output: Shape) -> Backward:  # noqa: ARG001
         """The same, whatever the layer's fields and shapes."""

@@ -104,7 +104,7 @@ def _names(loops: list[Loop]) -> tuple[str, ...]:
     return tuple(loop.name for loop in loops)
 
 
-class Spread(NamedTuple):
+class TransposedAxis(NamedTuple):
     """A transposed kernel on one axis: its input's extent, and the kernel's measures."""
 
     axis: str
@@ -122,7 +122,7 @@ class Spread(NamedTuple):
         return absorbed(((self.size - 1) * self.stride + reach).expand())
 
 
-def _spreads(layer: ConvTranspose, site: Site) -> tuple[Spread, ...]:
+def _spreads(layer: ConvTranspose, site: Site) -> tuple[TransposedAxis, ...]:
     rank = layer.rank
     sizes = spatial_input(site, rank)
     columns = [
@@ -132,7 +132,7 @@ def _spreads(layer: ConvTranspose, site: Site) -> tuple[Spread, ...]:
         site.per_axis("output_padding", layer.output_padding, rank, least=0),
         site.per_axis("dilation", layer.dilation, rank),
     ]
-    return tuple(Spread(*row) for row in zip(AXES[rank], sizes, *columns, strict=True))
+    return tuple(TransposedAxis(*row) for row in zip(AXES[rank], sizes, *columns, strict=True))
 
 
 @rule(ConvTranspose)
@@ -168,8 +168,8 @@ def transposed(layer: ConvTranspose, site: Site) -> Both:
     return output, Cost(Output.CONV, (nest,), weight_and_bias(nest, channels))
 
 
-def _require_extra(site: Site, spread: Spread) -> None:
-    """PyTorch: output padding is smaller than the stride or the dilation."""
+def _require_extra(site: Site, spread: TransposedAxis) -> None:
+    """Require, as PyTorch does, that output padding is smaller than the stride or the dilation."""
     room = Maximum(spread.stride, spread.dilation) - spread.extra
     site.require(
         AtLeast(room, 1),

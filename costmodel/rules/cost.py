@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sympy import Expr, Mul, S
 
-from costmodel.algebra.places import Reads
-from costmodel.rules.formula import Formula
+from costmodel.algebra.places import ReadPlaces
+from costmodel.rules.formula import SizeFormula
 from costmodel.rules.nests import LoopNest
 
 TRUTH = "int8"
@@ -190,7 +190,7 @@ class Cost(NamedTuple):
     output: Output
     nests: tuple[LoopNest, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    sizes: tuple[Formula, ...] = ()
+    sizes: tuple[SizeFormula, ...] = ()
     inner: tuple[Inner, ...] = ()
     axes: tuple[int | None, ...] | None = None
     tied: tuple[Parameter, ...] = ()
@@ -200,7 +200,7 @@ class Cost(NamedTuple):
     carried: tuple[tuple[int | None, ...], ...] | None = None
     last: int | None = None
     joint: int | None = None
-    reads: tuple[Mapping[int, Reads | None], ...] = ()
+    reads: tuple[Mapping[int, ReadPlaces | None], ...] = ()
     ends: tuple[int, ...] = ()
     sees: int | None = None
     is_part: bool = False
@@ -244,7 +244,7 @@ class Cost(NamedTuple):
 
     @property
     def extends(self) -> bool:
-        """Return whether it keeps something for the tokens that come after."""
+        """Return whether the layer keeps something for later tokens."""
         return self.state is not None or (
             self.cache is not None and self.cache.grows and not self.cache.is_given
         )
@@ -277,7 +277,7 @@ class Cost(NamedTuple):
         return axes_but(rank) if self.keeps else None
 
     @property
-    def places_read(self) -> tuple[Mapping[int, Reads | None], ...]:
+    def places_read(self) -> tuple[Mapping[int, ReadPlaces | None], ...]:
         """The axes whose places each output, or all, moves or resamples: `reads`, or windows."""
         return self.reads or ((self.nests[0].reads if self.slides else {}),)
 

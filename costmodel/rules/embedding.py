@@ -5,12 +5,12 @@ from sympy import Integer, S
 from archspec.layers import Layer
 from archspec.layers import embedding as kinds
 from costmodel.algebra.conditions import AtLeast, Divides
-from costmodel.algebra.places import Reads
+from costmodel.algebra.places import ReadPlaces
 from costmodel.rules import Both, Site, elements, keeps, rule
 from costmodel.rules.backward import FACTOR, NOTHING
 from costmodel.rules.cost import Buffer, Cost, Output, Role, axes_but
 from costmodel.rules.cost import Parameter as Learned
-from costmodel.rules.formula import Formula
+from costmodel.rules.formula import SizeFormula
 
 
 @rule(kinds.Embedding)
@@ -71,9 +71,9 @@ def class_token(layer: kinds.ClassToken, site: Site) -> Both:
         raise site.node.error(f"the input has {len(site.input)} axes, not (n, t, d)")
     n, t, d = site.input
     tokens = site.size("tokens", layer.tokens)
-    longer = Formula("t_o", "{tokens} + {t}", {"t": t, "tokens": tokens}, t + tokens)
+    longer = SizeFormula("t_o", "{tokens} + {t}", {"t": t, "tokens": tokens}, t + tokens)
     weight = Learned("weight", Role.WEIGHT, elements((tokens, d)), "tokens·d", (tokens, d))
-    reads = ({1: Reads(S.One, -tokens, -tokens)},)
+    reads = ({1: ReadPlaces(S.One, -tokens, -tokens)},)
     cost = Cost(Output.CONCAT, parameters=(weight,), sizes=(longer,), axes=axes_but(3), reads=reads)
     return (n, t + tokens, d), cost
 

@@ -61,7 +61,7 @@ def show_bytes(value: Rational) -> str:
     return f"{show_number(value)} bytes = {show_quantity(value, 'B')} = {binary}"
 
 
-class Formula(NamedTuple):
+class SizeFormula(NamedTuple):
     """``h_o = ⌊(h_i + 2·p − k_h)/s⌋ + 1``.
 
     Attributes:

@@ -7,9 +7,9 @@ from sympy import Add, Expr, Integer, Mul, S
 from archspec.layers import indexing as kinds
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div
-from costmodel.algebra.places import Reads
+from costmodel.algebra.places import ReadPlaces
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import INDEX, NOTHING, Backward, Entered, mask
+from costmodel.rules.backward import INDEX, NOTHING, Backward, KeptInput, mask
 from costmodel.rules.base import Several, replaced, show_shape
 from costmodel.rules.cost import PLACE, Cost, Output, axes_but
 from costmodel.rules.merge import require_equal
@@ -30,7 +30,7 @@ def gathered(layer: kinds.Gather, site: Site) -> Both:
 
 
 def _require_within(site: Site, number: int, but: int | None, of: int = 0) -> None:
-    """An input has as many axes as another, and is no longer on any but one."""
+    """Require an input to have the axes of another, and to be no longer on any but one of them."""
     inner, outer = site.inputs[number], site.inputs[of]
     names = site.sources[number], site.sources[of]
     if len(inner) != len(outer):
@@ -138,7 +138,7 @@ def tiled(layer: kinds.Tile, site: Site) -> Both:
 def interleaved(layer: kinds.RepeatInterleave, site: Site) -> Both:
     """``r·l`` on one axis, of which y is place ``y//r``. Source: ``torch.repeat_interleave``."""
     axis, times = site.axis_of("dim", layer.dim), site.size("repeats", layer.repeats)
-    reads = {axis: Reads(S.One, S.Zero, S.Zero, times)}
+    reads = {axis: ReadPlaces(S.One, S.Zero, S.Zero, times)}
     cost = Cost(Output.COPY, axes=axes_but(len(site.input)), reads=(reads,))
     return replaced(site.input, axis, times * site.input[axis]), cost
 
@@ -228,10 +228,10 @@ keeps(
 )
 
 # The indices say where a gradient goes.
-keeps(Backward((Entered(1),)), kinds.Gather, kinds.IndexSelect, kinds.Scatter)
+keeps(Backward((KeptInput(1),)), kinds.Gather, kinds.IndexSelect, kinds.Scatter)
 
 # The values for the grid's gradient, the grid for both. Source: ``grid_sampler_2d_backward``.
-keeps(Backward((Entered(0), Entered(1))), kinds.GridSample)
+keeps(Backward((KeptInput(0), KeptInput(1))), kinds.GridSample)
 
 
 @backward_rule(kinds.Sort, kinds.TopK)

@@ -11,15 +11,15 @@ from costmodel.rules.attention import (
     CORE,
     SCORES,
     Heads,
-    Operands,
-    Seen,
+    KeysAndValues,
+    VisibleKeys,
     attention_nests,
     learned_scores,
     require_tokens,
     scores_kept,
     seen_by,
 )
-from costmodel.rules.backward import Backward, Entered, Inside
+from costmodel.rules.backward import Backward, KeptInput, KeptIntermediate
 from costmodel.rules.cost import Cache, Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import linear_nest
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
@@ -107,7 +107,7 @@ def _down(sizes: LatentSizes) -> Iterator[LoopNest]:
     yield _row_nest(sizes, "kv_a", sizes.d, sizes.rank + sizes.rotated, 0)
 
 
-def _expanded(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
+def _expanded(sizes: LatentSizes, seen: VisibleKeys) -> Iterator[LoopNest]:
     """Keys and values of all tokens that are met, and attention of as many heads of each."""
     rows = (Loop(BATCH, sizes.n), Loop("s", seen.met))
     made = sizes.heads * (sizes.size + sizes.value)
@@ -118,7 +118,7 @@ def _expanded(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
     yield from _products(sizes, seen, (size, sizes.value), (keys, met * sizes.heads * sizes.value))
 
 
-def _absorbed(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
+def _absorbed(sizes: LatentSizes, seen: VisibleKeys) -> Iterator[LoopNest]:
     """Queries in the latent space, attention to the latents themselves, and values of the sums."""
     met = sizes.n * seen.met
     both = sizes.rank + sizes.rotated
@@ -128,10 +128,10 @@ def _absorbed(sizes: LatentSizes, seen: Seen) -> Iterator[LoopNest]:
 
 
 def _products(
-    sizes: LatentSizes, seen: Seen, features: tuple[Expr, Expr], read: tuple[Expr, Expr]
+    sizes: LatentSizes, seen: VisibleKeys, features: tuple[Expr, Expr], read: tuple[Expr, Expr]
 ) -> tuple[LoopNest, LoopNest]:
     outer = Loop(BATCH, sizes.n), Loop("H", sizes.heads), Loop("t_q", sizes.t)
-    return attention_nests(outer, seen, Heads(sizes.heads, S.One, *features), Operands(*read))
+    return attention_nests(outer, seen, Heads(sizes.heads, S.One, *features), KeysAndValues(*read))
 
 
 def _per_head(sizes: LatentSizes, name: str, c_i: Expr, c_o: Expr) -> LoopNest:
@@ -180,6 +180,8 @@ def latent_attention_backward(layer: LatentAttention, site: Site, output: Shape)
     """
     inside = scores_kept(layer, site, cost_rule.find(type(layer))(layer, site, output).inner)
     normed = ("q_a", "kv_a")
-    inside += [Inside(f"{i.name} before its norm", i.size) for i in inside if i.name in normed]
-    entered = (Entered(0),)
+    inside += [
+        KeptIntermediate(f"{i.name} before its norm", i.size) for i in inside if i.name in normed
+    ]
+    entered = (KeptInput(0),)
     return Backward(entered, inside=tuple(inside), core=frozenset(CORE), remade=frozenset({SCORES}))

@@ -8,11 +8,19 @@ from archspec.equation import Equation
 from archspec.layers.matmul import Bilinear, Einsum, MatMul
 from costmodel.algebra.conditions import Equal
 from costmodel.rules import Both, Shape, Site, backward_rule, cost_rule, elements, rule
-from costmodel.rules.backward import FACTOR, NOTHING, WEIGHTS, Backward, Entered, Inside, factors
+from costmodel.rules.backward import (
+    FACTOR,
+    NOTHING,
+    WEIGHTS,
+    Backward,
+    KeptInput,
+    KeptIntermediate,
+    factors,
+)
 from costmodel.rules.base import show_shape
 from costmodel.rules.cost import Cost, Inner, Output, Parameter, Role, axes_but, weight_of
 from costmodel.rules.linear import row_loops
-from costmodel.rules.merge import broadcast, require_equal, require_same_rank
+from costmodel.rules.merge import broadcast, require_equal
 from costmodel.rules.nests import BATCH, Loop, LoopNest, Operand
 
 
@@ -53,7 +61,7 @@ def bilinear(layer: Bilinear, site: Site) -> Both:
     Weights ``c_o·c_1·c_2``; bias ``c_o``. Source: ``torch.nn.Bilinear``.
     """
     left, right = site.inputs
-    require_same_rank(site)
+    site.require_same_rank()
     for axis, extents in enumerate(zip(left[:-1], right[:-1], strict=True)):
         require_equal(site, axis, (0, extents[0]), (1, extents[1]))
     output = (*left[:-1], site.size("out_features", layer.out_features))
@@ -149,7 +157,7 @@ def einsum(layer: Einsum, site: Site) -> Both:
 
 
 def _carried(equation: Equation, *, learned: bool) -> tuple[tuple[int | None, ...], ...]:
-    """Of each input's axes those of the same name in the output, but those of the weight."""
+    """Return the output's axis for each axis of each input, by its name; None for the weight's."""
     inputs = equation.operands[:-1] if learned else equation.operands
     own = set(equation.operands[-1]) if learned else set()
     places = {name: i for i, name in enumerate(equation.output) if name not in own}
@@ -193,9 +201,11 @@ def matmul_backward(layer: MatMul, site: Site, output: Shape) -> Backward:  # no
 def bilinear_backward(layer: Bilinear, site: Site, output: Shape) -> Backward:
     """Both inputs for the gradient of the weight; for that of x the z, of z ``xᵀW``."""
     inner = cost_rule.find(Bilinear)(layer, site, output).inner
-    inside = tuple(Inside(each.name, each.size, needed_by=frozenset({1})) for each in inner)
+    inside = tuple(
+        KeptIntermediate(each.name, each.size, needed_by=frozenset({1})) for each in inner
+    )
     first, second = frozenset({WEIGHTS}), frozenset({WEIGHTS, 0})
-    return Backward((Entered(0, first), Entered(1, second)), inside=inside)
+    return Backward((KeptInput(0, first), KeptInput(1, second)), inside=inside)
 
 
 @backward_rule(Einsum)

@@ -6,7 +6,7 @@ from archspec.layers.memory import Cached, State
 from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.functions import Minimum
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import NOTHING, Backward, Entered
+from costmodel.rules.backward import NOTHING, Backward, KeptInput
 from costmodel.rules.base import replaced, show_shape
 from costmodel.rules.cost import Cache, Cost, KeptState, Output, axes_but
 
@@ -84,4 +84,4 @@ keeps(NOTHING, Cached)
 @backward_rule(State)
 def state_backward(layer: State, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """All inputs, of which the states are made again. Source: Gu and Dao, 2023, section 3.3.2."""
-    return Backward(tuple(map(Entered, range(len(site.inputs)))))
+    return Backward(tuple(map(KeptInput, range(len(site.inputs)))))

@@ -9,8 +9,8 @@ from archspec.layers import merge as kinds
 from costmodel.algebra.conditions import Equal
 from costmodel.algebra.functions import simplest
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
-from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, Entered, factors, mask
-from costmodel.rules.base import replaced, show_shape
+from costmodel.rules.backward import BIT, INPUT, NOTHING, Backward, KeptInput, factors, mask
+from costmodel.rules.base import replaced
 from costmodel.rules.cost import TRUTH, Cost, Output, axes_but
 
 _CHOOSERS = {kinds.Where: 0, kinds.MaskedFill: 1}
@@ -74,17 +74,9 @@ def require_equal(
     )
 
 
-def require_same_rank(site: Site) -> None:
-    """All inputs have as many axes."""
-    if len({len(shape) for shape in site.inputs}) > 1:
-        shapes = zip(site.sources, map(show_shape, site.inputs), strict=True)
-        shown = ", ".join(f"{name} {shape}" for name, shape in shapes)
-        raise site.node.error(f"the inputs have different numbers of axes: {shown}")
-
-
 def _require_equal_axes(site: Site, but: int | None = None) -> Shape:
     """All inputs have as many axes, which agree but for one; return their simplest extents."""
-    require_same_rank(site)
+    site.require_same_rank()
     for axis, first in enumerate(site.input):
         if axis != but:
             for i, shape in enumerate(site.inputs[1:], 1):
@@ -128,11 +120,11 @@ keeps(
 )
 
 # Which of two each element is.
-keeps(Backward((Entered(0),)), kinds.Where)
-keeps(Backward((Entered(1),)), kinds.MaskedFill)
+keeps(Backward((KeptInput(0),)), kinds.Where)
+keeps(Backward((KeptInput(1),)), kinds.MaskedFill)
 
 # Both: each derivative is a function of both. Source: ``torch.remainder``, ``torch.atan2``.
-keeps(Backward((Entered(0), Entered(1))), kinds.Curved)
+keeps(Backward((KeptInput(0), KeptInput(1))), kinds.Curved)
 
 
 @backward_rule(kinds.Multiply)
@@ -143,15 +135,15 @@ def product_backward(layer: kinds.Multiply, site: Site, output: Shape) -> Backwa
 
 @backward_rule(kinds.Divide)
 def quotient_backward(layer: kinds.Divide, site: Site, output: Shape) -> Backward:  # noqa: ARG001
-    """The divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
+    """Keep the divisor, and for its own gradient the dividend: ``d(a/b) = da/b − a·db/b²``."""
     by_number = layer.other is not None
-    return NOTHING if by_number else Backward((Entered(0, frozenset({1})), Entered(1)))
+    return NOTHING if by_number else Backward((KeptInput(0, frozenset({1})), KeptInput(1)))
 
 
 @backward_rule(kinds.Power)
 def power_backward(layer: kinds.Power, site: Site, output: Shape) -> Backward:  # noqa: ARG001
     """The base; where the exponent is a tensor, that and the output, too. Source: ``torch.pow``."""
-    return INPUT if layer.other is not None else Backward((Entered(0), Entered(1)), output=True)
+    return INPUT if layer.other is not None else Backward((KeptInput(0), KeptInput(1)), output=True)
 
 
 @backward_rule(kinds.Largest, kinds.Smallest)

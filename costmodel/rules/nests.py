@@ -15,8 +15,8 @@ from sympy import Expr, Mul, S
 
 from costmodel.algebra.bounds import is_at_least
 from costmodel.algebra.evaluate import Evaluator
-from costmodel.algebra.places import Reads
-from costmodel.rules.formula import Formula
+from costmodel.algebra.places import ReadPlaces
+from costmodel.rules.formula import SizeFormula
 from costmodel.rules.windows import Window
 
 BATCH = "n"
@@ -44,7 +44,7 @@ class Loop(NamedTuple):
         return self.count / self.share[1] if self.share else self.count
 
     @property
-    def derivation(self) -> Formula | None:
+    def derivation(self) -> SizeFormula | None:
         """The formula that gives the loop's extent from the input size, where a window has one."""
         return self.window.derivation(self.count) if self.window else None
 
@@ -60,7 +60,7 @@ class Loop(NamedTuple):
         return f"{evaluate(self.count)}/{evaluate(self.share[1])}"
 
 
-class Body(Enum):
+class LoopBody(Enum):
     """The work of a loop nest at each point."""
 
     MULTIPLY_ACCUMULATE = "multiply-accumulate"
@@ -123,7 +123,7 @@ class LoopNest(NamedTuple):
 
     loops: tuple[Loop, ...]
     operands: tuple[Operand, ...]
-    body: Body = Body.MULTIPLY_ACCUMULATE
+    body: LoopBody = LoopBody.MULTIPLY_ACCUMULATE
     name: str = ""
     biased: bool = False
     copies: Expr = S.One
@@ -137,7 +137,7 @@ class LoopNest(NamedTuple):
     @property
     def macs(self) -> Expr:
         """The multiply-accumulates: all points, where the body is one."""
-        return self.points if self.body is Body.MULTIPLY_ACCUMULATE else Mul(0)
+        return self.points if self.body is LoopBody.MULTIPLY_ACCUMULATE else Mul(0)
 
     @property
     def factors(self) -> tuple[Loop, ...]:
@@ -179,19 +179,19 @@ class LoopNest(NamedTuple):
         return tuple(loop for loop in self.loops if loop.name in wanted)
 
     @property
-    def reads(self) -> Mapping[int, Reads | None]:
+    def reads(self) -> Mapping[int, ReadPlaces | None]:
         """The places that windows read, by axis of the map; None where they leave gaps."""
         spread = self.operand("output").axes
         of_axis = self._spread if spread else self._slid
         return {i: of_axis(axis) for i, axis in enumerate(spread or self.operand("input").axes, 2)}
 
-    def _slid(self, axis: AxisMap) -> Reads:
+    def _slid(self, axis: AxisMap) -> ReadPlaces:
         """Return what a window reads: ``s·h_o + d·k_h − p``."""
         stride, dilation = axis.steps
         span = (self._taps(axis) - 1) * dilation
-        return Reads(stride, axis.start, (axis.start + span).expand())
+        return ReadPlaces(stride, axis.start, (axis.start + span).expand())
 
-    def _spread(self, axis: AxisMap) -> Reads | None:
+    def _spread(self, axis: AxisMap) -> ReadPlaces | None:
         """Return the taps that fall on the output, of a window that writes ``s·h_i + d·k_h − p``.
 
         With a stride of 1 it reads ``h_o + p − d·k_h``; else, without dilation, from
@@ -200,10 +200,10 @@ class LoopNest(NamedTuple):
         stride, dilation = axis.steps
         reach = self._taps(axis) - 1
         if stride is S.One:
-            return Reads(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
+            return ReadPlaces(S.One, (-axis.start - dilation * reach).expand(), -axis.start)
         if dilation is not S.One or is_at_least(stride - reach, 2, {}):
             return None
-        return Reads(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
+        return ReadPlaces(S.One, (-axis.start - reach + stride - 1).expand(), -axis.start, stride)
 
     def _taps(self, axis: AxisMap) -> Expr:
         """Return the extent of the kernel's loop on an axis."""

@@ -11,8 +11,8 @@ from costmodel.algebra.functions import Minimum, floor_div
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BYTE, INDEX, INPUT, NOTHING, Backward, mask
 from costmodel.rules.cost import PLACE, TRUTH, Cost, Output, axes_but
-from costmodel.rules.formula import Formula
-from costmodel.rules.nests import BATCH, Body, Loop, LoopNest, Operand
+from costmodel.rules.formula import SizeFormula
+from costmodel.rules.nests import BATCH, Loop, LoopBody, LoopNest, Operand
 from costmodel.rules.sliding import require_output, spatial_input, tap_axes
 from costmodel.rules.windows import AXES, Window
 
@@ -35,7 +35,7 @@ def pooling(layer: kinds.Pool, site: Site) -> Both:
             "padding",
         )
     outputs = require_output(site, windows)
-    body = Body.MEAN if isinstance(layer, kinds.AvgPool) else Body.MAXIMUM
+    body = LoopBody.MEAN if isinstance(layer, kinds.AvgPool) else LoopBody.MAXIMUM
     outer = [Loop(BATCH, site.input[0]), Loop("c", site.input[1])]
     spatial = [Loop(f"{w.axis}_o", o, window=w) for w, o in zip(windows, outputs, strict=True)]
     kernel = [Loop(f"k_{w.axis}", w.kernel) for w in windows]
@@ -75,7 +75,7 @@ def adaptive(layer: kinds.AdaptivePool, site: Site) -> Both:
     spatial_input(site, layer.rank)
     sizes = site.per_axis("output_size", layer.output_size, layer.rank)
     formulas = tuple(
-        Formula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
+        SizeFormula(f"{axis}_o", "{output_size}", {"output_size": size}, size)
         for axis, size in zip(AXES[layer.rank], sizes, strict=True)
     )
     axes = (0, 1, *(None if size is S.One else axis for axis, size in enumerate(sizes, 2)))

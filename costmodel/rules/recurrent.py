@@ -1,16 +1,16 @@
 """Recurrent layers: two matrices per layer and direction, over every step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sympy import Expr, Integer, S
 
 from archspec.fields import Expression
 from archspec.layers.recurrent import GRU, LSTM, RNN, Recurrent
-from costmodel.algebra.conditions import AtLeast
+from costmodel.algebra.conditions import AtLeast, Equal
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, rule
-from costmodel.rules.backward import BYTE, WEIGHTS, Backward, Entered, Inside
-from costmodel.rules.base import show_shape
+from costmodel.rules.backward import BYTE, WEIGHTS, Backward, KeptInput, KeptIntermediate
+from costmodel.rules.base import Several, show_shape
 from costmodel.rules.cost import (
     Cost,
     Inner,
@@ -56,7 +56,34 @@ def recurrent(layer: Recurrent, site: Site) -> Both:
     inner = (Inner("gates", rows * gates), Inner("between", (layers - 1) * rows * output[2]))
     learned, axes = (*map(weight_of, nests), *biases), axes_but(3, 2)
     cost = Cost(Output.LINEAR, tuple(nests), learned, inner=inner, axes=axes, ends=(1,))
-    return output, cost._replace(state=_kept(layer, site, layers))
+    cost, states = cost._replace(state=_kept(layer, site, layers)), _states(layer, site, layers)
+    _require_states(site, states)
+    if layer.outputs > 1 or len(site.inputs) > 1:  # the axes of states are others
+        cost = cost._replace(axes=(None,) * 3)
+    return (Several((output, *states)) if layer.outputs > 1 else output), cost
+
+
+def _states(layer: Recurrent, site: Site, layers: int) -> tuple[Shape, ...]:
+    """Return the shapes of the states between two steps: ``(D·L, n, h)``, of an LSTM cells, too."""
+    rows = site.input[0 if layer.batch_first.holds else 1]
+    sizes = [_state(layer, site)]
+    if isinstance(layer, LSTM):
+        sizes.append(site.size("hidden_size", layer.hidden_size))
+    return tuple((Integer(layers * _directions(layer)), rows, size) for size in sizes)
+
+
+def _require_states(site: Site, states: Sequence[Shape]) -> None:
+    """Require the first states, if they enter, to be as many as there are, of their shapes."""
+    given = site.inputs[1:]
+    if given and (len(given), *map(len, given)) != (len(states), *(3 for _ in given)):
+        each = " and ".join(map(show_shape, states))
+        raise site.node.error(f"the first states are {each}, not {len(given)} other tensors")
+    for number, (found, state) in enumerate(zip(given, states, strict=False), 1):
+        for axis, (left, right) in enumerate(zip(found, state, strict=True)):
+            rule = (
+                f"axis {axis} of {site.sources[number]} ({{left}}) must be {{right}}, the states'"
+            )
+            site.require(Equal(left, right), rule, {"left": left, "right": right})
 
 
 def _kept(layer: Recurrent, site: Site, layers: int) -> KeptState | None:
@@ -86,7 +113,7 @@ def _projection(layer: Recurrent) -> Expression | None:
     return layer.proj_size if isinstance(layer, LSTM) else None
 
 
-class Cell(NamedTuple):
+class RecurrentCell(NamedTuple):
     """One layer in one direction, or all layers after the first, which are equal."""
 
     name: str  # PyTorch's suffix of its weights, ``l0_reverse``; of several, the first and the last
@@ -95,16 +122,16 @@ class Cell(NamedTuple):
     copies: Expr  # how many layers it stands for
 
 
-def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[Cell]:
+def _cells(layer: Recurrent, site: Site, layers: int, output: Shape) -> Iterator[RecurrentCell]:
     """The first layer, and all further ones at once, each in every direction."""
     further = "l1" if layers == 2 else f"l1…l{layers - 1}"
     for suffix in ("", "_reverse")[: _directions(layer)]:
-        yield Cell(f"l0{suffix}", site.input[-1], 0, S.One)
+        yield RecurrentCell(f"l0{suffix}", site.input[-1], 0, S.One)
         if layers > 1:
-            yield Cell(f"{further}{suffix}", output[-1], None, Integer(layers - 1))
+            yield RecurrentCell(f"{further}{suffix}", output[-1], None, Integer(layers - 1))
 
 
-def _products(layer: Recurrent, site: Site, cell: Cell) -> Iterator[LoopNest]:
+def _products(layer: Recurrent, site: Site, cell: RecurrentCell) -> Iterator[LoopNest]:
     """The products of a cell, named as PyTorch names their weights."""
     n, t, _ = site.input
     rows = (Loop(BATCH, n), Loop("t", t))
@@ -119,7 +146,7 @@ def _products(layer: Recurrent, site: Site, cell: Cell) -> Iterator[LoopNest]:
         yield nest._replace(name=f"{which}_{cell.name}", biased=biased, copies=cell.copies)
 
 
-def _biases(layer: Recurrent, site: Site, cell: Cell) -> Iterator[Parameter]:
+def _biases(layer: Recurrent, site: Site, cell: RecurrentCell) -> Iterator[Parameter]:
     if layer.bias.holds:
         shape = (Integer(layer.gates), site.size("hidden_size", layer.hidden_size))
         for which in ("ih", "hh"):
@@ -150,13 +177,17 @@ def recurrent_backward(layer: Recurrent, site: Site, output: Shape) -> Backward:
     hidden = site.size("hidden_size", layer.hidden_size)
     made = dict(_MADE[next(kind for kind in _MADE if isinstance(layer, kind))])
     cells = layers * _directions(layer) * hidden
-    inside = [Inside(name, rows * count * cells) for name, count in made.items()]
+    inside = [KeptIntermediate(name, rows * count * cells) for name, count in made.items()]
     weights = frozenset({WEIGHTS})
     if _projection(layer):
-        inside.append(Inside("before the projection", rows * cells, needed_by=weights))
+        inside.append(KeptIntermediate("before the projection", rows * cells, needed_by=weights))
     if layers > 1:
         between = (layers - 1) * rows * output[2]
-        inside.append(Inside("states between", between))
+        inside.append(KeptIntermediate("states between", between))
         if site.value("dropout", layer.dropout) != 0:
-            inside += [Inside("mask", between, BYTE), Inside("dropped states", between)]
-    return Backward((Entered(0, weights),), output=True, inside=tuple(inside))
+            inside += [
+                KeptIntermediate("mask", between, BYTE),
+                KeptIntermediate("dropped states", between),
+            ]
+    first = tuple(KeptInput(number) for number in range(1, len(site.inputs)))
+    return Backward((KeptInput(0, weights), *first), output=True, inside=tuple(inside))

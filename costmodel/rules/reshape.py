@@ -8,13 +8,12 @@ from archspec.layers import reshape as kinds
 from costmodel.algebra.bounds import is_positive
 from costmodel.algebra.conditions import AtLeast, Divides, Equal
 from costmodel.algebra.functions import absorbed, ceil_div, floor_div, is_whole
-from costmodel.algebra.places import Reads
+from costmodel.algebra.places import ReadPlaces
 from costmodel.rules import Both, Shape, Site, backward_rule, elements, keeps, rule
 from costmodel.rules.backward import BYTE, NOTHING, Backward, mask
 from costmodel.rules.base import Several, replaced, show_shape, text_of
 from costmodel.rules.cost import Cost, Output, axes_but
-from costmodel.rules.formula import Formula
-from costmodel.rules.merge import require_same_rank
+from costmodel.rules.formula import SizeFormula
 from costmodel.rules.sliding import require_mode, require_probability, spatial_input
 from costmodel.rules.windows import AXES
 
@@ -52,7 +51,7 @@ def flattened(layer: kinds.Flatten, site: Site) -> Both:
     template = "·".join(f"{{{name}}}" for name in quantities)
     size = elements(merged)
     output = (*shape[:first], size, *shape[last + 1 :])
-    return output, Cost(Output.VIEW, sizes=(Formula("features", template, quantities, size),))
+    return output, Cost(Output.VIEW, sizes=(SizeFormula("features", template, quantities, size),))
 
 
 @rule(kinds.Reshape)
@@ -174,10 +173,10 @@ def padded(layer: kinds.Pad, site: Site) -> Both:
     if layer.mode != "constant" and rank - len(sides) // 2 not in (1, 2):
         cause = f"mode {layer.mode} pads the spatial axes, not {len(sides) // 2} of {rank} axes"
         raise site.node.error(cause, field="pad")
-    reads: dict[int, Reads | None] = {}
+    reads: dict[int, ReadPlaces | None] = {}
     for axis, before, after in zip(range(rank)[::-1], sides[::2], sides[1::2], strict=False):
         shape = replaced(shape, axis, _padded(layer, site, axis, before, after))
-        reads[axis] = Reads(S.One, -before, -before)
+        reads[axis] = ReadPlaces(S.One, -before, -before)
     return shape, Cost(Output.PAD, axes=axes_but(rank), reads=(reads,))
 
 
@@ -202,7 +201,7 @@ def cropped(layer: kinds.Crop, site: Site) -> Both:
 
     Source: Ronneberger et al., 2015.
     """
-    require_same_rank(site)
+    site.require_same_rank()
     if (layer.size, layer.like).count(None) != len(site.inputs):
         raise site.node.error("the extents come from size, or from a second input", field="size")
     wanted: Sequence[Expr]
@@ -212,12 +211,12 @@ def cropped(layer: kinds.Crop, site: Site) -> Both:
         wanted = site.extents("like", layer.like)
     else:
         wanted = site.inputs[1][2:]
-    reads: dict[int, Reads | None] = {}
+    reads: dict[int, ReadPlaces | None] = {}
     for axis, (size, kept) in enumerate(zip(site.input[2:], wanted, strict=True), 2):
         rule = f"axis {axis} ({{size}}) cannot be cropped to {{kept}}"
         site.require(AtLeast(size - kept, 0), rule, {"size": size, "kept": kept}, "size")
         start = floor_div(size - kept, 2)
-        reads[axis] = Reads(S.One, start, start)
+        reads[axis] = ReadPlaces(S.One, start, start)
     output = (*site.input[:2], *wanted)
     axes = axes_but(len(output))
     return output, Cost(Output.VIEW, axes=axes, reads=(reads,), sees=1, is_part=True)
@@ -237,7 +236,7 @@ def sliced(layer: kinds.Slice, site: Site) -> Both:
     site.require(AtLeast(size - end, 0), rule, shown, "end")
     site.require(AtLeast(end - start, 1), "the range {start}:{end} is empty", shown, "end")
     output = replaced(site.input, axis, absorbed(ceil_div(end - start, step)))
-    reads = ({axis: Reads(step, start, start)},)
+    reads = ({axis: ReadPlaces(step, start, start)},)
     last = axis if size - start == 1 and end == size else None
     axes = axes_but(len(output))
     return output, Cost(Output.VIEW, axes=axes, reads=reads, last=last, is_part=True)
@@ -283,7 +282,7 @@ def _parts(shape: Shape, axis: int, sizes: Sequence[Expr]) -> Both:
     """Some of the same elements; on one axis each output begins where another ends."""
     parts = tuple(replaced(shape, axis, size) for size in sizes)
     starts = [Add(*sizes[:i]) for i in range(len(sizes))]
-    reads = tuple({axis: Reads(S.One, start, start)} for start in starts)
+    reads = tuple({axis: ReadPlaces(S.One, start, start)} for start in starts)
     cost = Cost(Output.VIEW, axes=axes_but(len(shape)), reads=reads, joint=axis, is_part=True)
     return Several(parts) if len(parts) > 1 else parts[0], cost
 
@@ -320,7 +319,7 @@ def pixels_shuffled(layer: kinds.PixelShuffle, site: Site) -> Both:
     (n, c), (h, w) = site.input[:2], spatial_input(site, 2)
     r = site.size("upscale_factor", layer.upscale_factor)
     output = n, _part(site, "upscale_factor", "in_channels", c, r**2), h * r, w * r
-    return output, _pixels(Reads(S.One, S.Zero, S.Zero, r))
+    return output, _pixels(ReadPlaces(S.One, S.Zero, S.Zero, r))
 
 
 @rule(kinds.PixelUnshuffle)
@@ -330,16 +329,16 @@ def pixels_unshuffled(layer: kinds.PixelUnshuffle, site: Site) -> Both:
     r = site.size("downscale_factor", layer.downscale_factor)
     height = _part(site, "downscale_factor", "height", h, r)
     output = n, c * r**2, height, _part(site, "downscale_factor", "width", w, r)
-    return output, _pixels(Reads(r, S.Zero, r - 1))
+    return output, _pixels(ReadPlaces(r, S.Zero, r - 1))
 
 
-def _pixels(reads: Reads) -> Cost:
+def _pixels(reads: ReadPlaces) -> Cost:
     """The same elements; r rows are made of one, or one of r."""
     return Cost(Output.VIEW, axes=(0, None, 2, 3), reads=(dict.fromkeys((2, 3), reads),))
 
 
 def _part(site: Site, field: str, name: str, size: Expr, factor: Expr) -> Expr:
-    """``size/factor``, which must be an integer."""
+    """Return ``size/factor``, and require it to be an integer."""
     rule = f"{name} ({{size}}) must be divisible by {{factor}}"
     site.require(Divides(factor, size), rule, {"size": size, "factor": factor}, field)
     return floor_div(size, factor)
@@ -396,7 +395,7 @@ def _scaled(site: Site, size: Expr, factor: Expr) -> Expr:
     return output
 
 
-def _resampled(mode: str, scale: Expr) -> Reads | None:
+def _resampled(mode: str, scale: Expr) -> ReadPlaces | None:
     """The elements between which an element is interpolated; None where no constant scale is known.
 
     With ``scale = q/p`` elements of the input to one of the output, ``nearest`` reads ``q·y//p``,
@@ -409,11 +408,11 @@ def _resampled(mode: str, scale: Expr) -> Reads | None:
     if not (is_whole(q) and is_whole(p)):
         return None
     if mode in ("nearest", "area"):
-        return Reads(q, S.Zero, q - 1 if mode == "area" else S.Zero, p)
+        return ReadPlaces(q, S.Zero, q - 1 if mode == "area" else S.Zero, p)
     if scale is S.One:
-        return Reads(S.One, S.Zero, S.Zero)
+        return ReadPlaces(S.One, S.Zero, S.Zero)
     place, more = q - p, 2 * p if mode == "bicubic" else S.Zero
-    return Reads(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
+    return ReadPlaces(2 * q, place - more, place + 2 * p - 1 + more, 2 * p)
 
 
 # A gradient goes back to where its element came from, or is spread over several.

@@ -12,7 +12,7 @@ from costmodel.rules.windows import AXES, Window
 
 
 def require_output(site: Site, windows: Iterable[Window]) -> tuple[Expr, ...]:
-    """The outputs of the windows, each asked to be at least 1.
+    """Return the sizes of a sliding window's output, and require each to be at least 1.
 
     Raises:
         SpecError: one of them is 0 or less, whatever the symbols are.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sympy import Expr, S
 
 from costmodel.algebra.functions import Maximum, Minimum, absorbed, ceil_div, floor_div
-from costmodel.rules.formula import Formula
+from costmodel.rules.formula import SizeFormula
 
 AXES = {1: ("l",), 2: ("h", "w"), 3: ("d", "h", "w")}
 """What the spatial axes of an input of each rank are called."""
@@ -90,12 +90,12 @@ class Window(NamedTuple):
             dividend = Minimum(rounded_up, last_start)
         return absorbed(floor_div(dividend, self.stride))
 
-    def derivation(self, output: Expr) -> Formula:
+    def derivation(self, output: Expr) -> SizeFormula:
         """Return the derivation of the output size, as the lecture's slides show it."""
         axis, size = self.axis, f"{{{self.axis}_i}}"
         names = {f"{axis}_i": self.size, "s": self.stride}
         if self.same:
-            return Formula(f"{axis}_o", f"⌈{size}/{{s}}⌉", names, output)
+            return SizeFormula(f"{axis}_o", f"⌈{size}/{{s}}⌉", names, output)
         if self.before == self.after:
             padding, padded = " + 2·{p}", {"p": self.before}
         else:
@@ -108,6 +108,6 @@ class Window(NamedTuple):
         over = f"{size}{padding}{kernel}"
         if self.ceil_mode:
             template = f"min(⌈({over})/{{s}}⌉ + 1, ⌈({size} + {{p}})/{{s}}⌉)"
-            return Formula(f"{axis}_o", template, names, output)
+            return SizeFormula(f"{axis}_o", template, names, output)
         template = f"⌊({over})/{{s}}⌋ + 1"
-        return Formula(f"{axis}_o", template, names, output, (self.room, self.stride))
+        return SizeFormula(f"{axis}_o", template, names, output, (self.room, self.stride))

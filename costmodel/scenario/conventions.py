@@ -105,17 +105,17 @@ def find_convention(name: str, *, files: bool = True) -> Convention:
     return _built_in(name)
 
 
-def convention_of(requested: str | None, *specs: Architecture) -> Convention:
+def convention_of(requested: Convention | str | None, *specs: Architecture) -> Convention:
     """Return the one convention of some specs.
 
-    It is the one that is asked for; else that of the specs' headers, where all name the same; else
-    ``torch``.
+    It is the one that is asked for, also by name; else that of the specs' headers, where all name
+    the same; else ``torch``.
 
     Raises:
         SpecError: there is none of that name.
     """
     if requested is not None:
-        return find_convention(requested)
+        return find_convention(requested) if isinstance(requested, str) else requested
     declared = {spec.header.convention for spec in specs}
     for spec in specs:
         _require_built_in(spec)

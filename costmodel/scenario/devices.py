@@ -16,7 +16,7 @@ from archspec.hardware import (
     EnergyTable,
     Figure,
     Kind,
-    Level,
+    MemoryLevel,
     Profile,
     RateFigure,
     read_profile,
@@ -31,7 +31,7 @@ RIDGE_TYPES = ("fp16", "bf16")
 
 
 def built_in_files() -> dict[str, Path]:
-    """The profiles that come with the package, by name."""
+    """Return the files of the profiles that come with the package, by name."""
     return {path.stem: path for path in sorted(HARDWARE.glob("*.yaml"))}
 
 
@@ -86,7 +86,7 @@ def operations_per_second(profile: Profile, dtype: str) -> Rational:
     return peak(profile, dtype).value
 
 
-def memory(profile: Profile, kind: str) -> Level:
+def memory(profile: Profile, kind: str) -> MemoryLevel:
     """The furthest level of a kind, which holds most.
 
     Raises:
@@ -99,7 +99,7 @@ def memory(profile: Profile, kind: str) -> Level:
     return levels[kind]
 
 
-def main_memory(profile: Profile) -> Level:
+def main_memory(profile: Profile) -> MemoryLevel:
     """The furthest level that can be written: where activations lie.
 
     Raises:
@@ -110,7 +110,7 @@ def main_memory(profile: Profile) -> Level:
     return level
 
 
-def _main(profile: Profile) -> Level | None:
+def _main(profile: Profile) -> MemoryLevel | None:
     levels = [level for level in profile.fields.memory.values() if level.writable]
     return levels[-1] if levels else None
 
@@ -190,7 +190,7 @@ def energy_table(profile: Profile) -> EnergyTable:
     return profile.fields.energy
 
 
-def _table_hint(main: Level | None) -> str:
+def _table_hint(main: MemoryLevel | None) -> str:
     """Return the hint that names a table which has the energy of a main memory, if there is one."""
     for other in built_in_profiles():
         table = other.fields.energy

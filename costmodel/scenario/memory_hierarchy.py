@@ -41,7 +41,7 @@ class Storage(NamedTuple):
         return tidy(Fraction(self.figure.value) / self.figure.bits)
 
 
-class Rung(NamedTuple):
+class MemoryOption(NamedTuple):
     """A memory that may hold something."""
 
     storage: Storage
@@ -104,14 +104,14 @@ def _figures(profile: Profile) -> dict[str, AccessFigure]:
     return profile.fields.energy.access if profile.fields.energy else {}
 
 
-class Bounds(NamedTuple):
+class SymbolBounds(NamedTuple):
     """The smallest value of each symbol, and a valid example, so that not all has to be proved."""
 
     least: Least
     example: Evaluator
 
 
-def exceeds(size: Expr, capacity: Rational, known: Bounds) -> Expr:
+def exceeds(size: Expr, capacity: Rational, known: SymbolBounds) -> Expr:
     """``min(1, size//(capacity + 1))``: 1 where so many bytes are more than a capacity, else 0.
 
     Where bounds show that they always are, it is 1.
@@ -123,20 +123,20 @@ def exceeds(size: Expr, capacity: Rational, known: Bounds) -> Expr:
     return Minimum(S.One, Maximum(*(floor_div(term, whole) for term in terms)))
 
 
-def rungs(chain: Chain, size: Expr, known: Bounds) -> tuple[Rung, ...]:
+def rungs(chain: Chain, size: Expr, known: SymbolBounds) -> tuple[MemoryOption, ...]:
     """The memories of a chain that may be the nearest to hold some bytes."""
-    found = [Rung(chain[0], S.One)]
+    found = [MemoryOption(chain[0], S.One)]
     for near, far in pairwise(chain):
         step = S.One if near.capacity is None else exceeds(size, near.capacity, known)
         if step is S.Zero:
             break
         if step is S.One:
             found.clear()
-        found.append(Rung(far, step))
+        found.append(MemoryOption(far, step))
     return tuple(found)
 
 
-def per_byte(ladder: Iterable[Rung]) -> Expr:
+def per_byte(ladder: Iterable[MemoryOption]) -> Expr:
     """``8·(e₁ + Σ (eₖ − eₖ₋₁)·stepₖ)``: joules of a byte from where it lies."""
     joules, before = S.Zero, S.Zero
     for storage, step in ladder:
@@ -145,7 +145,7 @@ def per_byte(ladder: Iterable[Rung]) -> Expr:
     return joules
 
 
-def chosen(ladder: Iterable[Rung], evaluate: Evaluator) -> Storage:
+def chosen(ladder: Iterable[MemoryOption], evaluate: Evaluator) -> Storage:
     """The memory of a ladder that it is at numbers."""
     return [rung.storage for rung in ladder if evaluate(rung.step)][-1]
 

@@ -37,7 +37,7 @@ class AttentionImplementation(Enum):
     UNFUSED = "unfused"
 
     def __str__(self) -> str:
-        """As it is printed with every bound that depends on it."""
+        """Return the sentence that stands below every bound that depends on it."""
         return _ATTENTIONS[self]
 
 

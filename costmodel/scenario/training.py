@@ -133,7 +133,7 @@ class Training(NamedTuple):
     has_loss: bool = False
 
     def __str__(self) -> str:
-        """As it is printed with every number that depends on it."""
+        """Return the set-up as it is printed below every number that depends on it."""
         optimizer = f"{self.optimizer.name} (remembers {self.optimizer.summary})"
         copy = "a copy of weights below 32 bits in fp32" if self.keeps_master else "no master copy"
         gradients = f", gradients in {self.gradients}" if self.gradients else ""

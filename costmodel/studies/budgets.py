@@ -37,7 +37,7 @@ class Budget(NamedTuple):
         return tidy(old + Fraction(self.amount) * (old if self.is_part else 1))
 
 
-class Balance(NamedTuple):
+class BudgetCheck(NamedTuple):
     """A budget at a change.
 
     Attributes:

@@ -14,12 +14,11 @@ from archspec.errors import Origin
 from archspec.header import Fact, Rounding
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.standing import require_whole
 from costmodel.metrics.registry import find_metric
 from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal, show_number
-from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import Scenario
 from costmodel.studies import question
 
@@ -125,9 +124,8 @@ def check_facts(spec: str) -> Iterator[Finding]:
 def _analyzed(architecture: Architecture, fact: Fact) -> Analysis:
     """Return the analysis at the numbers that a fact is about."""
     settings = architecture.header.defaults | fact.at
-    convention = convention_of(fact.convention, architecture)
-    scenario = Scenario(fact.precision)
-    return require_whole(analyze_architecture(architecture, convention, settings, (), scenario))
+    setup = Setup(fact.convention, settings, scenario=Scenario(fact.precision))
+    return require_whole(analyze_architecture(architecture, setup))
 
 
 def rounded(value: Rational, rounding: Rounding | None) -> Rational:
@@ -162,10 +160,10 @@ def document(findings: Sequence[Finding]) -> doc.Document:
     return doc.Document("", blocks, data, holds=not failed, faults=faults)
 
 
-def _fault(finding: Finding) -> doc.Fault:
+def _fault(finding: Finding) -> doc.Failure:
     numbers = (finding.fact.metric, show_number(finding.shown), show_number(finding.fact.value))
     file, line = (finding.spec, 0) if finding.place is None else finding.place[:2]
-    return doc.Fault(file, line, "{} is {}, and {} is published".format(*numbers))
+    return doc.Failure(file, line, "{} is {}, and {} is published".format(*numbers))
 
 
 def _data(finding: Finding) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sympy import Expr, Symbol
 
+from archspec import Architecture
 from archspec.arithmetic import Rational, common_multiple
 from archspec.errors import SpecError, did_you_mean
 from costmodel.algebra.domains import Domain, symbols_of
@@ -20,7 +21,7 @@ from costmodel.algebra.symbols import symbol
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.loading import Setup, analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture, setup_of
 from costmodel.analysis.number_format import plain_amount, show_amount
 from costmodel.analysis.standing import (
     StatedNotes,
@@ -34,9 +35,10 @@ from costmodel.network.networks import expanded
 from costmodel.rules.formula import show_decimal
 from costmodel.scenario.settings import positive
 from costmodel.studies import question
+from costmodel.studies.measures import Measured, measured, parted
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import kind_of
 from costmodel.studies.revisions import SpecSource, analyser, load_source, read_source
+from costmodel.studies.units import WHOLE
 
 MAX_NETWORKS = 4
 """The most networks that are ordered along every symbol, where none is requested."""
@@ -63,9 +65,8 @@ class ComparedNetwork(NamedTuple):
         """Return an analysis with one symbol open; None where the structure depends on it."""
         analysis = self.analysis
         others = {n: value for n, value in analysis.graph.values.items() if n != name}
-        stated = (analysis.assumed.texts, analysis.scenario)
         try:
-            return analyze_architecture(analysis.architecture, analysis.convention, others, *stated)
+            return analyze_architecture(analysis.architecture, setup_of(analysis).at(others))
         except SpecError:
             return None
 
@@ -76,13 +77,12 @@ class ComparedNetwork(NamedTuple):
             try:
                 yield analysis.value_if_any(metric.name)
             except NoClosedFormError:
-                values = analysis.graph.values
-                stated = (analysis.architecture, analysis.convention, values, (), analysis.scenario)
-                analysis = analyze_architecture(*stated)
+                numbers = setup_of(analysis)._replace(settings=analysis.graph.values, assume=())
+                analysis = analyze_architecture(analysis.architecture, numbers)
                 yield analysis.value(metric.name)
 
 
-class Crossing(NamedTuple):
+class MetricOrder(NamedTuple):
     """The order of the networks by one metric, as a symbol grows and the others stay.
 
     Attributes:
@@ -96,7 +96,7 @@ class Crossing(NamedTuple):
     lawless: tuple[str, ...] = ()
 
 
-class Along(NamedTuple):
+class SymbolOrders(NamedTuple):
     """The orders as one symbol grows.
 
     Attributes:
@@ -108,7 +108,7 @@ class Along(NamedTuple):
 
     name: str
     domain: Domain | None
-    crossings: tuple[Crossing, ...]
+    crossings: tuple[MetricOrder, ...]
     closed: tuple[str, ...] = ()
 
     @property
@@ -118,7 +118,7 @@ class Along(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class NetworkComparison:
     """Networks side by side.
 
     Attributes:
@@ -126,12 +126,14 @@ class Comparison:
         requested: the metrics that were asked for; none means the usual ones.
         along: the symbol that grows; None means each that they share.
         step: the step of its values, where one is given.
+        asked: what is shown, where expressions as ``macs/params`` are among it; else none.
     """
 
     networks: tuple[ComparedNetwork, ...]
     requested: tuple[str, ...] = ()
     along: str | None = None
     step: Rational | None = None
+    asked: tuple[Measured, ...] = ()
 
     @property
     def analyses(self) -> tuple[Analysis, ...]:
@@ -148,6 +150,24 @@ class Comparison:
         """The metrics that any of them shows."""
         usual = {metric.name for report in self.reports for metric in report.totals}
         return tuple(metric for metric in METRICS.values() if metric.name in usual)
+
+    @property
+    def measures(self) -> tuple[Measured, ...]:
+        """The metrics, and the expressions of metrics, that are shown."""
+        return self.asked or tuple(measured(metric.name) for metric in self.metrics)
+
+    @property
+    def ordered(self) -> tuple[Metric, ...]:
+        """The metrics that are shown, by which the networks have an order."""
+        return tuple(each.metric for each in self.measures if each.metric is not None)
+
+    def numbers(self, each: Measured) -> list[Rational | None]:
+        """Return what is shown of each network."""
+        values = (
+            dict(zip(self.values, own, strict=True))
+            for own in zip(*self.values.values(), strict=True)
+        )
+        return [each.value(own.get) for own in values]
 
     @cached_property
     def values(self) -> Mapping[str, tuple[Rational | None, ...]]:
@@ -174,7 +194,7 @@ class Comparison:
         return {n: tuple(has) for n, has in found.items() if len(has) < len(self.networks)}
 
     @cached_property
-    def orders(self) -> tuple[Along, ...]:
+    def orders(self) -> tuple[SymbolOrders, ...]:
         """The orders along the requested symbol, or, of few networks, along each.
 
         Raises:
@@ -190,16 +210,16 @@ class Comparison:
             raise SpecError(f"the networks share no open symbol '{self.along}'", hint=hint)
         return (self._order(self.along),)
 
-    def _order(self, name: str) -> Along:
+    def _order(self, name: str) -> SymbolOrders:
         opened = [network.opened(name) for network in self.networks]
         analyses = [analysis for analysis in opened if analysis is not None]
         if len(analyses) < len(opened):
             pairs = zip(self.networks, opened, strict=True)
             closed = tuple(network.label for network, analysis in pairs if analysis is None)
-            return Along(name, None, (), closed)
+            return SymbolOrders(name, None, (), closed)
         domain = met(domain_of(analysis, name, self.step) for analysis in analyses)
         ranks = _Ranks(name, self.networks, analyses, domain)
-        return Along(name, domain, tuple(map(ranks.crossing, self.metrics)))
+        return SymbolOrders(name, domain, tuple(map(ranks.crossing, self.ordered)))
 
 
 @dataclass
@@ -218,14 +238,16 @@ class _Ranks:
         whole = self.domain.step is not None and self.domain.step.denominator == 1
         return symbol(self.name, "integer" if whole else "real")
 
-    def crossing(self, metric: Metric) -> Crossing:
+    def crossing(self, metric: Metric) -> MetricOrder:
         """Return the order by a metric, or the networks in which it has no closed form."""
         forms = [self._closed_form(i, metric) for i in range(len(self.analyses))]
         found = [form.expand() for form in forms if form is not None]
         if len(found) < len(forms):
             pairs = zip(self.networks, forms, strict=True)
-            return Crossing(metric, None, tuple(one.label for one, form in pairs if form is None))
-        return Crossing(metric, self._ranking(found))
+            return MetricOrder(
+                metric, None, tuple(one.label for one, form in pairs if form is None)
+            )
+        return MetricOrder(metric, self._ranking(found))
 
     def _ranking(self, forms: Sequence[Expr]) -> Ranking | None:
         """Return the order by some closed forms; None where none has the symbol."""
@@ -336,24 +358,36 @@ def compare(
     Raises:
         SpecError: it is one network alone, or a spec or an option breaks a rule.
     """
-    loaded = [
-        (source._replace(variant=spec.variant), spec)
-        for source in map(read_source, expanded(specs))
-        for spec in load_source(source)
-    ]
-    if len(loaded) < 2:
-        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
-    size, fixed = None if step is None else positive("step", step), frozenset(setup.settings)
-    analyses = list(map(analyser(setup, [spec for _, spec in loaded]), (s for _, s in loaded)))
-    names = labels([source for source, _ in loaded])
+    sources, loaded = _loaded(specs)
+    setup.require_known(loaded)
+    size = None if step is None else positive("step", step)
+    analyses, names = map(analyser(setup, loaded), loaded), labels(sources)
     networks = tuple(
-        ComparedNetwork(name, each, fixed) for name, each in zip(names, analyses, strict=True)
+        ComparedNetwork(name, each, frozenset(setup.given_to(each.architecture)))
+        for name, each in zip(names, analyses, strict=True)
     )
-    found = Comparison(networks, metric, for_, size)
+    metrics, asked = parted(metric)
+    found = NetworkComparison(networks, metrics, for_, size, asked)
     return _document(found)
 
 
-def _document(found: Comparison) -> doc.Document:
+def _loaded(specs: Iterable[str]) -> tuple[list[SpecSource], list[Architecture]]:
+    """Return the networks that some words stand for, each with its source.
+
+    Raises:
+        SpecError: it is one alone, or a spec breaks a rule.
+    """
+    sources, loaded = list[SpecSource](), list[Architecture]()
+    for source in map(read_source, expanded(specs)):
+        for spec in load_source(source):
+            sources.append(source._replace(variant=spec.variant))
+            loaded.append(spec)
+    if len(loaded) < 2:
+        raise SpecError("one network alone is not compared", hint="name two, or PATH@* for all")
+    return sources, loaded
+
+
+def _document(found: NetworkComparison) -> doc.Document:
     rows, messages = partial(_rows, found), warnings_of(found.analyses)
     made = doc.Document(
         "", partial(_blocks, found), partial(_data, found), rows=rows, messages=messages
@@ -361,26 +395,26 @@ def _document(found: Comparison) -> doc.Document:
     return marked(made, found.analyses)
 
 
-def _blocks(found: Comparison) -> Iterator[doc.Block]:
+def _blocks(found: NetworkComparison) -> Iterator[doc.Block]:
     """Yield the numbers with their ratios to the first, then where the order changes."""
     yield _side_by_side(found)
     yield from _orders(found)
     yield doc.entries(_notes(found))
 
 
-def _side_by_side(found: Comparison) -> doc.Table:
+def _side_by_side(found: NetworkComparison) -> doc.Table:
     """Return few networks as columns with metrics as rows, many as rows."""
-    labels, metrics = [network.label for network in found.networks], found.metrics
-    cells = [[_cells(found, metric, i) for metric in metrics] for i in range(len(labels))]
+    labels, metrics = [network.label for network in found.networks], found.measures
+    cells = [*zip(*(_cells(found, each) for each in metrics), strict=True)]
     if len(labels) > MAX_NETWORKS:
-        heads = ["network", *(head for metric in metrics for head in (metric.head, "×"))]
+        heads = ["network", *(head for each in metrics for head in (WHOLE.title(each), "×"))]
         rows = [(label, *chain(*own)) for label, own in zip(labels, cells, strict=True)]
     else:
         first, *others = labels
         times = f"× {first}" if len(labels) == 2 else "×"
         heads = ["metric", first, *(head for label in others for head in (label, times))]
         each = zip(metrics, zip(*cells, strict=True), strict=True)
-        rows = [(metric.head, of[0][0], *chain(*of[1:])) for metric, of in each]
+        rows = [(WHOLE.title(one), of[0][0], *chain(*of[1:])) for one, of in each]
     columns = (
         doc.Column(str(i), head, doc.FIGURE if i else doc.TEXT, is_beside=head.startswith("×"))
         for i, head in enumerate(heads)
@@ -388,19 +422,26 @@ def _side_by_side(found: Comparison) -> doc.Table:
     return doc.table_of(columns, rows)._replace(breaks=True)
 
 
-def _rows(found: Comparison) -> doc.Table:
+def _rows(found: NetworkComparison) -> doc.Table:
     """Return the exact numbers, a row for each network."""
-    columns = [doc.Column(m.name, m.head, kind_of(m)) for m in found.metrics]
-    numbers = zip(*(found.values[metric.name] for metric in found.metrics), strict=True)
+    columns = [doc.Column(m.name, WHOLE.title(m), WHOLE.kind(m)) for m in found.measures]
+    numbers = zip(*map(found.numbers, found.measures), strict=True)
     labels = (network.label for network in found.networks)
     rows = ((label, *own) for label, own in zip(labels, numbers, strict=True))
     return doc.table_of((doc.Column("network", "network"), *columns), rows)
 
 
-def _cells(found: Comparison, metric: Metric, i: int) -> tuple[str, str]:
-    """Return a network's number, and its ratio to the first network's."""
-    numbers = found.values[metric.name]
-    return show_amount(metric, numbers[i]), show_ratio(list(ratios(numbers))[i])
+def _cells(found: NetworkComparison, each: Measured) -> list[tuple[str, str]]:
+    """Return the number of each network, and its ratio to the first network's."""
+    numbers = found.numbers(each)
+    shown = ratios(numbers)
+    return [(_show(each, n), show_ratio(r)) for n, r in zip(numbers, shown, strict=True)]
+
+
+def _show(each: Measured, number: Rational | None) -> str:
+    if each.metric is not None:
+        return show_amount(each.metric, number)
+    return doc.NOTHING if number is None else WHOLE.kind(each).show(number)
 
 
 def show_ratio(ratio: float | None) -> str:
@@ -408,7 +449,7 @@ def show_ratio(ratio: float | None) -> str:
     return doc.NOTHING if ratio is None else f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
-def _orders(found: Comparison) -> Iterator[doc.Table]:
+def _orders(found: NetworkComparison) -> Iterator[doc.Table]:
     """Yield, for each symbol, the orders of the networks over its values and their metrics."""
     for along in found.orders:
         orders: dict[str, list[str]] = {}
@@ -423,7 +464,7 @@ def _orders(found: Comparison) -> Iterator[doc.Table]:
         yield doc.table_of(columns, ((order, ", ".join(names)) for order, names in orders.items()))
 
 
-def _order_text(crossing: Crossing, along: Along, found: Comparison) -> str:
+def _order_text(crossing: MetricOrder, along: SymbolOrders, found: NetworkComparison) -> str:
     """Return ``a < b for h <= 191, b < a for h >= 192``, or why there is no order."""
     ranking, name = crossing.ranking, along.name
     if crossing.lawless:
@@ -441,7 +482,7 @@ def _order_text(crossing: Crossing, along: Along, found: Comparison) -> str:
     return ", ".join(parts)
 
 
-def show_order(order: Order, found: Comparison) -> str:
+def show_order(order: Order, found: NetworkComparison) -> str:
     """Return an order of the networks as text: ``a < b = c``."""
     labels = [network.label for network in found.networks]
     return " < ".join(" = ".join(labels[i] for i in group) for group in order)
@@ -461,7 +502,7 @@ def values(name: str, stretch: Stretch, ranking: Ranking) -> str:
     return f"{low} {'<' if stretch.after else '<='} {end}" if low else end
 
 
-def _notes(found: Comparison) -> Iterator[doc.Note]:
+def _notes(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield the shared symbols and the others, the values, and what counts."""
     if len(found.networks) > MAX_NETWORKS and not found.orders:
         yield "order", "--for SYMBOL tells where it changes"
@@ -476,7 +517,7 @@ def _notes(found: Comparison) -> Iterator[doc.Note]:
     )
 
 
-def _none(found: Comparison) -> Iterator[doc.Note]:
+def _none(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield, for each network that lacks a metric, why it has none."""
     for network in found.networks:
         errors = filter(None, (network.analysis.none_of(m.name) for m in found.metrics))
@@ -484,7 +525,7 @@ def _none(found: Comparison) -> Iterator[doc.Note]:
             yield f"{network.label}", error.cause
 
 
-def _at(found: Comparison) -> StatedNotes:
+def _at(found: NetworkComparison) -> StatedNotes:
     """Return the values of the symbols: once where they are the same, else for every network."""
     pairs = zip(found.networks, found.reports, strict=True)
     settings = {network.label: report.setting or "no symbols" for network, report in pairs}
@@ -493,7 +534,7 @@ def _at(found: Comparison) -> StatedNotes:
     return [(f"{label} at", setting) for label, setting in settings.items()]
 
 
-def _conditions(found: Comparison) -> Iterator[doc.Note]:
+def _conditions(found: NetworkComparison) -> Iterator[doc.Note]:
     """Yield the conditions on the symbols, each with the networks that require it."""
     conditions: dict[str, list[str]] = {}
     for network, report in zip(found.networks, found.reports, strict=True):
@@ -502,7 +543,7 @@ def _conditions(found: Comparison) -> Iterator[doc.Note]:
     yield from (("valid when", f"{each} ({', '.join(of)})") for each, of in conditions.items())
 
 
-def _data(found: Comparison) -> dict[str, Any]:
+def _data(found: NetworkComparison) -> dict[str, Any]:
     """Return every closed form and every stretch."""
     return {
         "archcost": doc.VERSION,
@@ -514,7 +555,7 @@ def _data(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _network(found: Comparison, i: int) -> dict[str, Any]:
+def _network(found: NetworkComparison, i: int) -> dict[str, Any]:
     network, report = found.networks[i], found.reports[i]
     analysis = network.analysis
     return {
@@ -524,25 +565,27 @@ def _network(found: Comparison, i: int) -> dict[str, Any]:
         "symbols": {name: doc.plain_number(v) for name, v in analysis.graph.values.items()},
         "conditions": list(report.conditions),
         **scenario_fields(analysis, [metric.name for metric in found.metrics]),
-        "metrics": {metric.name: _quantity(found, metric, i) for metric in found.metrics},
+        "metrics": {each.name: _quantity(found, each, i) for each in found.measures},
     }
 
 
-def _quantity(found: Comparison, metric: Metric, i: int) -> dict[str, Any]:
-    numbers = found.values[metric.name]
-    value, ratio = plain_amount(metric, numbers[i]), list(ratios(numbers))[i]
-    return {"expr": _closed_form(found, metric, i), "value": value, "ratio": ratio}
+def _quantity(found: NetworkComparison, each: Measured, i: int) -> dict[str, Any]:
+    numbers = found.numbers(each)
+    value, ratio = numbers[i], list(ratios(numbers))[i]
+    shown = plain_amount(each.metric, value) if each.metric else doc.plain_number(value)
+    return {"expr": _closed_form(found, each, i), "value": shown, "ratio": ratio}
 
 
-def _closed_form(found: Comparison, metric: Metric, i: int) -> str | None:
-    """Return the closed form of a metric as text; None where a network has none."""
+def _closed_form(found: NetworkComparison, each: Measured, i: int) -> str | None:
+    """Return a closed form as text; None where a network has none."""
     try:
-        return text(found.reports[i].total(metric.name))
+        form = each.closed_form(found.reports[i].total)
     except (NoClosedFormError, NoCountError):
         return None
+    return None if form is None else text(form)
 
 
-def _along(along: Along, found: Comparison) -> dict[str, Any]:
+def _along(along: SymbolOrders, found: NetworkComparison) -> dict[str, Any]:
     return {
         "symbol": along.name,
         "closed": list(along.closed),
@@ -555,7 +598,7 @@ def _along(along: Along, found: Comparison) -> dict[str, Any]:
     }
 
 
-def _ranking(ranking: Ranking, found: Comparison) -> dict[str, Any]:
+def _ranking(ranking: Ranking, found: NetworkComparison) -> dict[str, Any]:
     return {
         "changes_at": doc.plain_number(ranking.changes_at),
         "compared_to": doc.plain_number(ranking.limit),

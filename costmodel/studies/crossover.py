@@ -14,7 +14,7 @@ from costmodel.algebra.domains import Domain
 from costmodel.algebra.sign_chart import sign_chart
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.network.propagation import Counted
+from costmodel.network.propagation import CountedLayer
 from costmodel.rules.formula import show_decimal
 
 
@@ -118,7 +118,7 @@ class Crossovers:
         times = (self.analysis.total(name) for name in ("compute_time", "memory_time"))
         return any(self.symbol in self.analysis.closed_form(time).free_symbols for time in times)
 
-    def _of_layer(self, counted: Counted) -> Crossover:
+    def _of_layer(self, counted: CountedLayer) -> Crossover:
         """Return the crossover of one run of a layer."""
         layer, often = counted
         if often.repeats:

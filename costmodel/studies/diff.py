@@ -22,7 +22,7 @@ from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import METRICS, Metric
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
-from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.report import Report, ReportRow
 from costmodel.studies.revisions import SpecSource, analyser, load_source
 
@@ -249,10 +249,10 @@ class Diff:
         return expression.xreplace({a: b for a, b in same.items() if a != b})
 
     @cached_property
-    def balances(self) -> tuple[Balance, ...]:
+    def balances(self) -> tuple[BudgetCheck, ...]:
         """Every budget at this change."""
         return tuple(
-            Balance(b, self.new.value(b.metric.name), b.limit(self.old.value(b.metric.name)))
+            BudgetCheck(b, self.new.value(b.metric.name), b.limit(self.old.value(b.metric.name)))
             for b in self.budgets
         )
 
@@ -356,7 +356,7 @@ class Differences(NamedTuple):
         return not (self.added or self.removed) and all(diff.is_empty for diff in self.diffs)
 
     @property
-    def broken(self) -> Iterator[tuple[Diff, Balance]]:
+    def broken(self) -> Iterator[tuple[Diff, BudgetCheck]]:
         """The budgets that are broken, with the network that breaks each."""
         for diff in self.diffs:
             yield from ((diff, balance) for balance in diff.balances if not balance.is_kept)
@@ -367,13 +367,24 @@ def differences(
     setup: Setup,
     requested: tuple[str, ...] = (),
     budgets: tuple[Budget, ...] = (),
+    *,
+    checks_settings: bool = True,
 ) -> Differences:
     """Return the differences between two versions of a spec; variants are compared by name.
+
+    Args:
+        sources: where they stand.
+        setup: what is said beside the specs.
+        requested: the metrics that were asked for.
+        budgets: what may be gained.
+        checks_settings: whether one of both must have each symbol that is set.
 
     Raises:
         SpecError: one of them breaks a rule.
     """
     sides = [load_source(source) for source in sources]
+    if checks_settings:
+        setup.require_known([*chain(*sides)])
     analyse = analyser(setup, [*chain(*sides)])
     old, new = ({spec.variant: spec for spec in side} for side in sides)
     if len(old) == len(new) == 1:

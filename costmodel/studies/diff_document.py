@@ -15,7 +15,7 @@ from costmodel.analysis.number_format import plain_amount, show_amount, show_gai
 from costmodel.analysis.standing import marked, scenario_fields, standing_notes, warnings_of
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_decimal, show_shapes
-from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.diff import (
     COUNTS,
     ComparedLayer,
@@ -80,9 +80,9 @@ def two(
     return marked(made, (each for diff in found.diffs for each in (diff.old, diff.new) if each))
 
 
-def fault_of(diff: Diff, balance: Balance) -> doc.Fault:
+def fault_of(diff: Diff, balance: BudgetCheck) -> doc.Failure:
     """Return a broken budget with the spec that breaks it."""
-    return doc.Fault(diff.new.architecture.document.file, 0, show_balance(balance))
+    return doc.Failure(diff.new.architecture.document.file, 0, show_balance(balance))
 
 
 def one_of(diff: Diff, *, symbolic: bool) -> Iterator[doc.Block]:
@@ -207,7 +207,7 @@ def _budgets(diff: Diff) -> Iterator[doc.Note]:
         yield "budget", show_balance(balance)
 
 
-def show_balance(balance: Balance) -> str:
+def show_balance(balance: BudgetCheck) -> str:
     """Return ``macs +2%: broken, 1,020 is more than 1,019, by 1``."""
     metric = balance.budget.metric
     new, limit = (show_amount(metric, value) for value in (balance.new, balance.limit))
@@ -382,7 +382,7 @@ def _metric_fields(change: MetricChange) -> dict[str, Any]:
     return fields
 
 
-def budget_fields(balance: Balance) -> dict[str, Any]:
+def budget_fields(balance: BudgetCheck) -> dict[str, Any]:
     """Return a budget as plain data."""
     metric = balance.budget.metric
     return {

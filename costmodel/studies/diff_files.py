@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from os.path import exists, normpath
+from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture
@@ -13,13 +14,21 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup
 from costmodel.metrics.registry import Metric
 from costmodel.scenario.patterns import is_pattern, matches, matches_in
-from costmodel.studies.budgets import Balance, Budget
+from costmodel.studies.budgets import Budget, BudgetCheck
 from costmodel.studies.diff import Diff, Differences, differences
-from costmodel.studies.revisions import ALL, SpecSource, analyser, files_at, is_at, load_source
+from costmodel.studies.revisions import (
+    ALL,
+    SpecSource,
+    analyser,
+    files_at,
+    is_at,
+    load_source,
+    renames_since,
+)
 
 
-class Whole(NamedTuple):
-    """A network that is on one side only."""
+class OneSidedNetwork(NamedTuple):
+    """A network whose spec exists only before the change, or only after it."""
 
     name: str
     analysis: Analysis
@@ -37,16 +46,24 @@ class FileDifferences(NamedTuple):
 
     revision: str
     files: tuple[Differences, ...]
-    added: tuple[Whole, ...]
-    removed: tuple[Whole, ...]
+    added: tuple[OneSidedNetwork, ...]
+    removed: tuple[OneSidedNetwork, ...]
 
     @property
     def diffs(self) -> Iterator[tuple[str, Diff]]:
         """Yield every network that is on both sides, with its spec."""
         for file in self.files:
+            before = normpath(Path(file.old.folder) / file.old.path)
+            was = f" (was {before})" if before != normpath(file.new.path) else ""
             for diff in file.diffs:
                 variant = diff.new.graph.variant
-                yield f"{file.new.name}@{variant}" if variant else file.new.name, diff
+                yield f"{file.new.name}{f'@{variant}' if variant else ''}{was}", diff
+
+    @property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """Every network on either side."""
+        sides = (side for _, diff in self.diffs for side in (diff.old, diff.new))
+        return (*sides, *(each.analysis for each in (*self.added, *self.removed)))
 
     @property
     def changed(self) -> tuple[tuple[str, Diff], ...]:
@@ -54,7 +71,7 @@ class FileDifferences(NamedTuple):
         return tuple((name, diff) for name, diff in self.diffs if not diff.is_empty)
 
     @property
-    def balances(self) -> tuple[tuple[str, Balance], ...]:
+    def balances(self) -> tuple[tuple[str, BudgetCheck], ...]:
         """Every budget at every network, the broken ones first."""
         every = [(name, balance) for name, diff in self.diffs for balance in diff.balances]
         return tuple(sorted(every, key=lambda pair: pair[1].is_kept))
@@ -105,18 +122,24 @@ def file_differences(
     assert revision.revision is not None
     there = files_at(revision.revision)
     files: list[Differences] = []
-    added: list[Whole] = []
-    removed: list[Whole] = []
-    for new in dict.fromkeys(source for word in words for source in _sources(word, there)):
-        old = revision.beside(new)
+    added, removed = list[OneSidedNetwork](), list[OneSidedNetwork]()
+    sources = [*dict.fromkeys(source for word in words for source in _sources(word, there))]
+    renamed = _renamed(revision, sources)
+    for new in sources:
+        if new.path in renamed.values():
+            continue
+        old = revision.beside(new._replace(path=renamed.get(new.path, new.path)))
         is_here = exists(new.path)
         if is_here and is_at(old):
-            files.append(differences((old, new), setup, requested, budgets))
+            files.append(differences((old, new), setup, requested, budgets, checks_settings=False))
         elif is_here:
             added += _wholes(new, new, setup)
         else:
             removed += _wholes(old, new, setup)
-    return FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    found = FileDifferences(revision.revision, tuple(files), tuple(added), tuple(removed))
+    if analyses := found.analyses:
+        setup.require_known([each.architecture for each in analyses])
+    return found
 
 
 def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
@@ -141,9 +164,30 @@ def _sources(word: str, there: Iterable[str]) -> Iterator[SpecSource]:
         yield SpecSource(each, None, variant)
 
 
-def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[Whole]:
+def _renamed(revision: SpecSource, sources: Iterable[SpecSource]) -> dict[str, str]:
+    """Return the path of each spec that was renamed since a revision → its path there.
+
+    Git tells it by what files hold; a new spec of the name of the one network that is gone is it.
+    """
+    here = [new for new in sources if exists(new.path) and not is_at(revision.beside(new))]
+    gone = [new for new in sources if not exists(new.path)]
+    by_git = renames_since(revision.revision or "") if here else {}
+    found = {new.path: by_git[new.path] for new in here if new.path in by_git}
+    left = [each for each in gone if each.path not in found.values()]
+    of = {old.path: load_source(revision.beside(old))[0].header.name for old in left}
+    for new in (each for each in here if each.path not in found and of):
+        name = load_source(new)[0].header.name
+        like = [path for path, known in of.items() if known == name]
+        if len(like) == 1 and like[0] not in found.values():
+            found[new.path] = like[0]
+    return found
+
+
+def _wholes(at: SpecSource, named: SpecSource, setup: Setup) -> Iterator[OneSidedNetwork]:
     """Yield the networks of a spec that is on one side only."""
     specs: tuple[Architecture, ...] = load_source(at)
     analyse = analyser(setup, specs)
     for spec in specs:
-        yield Whole(f"{named.name}@{spec.variant}" if spec.variant else named.name, analyse(spec))
+        yield OneSidedNetwork(
+            f"{named.name}@{spec.variant}" if spec.variant else named.name, analyse(spec)
+        )

@@ -24,7 +24,7 @@ from costmodel.studies.diff_document import (
     show_balance,
     two,
 )
-from costmodel.studies.diff_files import FileDifferences, Whole, file_differences
+from costmodel.studies.diff_files import FileDifferences, OneSidedNetwork, file_differences
 from costmodel.studies.revisions import read_source
 
 USUAL = ("params", "macs")
@@ -99,9 +99,7 @@ def _since(
             *(f"{name}: {show_balance(balance)}" for name, balance in broken),
         ),
     )
-    sides = [side for _, diff in found.diffs for side in (diff.old, diff.new)]
-    alone = [each.analysis for each in (*found.added, *found.removed)]
-    return marked(made, (*sides, *alone))
+    return marked(made, found.analyses)
 
 
 def headline(found: FileDifferences) -> str:
@@ -177,7 +175,7 @@ def _change(diff: Diff, metric: Metric) -> MetricChange:
     return MetricChange(metric, old, new, None)
 
 
-def _alone(each: Whole, metric: Metric, *, is_new: bool) -> MetricChange:
+def _alone(each: OneSidedNetwork, metric: Metric, *, is_new: bool) -> MetricChange:
     value = each.analysis.value_if_any(metric.name)
     return MetricChange(metric, None if is_new else value, value if is_new else None, None)
 
@@ -225,6 +223,6 @@ def _data(found: FileDifferences, metrics: tuple[Metric, ...]) -> dict[str, Any]
     }
 
 
-def _whole(each: Whole, metrics: tuple[Metric, ...]) -> dict[str, Any]:
+def _whole(each: OneSidedNetwork, metrics: tuple[Metric, ...]) -> dict[str, Any]:
     values = {m.name: plain_amount(m, each.analysis.value_if_any(m.name)) for m in metrics}
     return {"spec": each.name, "metrics": values}

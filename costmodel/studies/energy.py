@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, pairwise
@@ -51,8 +50,7 @@ def energy(
         yield symbolic_table(report) if report.symbolic else _numbers(report)
         yield doc.entries(_notes(report))
 
-    whole = report_document.document(report)
-    return replace(whole, blocks=blocks, data=partial(_data, report))
+    return report_document.document(report, blocks=blocks, data=partial(_data, report))
 
 
 def metrics_of(analysis: Analysis) -> tuple[str, ...]:

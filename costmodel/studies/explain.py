@@ -24,10 +24,10 @@ from costmodel.metrics.macs import count_macs
 from costmodel.metrics.params import count_model_size
 from costmodel.metrics.registry import METRICS, Metric, NoCountError
 from costmodel.network.context import Context
-from costmodel.network.propagation import Counted, LayerCost
+from costmodel.network.propagation import CountedLayer, LayerCost
 from costmodel.rules.cost import Parameter
 from costmodel.rules.formula import ExplanationStep, show_number, show_quantity
-from costmodel.rules.nests import BATCH, Body, product_formula, repeated
+from costmodel.rules.nests import BATCH, LoopBody, product_formula, repeated
 from costmodel.scenario.devices import bandwidth, no_bandwidth, operations_per_second
 from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
@@ -90,7 +90,7 @@ def _paths(layer: LayerCost) -> tuple[str, str]:
     return path, re.sub(r"/turn_\d+(_on)?(?=/)", "", path)
 
 
-class _Shown:
+class _ValueWriter:
     """The values of an explanation: numbers, or closed forms.
 
     Attributes:
@@ -110,7 +110,8 @@ class _Shown:
             form = self.analysis.decided(expression)
             if unit:
                 return f"{text(Quantity(form, Str(unit)))} {unit}"
-            return text(self.analysis.read(self.analysis.closed_form(form)))
+            read = self.analysis.read(self.analysis.closed_form(form))
+            return doc.Equation.of("", text(read), doc.ClosedForm(read))
         value = self.evaluate(expression)
         return show_quantity(value, unit) if unit else show_number(value)
 
@@ -126,10 +127,12 @@ class _Shown:
         return ExplanationStep(name, rule, "" if self.symbolic else numbers, value)
 
 
-class _Totals(_Shown):
+class _Totals(_ValueWriter):
     """The sums of some layers' counts."""
 
-    def __init__(self, analysis: Analysis, chosen: Sequence[Counted], *, symbolic: bool) -> None:
+    def __init__(
+        self, analysis: Analysis, chosen: Sequence[CountedLayer], *, symbolic: bool
+    ) -> None:
         super().__init__(analysis, symbolic=symbolic)
         self.chosen = chosen
 
@@ -193,10 +196,10 @@ STEPS: dict[str, Callable[["_Explainer"], Iterator[ExplanationStep]]] = {
 """The counts that are made of steps."""
 
 
-class _Explainer(_Shown):
+class _Explainer(_ValueWriter):
     """The steps of one layer."""
 
-    def __init__(self, analysis: Analysis, counted: Counted, *, symbolic: bool) -> None:
+    def __init__(self, analysis: Analysis, counted: CountedLayer, *, symbolic: bool) -> None:
         super().__init__(analysis, symbolic=symbolic)
         self.counted = counted
         self.layer = counted.layer
@@ -307,7 +310,7 @@ class _Explainer(_Shown):
     def macs(self) -> Iterator[ExplanationStep]:
         """Yield the steps of its macs."""
         for nest in self.layer.cost.nests:
-            if nest.body is Body.MULTIPLY_ACCUMULATE:
+            if nest.body is LoopBody.MULTIPLY_ACCUMULATE:
                 rule, numbers = product_formula(nest.factors, self.evaluate)
                 name = f"MACs ({nest.name})" if nest.name else "MACs"
                 yield self.step(name, rule, numbers, self.show(nest.macs))
@@ -452,7 +455,7 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
                 (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
                 for step in each.steps
             )
-            shown = (doc.LabelledValue(f"  {name}", " = ".join(chain)) for name, chain in steps)
+            shown = (doc.LabelledValue(f"  {name}", _joined([*chain])) for name, chain in steps)
             yield doc.Entries(tuple(shown), are_equations=True)
         yield doc.entries(Report(analysis).standing)
 
@@ -475,8 +478,21 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
 
 
+def _joined(chain: list[str]) -> str:
+    """Return a chain as one text, which knows the closed form that it ends in."""
+    *others, last = chain
+    before = "".join(f"{each} = " for each in others)
+    if isinstance(last, doc.Equation):
+        return doc.Equation.of(before, last, last.form)
+    return before + last
+
+
 def _totals(
-    analysis: Analysis, chosen: Sequence[Counted] | None, metrics: Sequence[str], *, symbolic: bool
+    analysis: Analysis,
+    chosen: Sequence[CountedLayer] | None,
+    metrics: Sequence[str],
+    *,
+    symbolic: bool,
 ) -> dict[str, doc.Cell]:
     """Return the last row of a slide's table: of the layers chosen, or of the network."""
     total: dict[str, doc.Cell] = {"description": "total"}
@@ -532,7 +548,7 @@ def _inputs(
     analysis: Analysis, metrics: tuple[str, ...], *, symbolic: bool
 ) -> Iterator[dict[str, doc.Cell]]:
     """Yield a line of a slide for each input that a count holds."""
-    shown = _Shown(analysis, symbolic=symbolic)
+    shown = _ValueWriter(analysis, symbolic=symbolic)
     for name, shape in analysis.propagation.inputs.items():
         besides = {each: METRICS[each].beside(analysis.context).get(name) for each in metrics}
         if any(besides.values()):

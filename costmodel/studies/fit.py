@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError, find_named
-from archspec.hardware import Level, Profile
+from archspec.hardware import MemoryLevel, Profile
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
@@ -28,7 +28,7 @@ from costmodel.studies.memory import ALIVE
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head, notes
 from costmodel.studies.search import Verdict
-from costmodel.studies.weight_placement import Full, full_at
+from costmodel.studies.weight_placement import FullAt, full_at
 
 
 class DeviceMemory(NamedTuple):
@@ -88,7 +88,7 @@ class MemoryNeed(NamedTuple):
 
     memory: DeviceMemory
     sizes: Mapping[str, Rational]
-    passes: Full | None
+    passes: FullAt | None
 
     @property
     def needed(self) -> Rational:
@@ -101,7 +101,7 @@ class MemoryNeed(NamedTuple):
         return max(self.needed - self.memory.capacity, 0)
 
 
-class Break(NamedTuple):
+class OverflowingLayer(NamedTuple):
     """A layer that cannot work.
 
     Attributes:
@@ -126,7 +126,7 @@ class Fit(NamedTuple):
     """
 
     needs: tuple[MemoryNeed, ...]
-    breaks: tuple[Break, ...]
+    breaks: tuple[OverflowingLayer, ...]
     order: Order | None
     best: Rational | None = None
 
@@ -194,7 +194,7 @@ def find_order(name: str, scenario: Scenario) -> Order:
     return order
 
 
-def _memory(profile: Profile, level: Level, *metrics: str) -> DeviceMemory:
+def _memory(profile: Profile, level: MemoryLevel, *metrics: str) -> DeviceMemory:
     name = next(name for name, other in profile.fields.memory.items() if other is level)
     return DeviceMemory(name, level.capacity.value, metrics)
 
@@ -218,7 +218,9 @@ def fit(analysis: Analysis, evaluate: Evaluator | None = None, order: Order = "g
         path: number(size) for path, size in memory_peak.memory(analysis.context, order).items()
     }
     room = _room(needs[-1])
-    breaks = (Break(path, size, size - room) for path, size in alive.items() if size > room)
+    breaks = (
+        OverflowingLayer(path, size, size - room) for path, size in alive.items() if size > room
+    )
     found = Fit(needs, tuple(breaks), order)
     return found if evaluate or order == "best" else found._replace(best=_better(analysis, found))
 

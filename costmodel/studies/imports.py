@@ -21,7 +21,7 @@ MOST = 3
 """The number of sizes at which both are compared: the spec's own and two odd ones."""
 
 
-class Compared(NamedTuple):
+class SizeComparison(NamedTuple):
     """Both counts at one size.
 
     Attributes:
@@ -119,7 +119,7 @@ _COLUMNS = (
 )
 
 
-def _table(found: Iterable[Compared]) -> Table:
+def _table(found: Iterable[SizeComparison]) -> Table:
     rows = []
     for each in found:
         for i, (what, theirs, ours) in enumerate(each.rows):
@@ -129,7 +129,7 @@ def _table(found: Iterable[Compared]) -> Table:
     return Table(_COLUMNS, tuple(rows))
 
 
-def _compared(imported: Imported) -> Iterator[Compared]:
+def _compared(imported: Imported) -> Iterator[SizeComparison]:
     """Yield both counts at the spec's own size, and at odd ones that are valid for both."""
     assert imported.measure is not None
     done = 0
@@ -144,7 +144,7 @@ def _compared(imported: Imported) -> Iterator[Compared]:
             if not done:
                 raise
             continue  # the source takes no such size
-        yield Compared(values, analysis, source)
+        yield SizeComparison(values, analysis, source)
         done += 1
         if done == MOST:
             return
@@ -183,7 +183,7 @@ def _sizes(text: str) -> Iterator[dict[str, Rational]]:
                 break
 
 
-def _first_difference(unequal: Compared, imported: Imported) -> str:
+def _first_difference(unequal: SizeComparison, imported: Imported) -> str:
     """Return a sentence on the first layer whose parameters differ, or on what differs in all."""
     analysis, ours = unequal.analysis, dict[str, Rational]()
     for layer in analysis.layers:

@@ -26,7 +26,7 @@ from costmodel.algebra.sums import Iterations, OpenFormError, closed_sum, summed
 from costmodel.algebra.symbols import symbol
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.domains import domain_of
-from costmodel.analysis.loading import analyze_architecture, no_token_before
+from costmodel.analysis.loading import Setup, analyze_architecture, no_token_before
 from costmodel.metrics.data_movement import data_movement, weights_read
 from costmodel.metrics.latency import count_compute_time, memory_time, weights_time
 from costmodel.metrics.macs import count_least_macs, count_macs
@@ -42,10 +42,9 @@ from costmodel.network.propagation import (
     on_the_way,
     propagate,
 )
-from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.scenario.devices import main_memory
 from costmodel.scenario.scenario import NOWHERE, PAST, Device, Scenario
-from costmodel.scenario.settings import Number, to_rational
+from costmodel.scenario.settings import Number
 
 STEPS = "generate"
 """The symbol of the number of steps, in laws."""
@@ -228,7 +227,7 @@ class Figures(NamedTuple):
 
     @property
     def bound(self) -> str | None:
-        """The side that takes longer, ``compute`` or ``memory``; None for several runs together.
+        """Return ``compute`` or ``memory``, whichever takes longer; None for several runs together.
 
         ``either`` where it hangs on which experts the tokens choose.
         """
@@ -248,7 +247,7 @@ def figures_of(
     return Figures(name, tokens, past, values, None if latency is None else evaluate(latency))
 
 
-class Memory(NamedTuple):
+class MemoryUse(NamedTuple):
     """The bytes that must be in memory at once.
 
     Attributes:
@@ -303,7 +302,7 @@ class Inference:
 
     @cached_property
     def works(self) -> tuple[Work, Work]:
-        """The laws of prefill, and of a step of decode."""
+        """The closed forms of prefill, and of a step of decode."""
         return work_of(self.prefill), work_of(self.decode)
 
     @property
@@ -381,10 +380,10 @@ class Inference:
         return self.decode.value("kv_cache_per_token")
 
     @cached_property
-    def memories(self) -> tuple[Memory, ...]:
+    def memories(self) -> tuple[MemoryUse, ...]:
         """The bytes that must be in memory in prefill, and in the last step."""
         return tuple(
-            Memory(name, *map(of.evaluator_at(self._at(of, past)), _parts_of_memory(of)))
+            MemoryUse(name, *map(of.evaluator_at(self._at(of, past)), _parts_of_memory(of)))
             for name, of, past in self._moments
         )
 
@@ -477,19 +476,19 @@ def infer(
     Raises:
         SpecError: the network generates no tokens, or breaks a rule where it does.
     """
-    counts = convention_of(convention, architecture := load(spec))
+    architecture = load(spec)
+    setup = Setup(convention, settings or {}, assume, scenario).agreed(architecture)
     axes = _axes(architecture)
-    given = {name: to_rational(name, value) for name, value in (settings or {}).items()}
-    for cause, hint in _excluded(architecture, plan, axes, given, assume, scenario):
+    for cause, hint in _excluded(architecture, plan, axes, setup):
         raise SpecError(cause, hint=hint)
     _require_one_token(architecture, axes.tokens)
     numbers = _numbers(architecture, axes, assume) if plan else {}
+    numbers |= setup.numbers
 
     def use(past: Rational | str, **tokens: Rational) -> Analysis:
-        values = {**numbers, **given, **tokens}
-        return _used(architecture, counts, values, assume, scenario._replace(past=past))
+        return _used(architecture, setup.at({**numbers, **tokens}), past)
 
-    _require_decodable(architecture, axes, {**numbers, **given}, assume)
+    _require_decodable(architecture, axes, setup.at(numbers))
     try:
         prefill = use(0, **({axes.tokens: plan.prompt} if plan else {}))
     except SpecError as error:
@@ -497,37 +496,27 @@ def infer(
     return Inference(prefill, use(PAST, **{axes.tokens: 1}), plan, axes)
 
 
-def _used(
-    architecture: Architecture,
-    counts: Convention,
-    values: Mapping[str, Rational],
-    assume: Iterable[str],
-    scenario: Scenario,
-) -> Analysis:
+def _used(architecture: Architecture, setup: Setup, past: Rational | str) -> Analysis:
     """The network at work; of a prompt the last token alone goes on behind what mixes tokens last.
 
     Where that does not hold, as what counts tokens from the first needs all of them, all go on.
     """
-    if scenario.past != PAST:
+    scenario = setup.scenario._replace(past=past)
+    if past != PAST:
         with suppress(SpecError):
             last = scenario._replace(last_only=True)
-            return analyze_architecture(architecture, counts, values, assume, last)
-    return analyze_architecture(architecture, counts, values, assume, scenario)
+            return analyze_architecture(architecture, setup._replace(scenario=last))
+    return analyze_architecture(architecture, setup._replace(scenario=scenario))
 
 
 def _excluded(
-    architecture: Architecture,
-    plan: Plan | None,
-    axes: Axes,
-    given: Mapping[str, Rational],
-    assume: Iterable[str],
-    scenario: Scenario,
+    architecture: Architecture, plan: Plan | None, axes: Axes, setup: Setup
 ) -> Iterator[tuple[str, str | None]]:
     """Yield why something that is said excludes the rest, and a hint for each."""
-    header = architecture.header
-    if scenario.past is not None:
+    header, given = architecture.header, setup.numbers
+    if setup.scenario.past is not None:
         yield "past is what prefill and decode differ in", "leave --past out"
-    if scenario.training is not None:
+    if setup.scenario.training is not None:
         hint = "leave --optimizer out; archcost training shows what a step of training takes"
         yield "nothing is trained at inference", hint
     for name, number in plan._asdict().items() if plan else ():
@@ -537,7 +526,7 @@ def _excluded(
         if name in given:
             hint = f"say {option} {given[name]}"
             yield f"'{name}' is not set here: prefill and decode use it", hint
-    for name, other in read_assumptions(assume, header.symbols, {}).derived.items():
+    for name, other in read_assumptions(setup.assume, header.symbols, {}).derived.items():
         axis = axes.tokens if axes.tokens in free_names(other) else None
         if axis := name if name in axes[:2] else axis:
             cause = f"an assumption says what '{name}' equals, but prefill and decode set '{axis}'"
@@ -557,18 +546,13 @@ def _require_one_token(architecture: Architecture, tokens: str) -> None:
         raise SpecError(cause, hint=hint, origin=origin, entry="symbols")
 
 
-def _require_decodable(
-    architecture: Architecture,
-    axes: Axes,
-    numbers: Mapping[str, Rational],
-    assume: tuple[str, ...],
-) -> None:
+def _require_decodable(architecture: Architecture, axes: Axes, setup: Setup) -> None:
     """Make sure that every layer keeps the tokens apart, or what it needs of those before.
 
     See `decoding`. The tokens are a symbol here, so that all that hangs on their number is seen.
     """
-    fixed = {name: value for name, value in numbers.items() if name != axes.tokens}
-    assumed = read_assumptions(assume, architecture.header.symbols, fixed)
+    fixed = {name: value for name, value in setup.numbers.items() if name != axes.tokens}
+    assumed = read_assumptions(setup.assume, architecture.header.symbols, fixed)
     graph = build_graph(architecture, fixed, assumed.derived)
     declared = architecture.header.symbols[axes.tokens]
     propagation = propagate(graph, assumed, 1, resting=resting(propagate(graph, assumed)))

@@ -23,22 +23,24 @@ from costmodel.scenario.scenario import PAST
 from costmodel.scenario.training import OPTIONS
 from costmodel.studies import question
 from costmodel.studies.hardware import shown_bytes
-from costmodel.studies.inference import STEPS, Figures, Inference, Memory, Plan, Work, infer
+from costmodel.studies.inference import STEPS, Figures, Inference, MemoryUse, Plan, Work, infer
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import head
 from costmodel.studies.ridge_batch import (
     AnyRoof,
-    Choice,
+    ExpertChoice,
     LinearRoof,
-    NoLine,
+    NoRidgeBatch,
     RoundedRoof,
     linear_roofs,
     longest,
     roofs,
 )
 
-COUNTS = doc.Kind(lambda count: show_quantity(count, "").strip())
-BYTES = doc.Kind(lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B")
+COUNTS = doc.ColumnKind(lambda count: show_quantity(count, "").strip())
+BYTES = doc.ColumnKind(
+    lambda size: show_quantity(size, "B") if size >= 1 else f"{float(size):.4g} B"
+)
 SECONDS = doc.quantity_in("s")
 RATE = SECONDS._replace(show=lambda n: f"{float(n):,.4g}" if n < 1000 else f"{float(n):,.0f}")
 
@@ -214,7 +216,7 @@ def _sizes(found: Inference) -> Iterator[doc.Note]:
         yield f"memory, {memory.name}", _sum(memory, batch)
 
 
-def _sum(memory: Memory, batch: int) -> str:
+def _sum(memory: MemoryUse, batch: int) -> str:
     parts = (memory.weights, memory.cache, memory.activations)
     weights, cache, activations = map(BYTES.show, parts)
     sequences = "1 sequence" if batch == 1 else f"{show_number(batch)} sequences"
@@ -253,8 +255,8 @@ def _roofs(found: Inference) -> Iterator[doc.Note]:
 
 
 CHOICES = {
-    Choice.SAME: "all tokens choosing the same experts",
-    Choice.SPREAD: "tokens spread over as many experts as they can",
+    ExpertChoice.SAME: "all tokens choosing the same experts",
+    ExpertChoice.SPREAD: "tokens spread over as many experts as they can",
 }
 """How tokens choose their experts, in words."""
 
@@ -272,7 +274,7 @@ def _linear(roof: LinearRoof, name: str) -> str:
 
 
 def _roof(roof: AnyRoof, name: str) -> str:
-    if isinstance(roof, NoLine):
+    if isinstance(roof, NoRidgeBatch):
         return f"not decided: {roof.reason}"
     if isinstance(roof, RoundedRoof):
         return _rounded(roof, name)

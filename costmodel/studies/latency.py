@@ -278,8 +278,9 @@ def latency(
         size = None if step is None else positive("step", step)
         return _crossings(roofline, Crossovers(analysis, for_, size))
     if symbolic:
-        whole = report_document.document(_closed_forms(roofline), _form_notes(roofline))
-        return replace(whole, data=partial(_data, roofline), study=roofline)
+        forms, facts = _closed_forms(roofline), _form_notes(roofline)
+        data = partial(_data, roofline)
+        return report_document.document(forms, facts, data=data, study=roofline)
     return _layer_by_layer(roofline)
 
 
@@ -290,8 +291,8 @@ def _layer_by_layer(roofline: Roofline) -> doc.Document:
         yield _numbers(roofline)
         yield doc.entries((*_notes(roofline), *_alone(roofline), *notes(roofline.about)))
 
-    whole = report_document.document(replace(roofline.report, depth=roofline.depth))
-    return replace(whole, blocks=blocks, data=partial(_data, roofline), study=roofline)
+    opened, data = replace(roofline.report, depth=roofline.depth), partial(_data, roofline)
+    return report_document.document(opened, blocks=blocks, data=data, study=roofline)
 
 
 def _crossings(roofline: Roofline, found: Crossovers) -> doc.Document:
@@ -438,7 +439,7 @@ def _line_data(roofline: Roofline, line: RooflineEntry) -> dict[str, Any]:
 
 
 def _quantity(report: Report, name: str, form: Expr) -> dict[str, Any]:
-    """Return a metric as law and value; a time is never an integer, not even none."""
+    """Return a metric as closed form and value; a time is a float, even if it is 0."""
     value = report.number(form)
     is_count = METRICS[name].quantity is None
     return {"expr": text(form), "value": doc.plain_number(value) if is_count else float(value)}

@@ -1,6 +1,8 @@
 """Columns of numbers: metrics, and expressions of metrics as ``macs/params``."""
 
-from collections.abc import Callable
+import fnmatch
+from collections.abc import Callable, Iterable
+from glob import has_magic
 from typing import NamedTuple
 
 from sympy import Expr, Symbol
@@ -14,7 +16,8 @@ from archspec.scope import Scope, free_names, resolve
 from archspec.trees import Name, Number, Tree
 from costmodel.algebra.functions import Quantity, amount_of
 from costmodel.algebra.translate import translate
-from costmodel.metrics.registry import METRICS, Metric, find_metric
+from costmodel.metrics.registry import METRICS, Metric, Need, find_metric
+from costmodel.scenario.scenario import Scenario
 
 Value = Rational | None
 """A number, or None where a network has none."""
@@ -81,7 +84,31 @@ class Measured(NamedTuple):
         names = resolve(self.tree, Scope({name: Name(name) for name in known}))
         free = {name: Symbol(name, positive=True) for name in known}
         found = translate(as_expression(names).tree, lambda leaf: free[getattr(leaf, "id", "")])
-        return Quantity(found.xreplace({free[name]: known[name] for name in free}), Str(""))
+        made = found.xreplace({free[name]: known[name] for name in free})
+        return Quantity(made, Str("")) if made.is_finite is not False else None
+
+
+def named(words: Iterable[str], scenario: Scenario) -> tuple[str, ...]:
+    """Return metrics and expressions, each once; a pattern stands for all metrics that it matches.
+
+    Of these it leaves out what needs a device, or how the network is trained, where none is given.
+    """
+    found: dict[str, None] = {}
+    for word in words:
+        like = fnmatch.filter(METRICS, word) if has_magic(word) else []
+        missing = {Need.DEVICE: scenario.device, Need.TRAINING: scenario.training}
+        lacks = {need for need, given in missing.items() if given is None}
+        found |= dict.fromkeys(
+            [n for n in like if lacks.isdisjoint(METRICS[n].needs)] or like or [word]
+        )
+    return tuple(found)
+
+
+def parted(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[Measured, ...]]:
+    """Return the metrics that words name or are made of, and the words where expressions are."""
+    every = tuple(map(measured, words))
+    names = dict.fromkeys(m.name for each in every for m in each.metrics)
+    return tuple(names), every if any(each.metric is None for each in every) else ()
 
 
 def measured(text: str) -> Measured:
@@ -95,6 +122,9 @@ def measured(text: str) -> Measured:
     try:
         tree = parse(text)
     except ExpressionError as error:
+        if has_magic(text):
+            hint = f"known: {', '.join(METRICS)}"
+            raise SpecError(f"no metric is like '{text}'", hint=hint) from None
         raise SpecError(f"--metric {text}: {error.cause}", hint=error.hint) from None
     found = Measured(text, tree)
     if not found.metrics:

@@ -1,7 +1,6 @@
 """The bytes in memory layer by layer: each input and output, and all that is alive beside them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cached_property, partial
 
@@ -72,7 +71,7 @@ class MemoryProfile:
 
     @cached_property
     def layers(self) -> tuple[ReportRow, ...]:
-        """The lines that are no group, or whose group is closed."""
+        """Return the lines that hold no other line that is shown."""
         shown = {row.path for row in self.rows}
         return tuple(row for row in self.report.leaves if row.path in shown)
 
@@ -130,8 +129,10 @@ def memory(
         archcost memory resnet50 --order best
     """
     profile = MemoryProfile(analysis, order=order, symbolic=symbolic, depth=depth)
-    whole = replace(report_document.document(profile.report), study=profile)
-    return whole if symbolic else replace(whole, blocks=partial(_blocks, profile))
+    if symbolic:
+        return report_document.document(profile.report, study=profile)
+    blocks = partial(_blocks, profile)
+    return report_document.document(profile.report, study=profile, blocks=blocks)
 
 
 def _blocks(profile: MemoryProfile) -> Iterator[doc.Block]:

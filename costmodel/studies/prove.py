@@ -24,13 +24,13 @@ from costmodel.algebra.symbols import symbol
 from costmodel.algebra.translate import translate
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.standing import require_whole
 from costmodel.metrics.registry import METRICS, find_metric
 from costmodel.network.assumptions import Assumptions, read_assumptions
 from costmodel.rules.formula import show_number
 from costmodel.scenario.conventions import Convention, find_convention
-from costmodel.scenario.scenario import Scenario, scenario
+from costmodel.scenario.scenario import scenario
 from costmodel.studies import question
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -44,7 +44,7 @@ MAX_FACTORED = 100
 """The most terms of a formula whose factors are looked for."""
 
 
-class Count(NamedTuple):
+class CountCall(NamedTuple):
     """A call in a derivation: ``macs(network)``, or ``macs(network, part)``.
 
     Attributes:
@@ -79,13 +79,13 @@ class Count(NamedTuple):
         return analysis.assumed.shown(found)
 
 
-def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
+def read_derivation(law: Law) -> tuple[Tree, dict[str, CountCall]]:
     """Return a law's ``derived`` as an expression in which each count is a name, and the counts.
 
     Raises:
         SpecError: it is no expression, or counts what is not there.
     """
-    counts: dict[str, Count] = {}
+    counts: dict[str, CountCall] = {}
     with law.place("derived"):
         tree = parse(law.fields.derived, {**FUNCTIONS, **dict.fromkeys(METRICS, (1, 2))})
         named = _named(tree, law, counts)
@@ -97,7 +97,7 @@ def read_derivation(law: Law) -> tuple[Tree, dict[str, Count]]:
     return named, counts
 
 
-def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
+def _named(tree: Tree, law: Law, counts: dict[str, CountCall]) -> Tree:
     """Return a tree with a name for every count, and note the counts."""
     match tree:
         case Call(metric, arguments) if metric in METRICS:
@@ -113,7 +113,7 @@ def _named(tree: Tree, law: Law, counts: dict[str, Count]) -> Tree:
     return tree
 
 
-def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
+def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> CountCall:
     names = [argument for argument in arguments if isinstance(argument, Name)]
     if len(names) < len(arguments):
         raise ExpressionError(
@@ -123,7 +123,7 @@ def _count(metric: str, arguments: tuple[Tree, ...], law: Law) -> Count:
     if network.id not in law.networks:
         hint = did_you_mean(network.id, law.networks)
         raise ExpressionError(f"there is no network '{network.id}'", network.position, hint)
-    return Count(metric, network.id, part)
+    return CountCall(metric, network.id, part)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,8 @@ def prove(law: Law) -> Proof:
         convention = find_convention(law.fields.convention)
     with law.place("scenario"):
         setting = scenario(**law.fields.scenario.model_dump())
-    analyses = {name: _analyzed(name, law, convention, setting) for name in law.networks}
+    setup = Setup(convention, assume=tuple(law.fields.assume), scenario=setting)
+    analyses = {name: _analyzed(name, law, setup) for name in law.networks}
     with law.place("derived"):
         counts = {name: count.of(analyses[count.network]) for name, count in counted.items()}
         derived = _expression(tree, law, assumed, counts)
@@ -220,11 +221,9 @@ def _assumed(law: Law) -> Assumptions:
     return assumed
 
 
-def _analyzed(name: str, law: Law, convention: Convention, setting: Scenario) -> Analysis:
+def _analyzed(name: str, law: Law, setup: Setup) -> Analysis:
     with law.place("networks", name):
-        return require_whole(
-            analyze_architecture(law.networks[name], convention, {}, law.fields.assume, setting)
-        )
+        return require_whole(analyze_architecture(law.networks[name], setup))
 
 
 def _formula(field: Literal["published", "residual"], law: Law, assumed: Assumptions) -> Expr:
@@ -370,7 +369,7 @@ def _cells(proof: Proof) -> Iterator[tuple[str, doc.Cell]]:
 
 
 def _example(proof: Proof) -> str:
-    """Return two numbers that differ, which show a person that two formulas do."""
+    """Return the text of a counterexample: both formulas' values where they differ."""
     values = proof.counterexample
     shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
     published, derived = (proof.example(e, values) for e in (proof.published, proof.derived))

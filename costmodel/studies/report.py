@@ -1,9 +1,9 @@
 """The rows and totals that are shown of an analysis, before a renderer lays them out."""
 
-from collections.abc import Callable, Iterable, Iterator
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,15 +20,24 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.document import ClosedForm, Note
 from costmodel.analysis.standing import standing_notes
 from costmodel.metrics.registry import COLUMNS, METRICS, USUAL, Metric, NoCountError, find_metric
-from costmodel.network.propagation import ONCE, Counted, GroupCost, Often, Part, counted_in
+from costmodel.network.propagation import (
+    ONCE,
+    CountedLayer,
+    GroupCost,
+    Multiplicity,
+    Part,
+    counted_in,
+)
 from costmodel.network.receptive_field import FieldEnd, end_of, ends_of
 from costmodel.rules.base import Shape
 from costmodel.rules.formula import show_decimal, show_number
 from costmodel.scenario.scenario import PAST
+from costmodel.studies.measures import Measured, measured
+from costmodel.studies.units import WHOLE, NumberForms
 
 if TYPE_CHECKING:
     from costmodel.algebra.naming import Naming
-    from costmodel.analysis.peaks import Lead, Peak
+    from costmodel.analysis.peaks import Peak, PeakRange
 
 
 class ReportRow(NamedTuple):
@@ -77,6 +86,12 @@ FIELD = ("receptive_field", "effective_stride", "effective_padding")
 """The measures of what a layer sees of the input."""
 
 
+def columns_like(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that words name; a pattern is all that it matches."""
+    found = (fnmatch.filter(BEFORE, word) or [word] for word in words)
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
 @dataclass(frozen=True)
 class Report:
     """An analysis with the choice of what to show.
@@ -92,6 +107,9 @@ class Report:
         hide: patterns of the kinds, names and paths of layers that are not shown.
         only: patterns of those that alone are shown, without their groups.
         before: what stands before the metrics (see `BEFORE`).
+        asked: the columns of numbers where expressions are among them, as ``macs/params``; else
+            none. `metrics` has all that they are made of.
+        forms: the units and digits of the columns.
     """
 
     analysis: Analysis
@@ -103,22 +121,59 @@ class Report:
     hide: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     before: tuple[str, ...] = ("layer", "shape")
+    asked: tuple[Measured, ...] = ()
+    forms: NumberForms = WHOLE
 
     def __post_init__(self) -> None:
         for name in (*self.metrics, self.by):
             find_metric(name)
         for name in self.before:
             find_named("column", name, BEFORE)
+        self.forms.require(self.numbers, symbolic=self.symbolic)
 
     @property
     def columns(self) -> tuple[Metric, ...]:
-        """The metrics that every row shows."""
+        """The metrics that are counted in every row, which shows them or what is made of them."""
         ranked = () if self.top is None else (self.by,)
         return tuple(METRICS[name] for name in dict.fromkeys((*(self.metrics or COLUMNS), *ranked)))
 
     @property
+    def numbers(self) -> tuple[Measured, ...]:
+        """The columns of numbers that every row shows."""
+        ranked = () if self.top is None else (measured(self.by),)
+        every = (*self.asked, *ranked) if self.asked else (measured(m.name) for m in self.columns)
+        return tuple({each.name: each for each in every}.values())
+
+    @property
+    def expressions(self) -> tuple[Measured, ...]:
+        """The expressions among the columns."""
+        return tuple(each for each in self.asked if each.metric is None)
+
+    def made_of(self, each: Measured, counts: Mapping[str, Expr]) -> Expr | None:
+        """Return the closed form of a column from those of metrics; None where there is none."""
+        if self.value_of(each, counts) is None:
+            return None
+        return each.closed_form(counts.get)
+
+    def value_of(self, each: Measured, counts: Mapping[str, Expr]) -> Rational | None:
+        """Return the number of a column from the closed forms of metrics; None without one."""
+
+        def number(name: str) -> Rational | None:
+            return self.number(counts[name]) if name in counts else None
+
+        return each.value(number)
+
+    @property
+    def whole(self) -> dict[str, Expr]:
+        """The counts of the whole network, of all metrics that have one."""
+        found = {metric.name: self.total_if_any(metric.name) for metric in self.columns}
+        return {name: total for name, total in found.items() if total is not None}
+
+    @property
     def totals(self) -> tuple[Metric, ...]:
         """The metrics of the whole network."""
+        if self.asked:
+            return tuple(each.metric for each in self.asked if each.metric is not None)
         if self.metrics:
             return tuple(METRICS[name] for name in self.metrics)
         return tuple(metric for metric in map(find_metric, USUAL) if self._is_usual(metric))
@@ -225,10 +280,10 @@ class Report:
             SpecError: there are none.
         """
         rows = self._opened
-        found = {row.path for row in rows if fnmatchcase(row.kind, pattern)} or {
+        found = {row.path for row in rows if fnmatch.fnmatchcase(row.kind, pattern)} or {
             row.path
             for row in rows
-            if fnmatchcase(row.name, pattern) or fnmatchcase(row.path, pattern)
+            if fnmatch.fnmatchcase(row.name, pattern) or fnmatch.fnmatchcase(row.path, pattern)
         }
         if not found:
             kinds = sorted({row.kind for row in rows})
@@ -290,15 +345,15 @@ class Report:
                 counts[metric.name] = self.analysis.closed_form(beside.get(name, Integer(0)))
             yield ReportRow(name, "input", name, 0, (), (shape,), counts)
 
-    def _tree(self, parts: Iterable[Part], level: int, often: Often) -> Iterator[ReportRow]:
+    def _tree(self, parts: Iterable[Part], level: int, often: Multiplicity) -> Iterator[ReportRow]:
         """Yield the lines of some parts."""
         for part in parts:
             if isinstance(part, GroupCost):
                 yield from self._group(part, level, often)
             else:
-                yield self._row(Counted(part, often), level)
+                yield self._row(CountedLayer(part, often), level)
 
-    def _group(self, group: GroupCost, level: int, often: Often) -> Iterator[ReportRow]:
+    def _group(self, group: GroupCost, level: int, often: Multiplicity) -> Iterator[ReportRow]:
         """Yield the line of a group, then those in it; one that holds one group is one with it."""
         name, own, held, output = group.name, group.runs, group.copies, group.output
         often = often.within(group)
@@ -324,7 +379,7 @@ class Report:
         yield from inner
 
     def _of_group(
-        self, metric: Metric, group: GroupCost, often: Often, rows: Iterable[ReportRow]
+        self, metric: Metric, group: GroupCost, often: Multiplicity, rows: Iterable[ReportRow]
     ) -> Expr:
         """Return a group's count: that of its lines together, or of all layers in it."""
         held = tuple(counted_in(group.parts, often))
@@ -349,7 +404,7 @@ class Report:
             return self._form_of(metric, Maximum(*largest)) if largest else Integer(0)
         return self.analysis.closed_form_of(metric, self.analysis.by_resolution(Add(*counts)))
 
-    def _row(self, counted: Counted, level: int) -> ReportRow:
+    def _row(self, counted: CountedLayer, level: int) -> ReportRow:
         layer = counted.layer
         output = layer.cost.output
         form = self.analysis.closed_form
@@ -541,7 +596,7 @@ def _leaves(rows: tuple[ReportRow, ...]) -> tuple[ReportRow, ...]:
     )
 
 
-def _values(name: str, lead: "Lead") -> str:
+def _values(name: str, lead: "PeakRange") -> str:
     if lead.last is None:
         return f"{name} >= {lead.first}"
     if lead.first == lead.last:

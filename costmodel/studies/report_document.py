@@ -1,6 +1,6 @@
 """The document of a report: a table of numbers or of closed forms, with notes; its functions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -29,32 +29,35 @@ PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
 
 
-def document(report: Report, facts: Iterable[doc.Note] = ()) -> doc.Document:
+def document(report: Report, facts: Iterable[doc.Note] = (), **others: Any) -> doc.Document:
     """Return the document of a report.
 
     Args:
         report: the network with the choice of what to show.
         facts: what is to be said before its notes.
+        others: parts of the document that are not the report's own (see `doc.Document`).
     """
 
     def blocks() -> Iterator[doc.Block]:
         yield symbolic_table(report) if report.symbolic else number_table(report)
         yield doc.entries((*facts, *notes(report)))
 
-    rows, functions = partial(plain_table, report), partial(program, report)
-    return document_of(report.analysis, blocks, partial(data, report), rows=rows, program=functions)
-
-
-def kind_of(metric: Metric) -> doc.Kind:
-    """Return the kind of column that a metric has."""
-    return doc.quantity_in(metric.quantity) if metric.quantity else doc.COUNT
+    own = {"blocks": blocks, "data": partial(data, report)}
+    own |= {"rows": partial(plain_table, report), "program": partial(program, report)}
+    return document_of(report.analysis, **{**own, **others})
 
 
 def columns_of(report: Report) -> list[doc.Column]:
-    """Return the columns of the metrics."""
+    """Return the columns of numbers."""
     return [
-        doc.Column(m.name, m.head, kind_of(m), not m.of_places, keep=int(m.name == report.by))
-        for m in report.columns
+        doc.Column(
+            each.name,
+            report.forms.title(each),
+            report.forms.kind(each),
+            hides_zero=each.metric is not None and not each.metric.of_places,
+            keep=int(each.name == report.by),
+        )
+        for each in report.numbers
     ]
 
 
@@ -78,7 +81,7 @@ def number_table(report: Report) -> doc.Table:
     columns, shares = columns_of(report), report.has_shares
     described = _described(report)
     total: dict[str, doc.Cell] = {report.before[0]: "total"}
-    total |= {metric.name: report.analysis.value_if_any(metric.name) for metric in report.columns}
+    total |= {each.name: each.value(report.analysis.value_if_any) for each in report.numbers}
     if shares:
         columns.append(doc.Column("share", f"% {report.shared.short_title}", doc.SHARE, keep=2))
         total["share"] = 1 if report.analysis.value(report.shared.name) else ""
@@ -86,9 +89,8 @@ def number_table(report: Report) -> doc.Table:
     def cells(row: Layer) -> Iterator[tuple[str, doc.Cell]]:
         yield "description", described.get(row.path, row.kind)
         yield "shape", doc.Shapes(tuple(tuple(map(report.number, shape)) for shape in row.shapes))
-        for metric in report.columns:
-            count = row.counts.get(metric.name)
-            yield metric.name, None if count is None else report.number(count)
+        for each in report.numbers:
+            yield each.name, report.value_of(each, row.counts)
         if shares:
             yield "share", report.part(row) or ""
 
@@ -115,17 +117,22 @@ def symbolic_table(report: Report) -> doc.Table:
         yield "description", described.get(row.path, row.kind)
         yield "shape", doc.Shapes(row.shapes)
         names = shared if row.is_group else own
-        for metric in report.columns:
-            count = row.counts.get(metric.name)
+        for each in report.numbers:
+            count = report.made_of(each, row.counts)
             form = None if count is None else doc.ClosedForm(count, names, report.analysis.read)
-            yield metric.name, form
+            yield each.name, form
 
-    columns = (
-        *beginning(report),
-        *(doc.Column(metric.name, metric.head) for metric in report.columns),
+    numbers = (
+        each._replace(kind=doc.TEXT, hides_zero=False, keep=0) for each in columns_of(report)
     )
+    columns = (*beginning(report), *numbers)
     rows = tuple(row_of(report, row, dict(cells(row))) for row in report.rows)
-    totals = {metric.name: _total(report, metric, shared) for metric in report.totals}
+    totals: dict[str, doc.Cell] = {m.name: _total(report, m, shared) for m in report.totals}
+    for each in report.expressions:
+        form = report.made_of(each, report.whole)
+        totals[each.name] = (
+            None if form is None else doc.ClosedForm(form, shared, report.analysis.read)
+        )
     total = doc.Row({report.before[0]: "total", **totals})
     where, folds = tuple(_where(naming)), report.depth is None
     return doc.Table(columns, rows, total, listed=True, where=where, folds=folds)
@@ -166,17 +173,19 @@ def plain_table(report: Report) -> doc.Table:
         return doc.Shapes(tuple(tuple(map(show, shape)) for shape in row.shapes))
 
     convention: dict[str, doc.Cell] = {"convention": report.analysis.convention.name}
+    numbers = {report.forms.plain_name(each.name): each for each in report.numbers}
 
     def line(row: Layer) -> dict[str, doc.Cell]:
-        counts = {metric.name: cell(row.counts.get(metric.name)) for metric in report.columns}
+        counts = {name: cell(report.made_of(each, row.counts)) for name, each in numbers.items()}
         return {"layer": row.path, "kind": row.kind, "output_shape": sizes(row), **counts}
 
-    totals = {m.name: cell(report.total_if_any(m.name)) for m in report.columns}
+    totals = {name: cell(report.made_of(each, report.whole)) for name, each in numbers.items()}
     names = ("layer", "kind", "output_shape")
+    columns = [c._replace(name=name) for name, c in zip(numbers, columns_of(report), strict=True)]
     return doc.Table(
         (
             *(doc.Column(name, name) for name in names),
-            *columns_of(report),
+            *columns,
             doc.Column("convention", "convention"),
         ),
         tuple(doc.Row(line(row) | convention) for row in report.leaves),
@@ -281,7 +290,8 @@ def data(report: Report) -> dict[str, Any]:
         "totals": {
             metric.name: _quantity_if_any(report, report.total_if_any(metric.name))
             for metric in report.totals
-        },
+        }
+        | _expressions(report, report.whole),
         "field_ends": [end._asdict() for end in report.ends] if report.has_fields else [],
         "strides_differ": list(report.clashes) if report.has_fields else [],
         **{
@@ -348,10 +358,19 @@ def _shapes(report: Report, row: Layer) -> list[dict[str, Any]]:
 
 
 def _counts(report: Report, row: Layer) -> dict[str, Any]:
-    """Return every column's count; None where the line has none."""
-    return {
+    """Return every metric's count and every column's; None where the line has none."""
+    counts = {
         metric.name: _quantity_if_any(report, row.counts.get(metric.name))
         for metric in report.columns
+    }
+    return counts | _expressions(report, row.counts)
+
+
+def _expressions(report: Report, counts: Mapping[str, Expr]) -> dict[str, Any]:
+    """Return what is made of some counts, by the expressions among the columns."""
+    return {
+        each.name: _quantity_if_any(report, report.made_of(each, counts))
+        for each in report.expressions
     }
 
 

@@ -7,18 +7,17 @@ import os
 import subprocess
 from collections.abc import Callable, Collection
 from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.architecture import document_at, read_architecture
 from archspec.document import MAX_BYTES, YamlDocument, decode, parse_document
-from archspec.errors import did_you_mean
-from archspec.importers import form_of
+from archspec.importers import find_source
 from archspec.zoo import find_spec, shown_path, split_variant
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_loaded
-from costmodel.scenario.conventions import convention_of
 
 ALL = "*"
 """The variant that stands for all of them."""
@@ -71,7 +70,7 @@ def read_source(text: str) -> SpecSource:
     """
     path, variant = find_spec(text)
     revision, colon, inside = text.partition(":")
-    if not colon or os.path.exists(path) or form_of(text):
+    if not colon or os.path.exists(path) or find_source(text):
         return SpecSource(path, None, variant)
     if revision.startswith("-"):
         cause = f"'{revision}' is no revision: git would take it for an option"
@@ -90,26 +89,19 @@ def read_sources(old: str, new: str) -> tuple[SpecSource, SpecSource]:
     if not any(source.path for source in sources):
         raise SpecError("neither names a file", hint="as in archcost diff main: specs/net.yaml")
     first, second = sources[0].beside(sources[1]), sources[1].beside(sources[0])
-    if (first.variant == ALL) != (second.variant == ALL):
-        raise SpecError("@* asks for all variants of one side only", hint="write it at both")
+    if has_magic(first.variant or "") != has_magic(second.variant or ""):
+        pattern = next(v for v in (first.variant, second.variant) if has_magic(v or ""))
+        cause = f"@{pattern} asks for several variants of one side only"
+        raise SpecError(cause, hint="write it at both")
     return first, second
 
 
 def analyser(setup: Setup, specs: Collection[Architecture]) -> Callable[[Architecture], Analysis]:
-    """Return the function that analyses some specs; a symbol is set where a spec has it.
-
-    Raises:
-        SpecError: none of them has a symbol that is set.
-    """
-    known = {name for spec in specs for name in spec.header.symbols}
-    for name in setup.settings.keys() - known:
-        hint = did_you_mean(name, known)
-        raise SpecError(f"none of the specs has a symbol '{name}' to set", hint=hint)
-    convention = convention_of(setup.convention, *specs)
+    """Return the function that analyses some specs; a symbol is set where a spec has it."""
+    agreed = setup.agreed(*specs)
 
     def analyse(spec: Architecture) -> Analysis:
-        own, given = setup.given_to(spec.header), setup.scenario
-        return analyze_loaded(spec, convention, own, setup.assume, given, numbers_suffice=True)
+        return analyze_loaded(spec, agreed.at(setup.given_to(spec)), numbers_suffice=True)
 
     return analyse
 
@@ -121,12 +113,10 @@ def load_source(source: SpecSource) -> tuple[Architecture, ...]:
         SpecError: the spec cannot be read, or breaks a rule.
     """
     spec = read_architecture(_document(source))
-    if source.variant != ALL:
-        try:
-            return (spec.varied(source.variant),)
-        except SpecError as error:
-            raise error.placed(None, source.name) from None
-    return tuple(map(spec.varied, spec.header.variants or (None,)))
+    try:
+        return spec.all_varied(source.variant)
+    except SpecError as error:
+        raise error.placed(None, source.name) from None
 
 
 def _document(source: SpecSource) -> YamlDocument:
@@ -179,6 +169,19 @@ def files_at(revision: str) -> list[str]:
     if done.returncode:
         raise _refused(SpecSource("", revision), done.stderr.decode("utf-8", "replace"))
     return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+def renames_since(revision: str) -> dict[str, str]:
+    """Return the files below this folder that git calls renamed since a revision → their old path.
+
+    Of what is staged git tells none.
+    """
+    words = ["diff", "--name-status", "-M", "-z", "--relative", "--diff-filter=R", revision, "--"]
+    done = _git(words)
+    if done.returncode or not revision:
+        return {}
+    _, *parts = [os.fsdecode(each) for each in done.stdout.split(b"\0")] or [""]
+    return {new: old for old, new in zip(parts[0::3], parts[1::3], strict=False)}
 
 
 def is_at(source: SpecSource) -> bool:

@@ -24,7 +24,7 @@ from costmodel.scenario.scenario import PAST
 from costmodel.studies.inference import Inference, is_choice
 
 
-class Choice(StrEnum):
+class ExpertChoice(StrEnum):
     """The way in which tokens choose experts, which decides whose weights are read."""
 
     SAME = "same"
@@ -44,7 +44,7 @@ class RidgeBatch(NamedTuple):
     """
 
     past: int
-    experts: Choice | None
+    experts: ExpertChoice | None
     shared: Rational
     moved: Rational
     computed: Rational
@@ -52,7 +52,7 @@ class RidgeBatch(NamedTuple):
 
 
 class RoundedRoof(NamedTuple):
-    """The same where bytes are rounded up, so that no times are lines in the batch.
+    """The ridge batch where bytes are rounded up, so that times are not linear in the batch.
 
     Attributes:
         past: tokens of each sequence that came before.
@@ -61,19 +61,19 @@ class RoundedRoof(NamedTuple):
     """
 
     past: int
-    experts: Choice | None
+    experts: ExpertChoice | None
     batch: int | None
 
 
-class NoLine(NamedTuple):
+class NoRidgeBatch(NamedTuple):
     """The reason why no batch is found."""
 
     past: int
-    experts: Choice | None
+    experts: ExpertChoice | None
     reason: str
 
 
-AnyRoof = RidgeBatch | RoundedRoof | NoLine
+AnyRoof = RidgeBatch | RoundedRoof | NoRidgeBatch
 """What is known of the batch at which a step leaves the memory roof."""
 
 
@@ -118,11 +118,11 @@ PERIOD = 8
 def roofs(inference: Inference) -> tuple[AnyRoof, ...]:
     """The batch at which the first and the last step leave the memory roof."""
     pasts = dict.fromkeys((inference.required_plan.prompt, inference.required_plan.last))
-    choices = tuple(Choice) if inference.has_experts else (None,)
+    choices = tuple(ExpertChoice) if inference.has_experts else (None,)
     return tuple(_roof(inference, past, choice) for past in pasts for choice in choices)
 
 
-def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
+def _roof(inference: Inference, past: int, choice: ExpertChoice | None) -> AnyRoof:
     """``T_c(n) >= T_m(n)``, decided by the coefficients."""
     forms = _times(inference, choice)
     compute, memory = (inference.with_numbers(form, {PAST: past}) for form in forms)
@@ -132,11 +132,11 @@ def _roof(inference: Inference, past: int, choice: Choice | None) -> AnyRoof:
     try:
         return RoundedRoof(past, choice, _of_residues((compute - memory).expand(), n))
     except OpenFormError as error:
-        return NoLine(past, choice, str(error))
+        return NoRidgeBatch(past, choice, str(error))
 
 
 def _of_lines(
-    past: int, choice: Choice | None, compute: Expr, memory: Expr, n: Symbol
+    past: int, choice: ExpertChoice | None, compute: Expr, memory: Expr, n: Symbol
 ) -> RidgeBatch:
     """Return the quotient of the coefficients, on the piece where the times cross."""
     found = list(pieces((compute - memory).expand(), n, 1, HORIZON))
@@ -149,7 +149,7 @@ def _of_lines(
 
 
 def _of_residues(excess: Expr, n: Symbol) -> int | None:
-    """The same where it is a line of ``n = 8·k + 1``, of ``8·k + 2``, … of ``8·k + 8`` each."""
+    """Return the same where times are lines of ``n = 8·k + 1``, ``8·k + 2``, … each, not of n."""
     lasts = []
     for rest in range(1, PERIOD + 1):
         period = Symbol("period", integer=True, nonnegative=True)
@@ -167,10 +167,10 @@ def _last_of(found: list[Piece], index: Symbol, before: int = 0) -> int:
     return next((end for end in ends if end is not None), before)
 
 
-def _times(inference: Inference, choice: Choice | None = None) -> tuple[Expr, Expr]:
+def _times(inference: Inference, choice: ExpertChoice | None = None) -> tuple[Expr, Expr]:
     """Seconds of a step's products, and of its bytes."""
     _, step = inference.works
-    return step["compute"], step["memory_most" if choice is Choice.SPREAD else "memory"]
+    return step["compute"], step["memory_most" if choice is ExpertChoice.SPREAD else "memory"]
 
 
 def _line(form: Expr, index: Symbol) -> tuple[Expr, Expr]:

@@ -23,7 +23,7 @@ from costmodel.algebra.domains import Domain, symbols_of
 from costmodel.algebra.evaluate import Evaluator
 from costmodel.algebra.functions import exact, floor_div
 from costmodel.algebra.monotonicity import Steps, is_never_positive, linear, trend
-from costmodel.algebra.values import Cut, Interval, ValueCell, Values
+from costmodel.algebra.values import Cut, Interval, SymbolValues, ValueCell
 from costmodel.algebra.work import charge
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import Constraint
@@ -44,7 +44,7 @@ class Verdict(Enum):
     OPEN = "open"
 
 
-class Sample(NamedTuple):
+class Evaluation(NamedTuple):
     """The numbers at one value.
 
     Attributes:
@@ -80,8 +80,8 @@ class Answer(NamedTuple):
     end: End
     value: Rational | None
     attained: bool
-    at: Sample | None
-    beyond: Sample | None
+    at: Evaluation | None
+    beyond: Evaluation | None
     step: Rational | None
     notes: tuple[str, ...]
 
@@ -166,18 +166,18 @@ class Problem:
         except ExpressionError:  # a division by zero
             return False
 
-    def sample(self, value: Rational) -> Sample:
+    def sample(self, value: Rational) -> Evaluation:
         """Return the numbers at a value, and the constraints that are broken there."""
         self._charge()
         try:
             point = self.analysis.at(**{self.name: value})
         except (SpecError, ExpressionError) as error:
             cause = f"the network is not valid: {error.cause}"
-            return Sample(value, {}, (cause,), is_valid=False)
+            return Evaluation(value, {}, (cause,), is_valid=False)
         metrics = {name: None for c in self.constraints for name in c.metrics}
         numbers = {name: point.evaluate(self.analysis.total(name)) for name in metrics}
         broken = dict.fromkeys(c.text for c in self.constraints if not c.holds(point.evaluate))
-        return Sample(value, numbers, tuple(broken))
+        return Evaluation(value, numbers, tuple(broken))
 
 
 def _as_constraints(condition: Condition, symbol: Symbol) -> Iterator[Constraint]:
@@ -210,7 +210,7 @@ class Search:
         problem: what is asked for.
         values: of the symbol.
         notes: what is proved of the constraints, and what was tried.
-        untold: constraints and conditions that are not proved to rise or fall.
+        unordered: constraints and conditions that are not proved to rise or fall.
         is_open: whether a constraint may break beyond all values that were looked at.
         is_limited: whether values beyond those that are tried are left out.
     """
@@ -219,7 +219,7 @@ class Search:
         self.problem = problem
         self.values = _values_of(problem)
         self.notes: list[str] = []
-        self.untold: list[Constraint] = []
+        self.unordered: list[Constraint] = []
         self.is_open = not all(map(_is_periodic, problem.holes))
         self.is_limited = False
 
@@ -245,7 +245,7 @@ class Search:
                 break
             way = self._way(constraint)
             if way is None:
-                self.untold.append(constraint)
+                self.unordered.append(constraint)
             elif not left.is_empty:
                 left = self._narrowed(left, constraint, way)
         return left
@@ -291,13 +291,13 @@ class Search:
     def _first_valid(self, left: Interval) -> Answer | None:
         """Return the answer at the first cell from the wanted end at which everything holds."""
         problem, tried = self.problem, 0
-        if left.high is None and self.untold and problem.end == "largest":
+        if left.high is None and self.unordered and problem.end == "largest":
             left = self._limited(left)
         for cell in islice(self._cells(left, from_end=problem.end == "largest"), MAX_TRIES):
             tried += 1
             charge(1)
-            untold = (problem.holds(constraint, cell.inside) for constraint in self.untold)
-            if all(untold) and problem.is_valid(cell.inside):
+            unordered = (problem.holds(constraint, cell.inside) for constraint in self.unordered)
+            if all(unordered) and problem.is_valid(cell.inside):
                 sample = problem.sample(cell.inside)
                 if not sample.broken:
                     return self._found(cell, sample, left)
@@ -340,7 +340,7 @@ class Search:
         last = max([left.low.place, *values.others])
         return left._replace(low=max(left.low, Cut(last, after=True)))
 
-    def _found(self, cell: ValueCell, at: Sample, left: Interval) -> Answer:
+    def _found(self, cell: ValueCell, at: Evaluation, left: Interval) -> Answer:
         """Return the answer at a cell."""
         verdict = Verdict.OPEN if self.is_open else Verdict.UNBOUNDED
         if self.problem.end == "largest":
@@ -355,7 +355,7 @@ class Search:
         found = Verdict.OPEN if self.is_limited else Verdict.FOUND
         return self._answer(found, value, at, beyond, attained=cell.is_place)
 
-    def _beyond(self, value: Rational) -> Sample | None:
+    def _beyond(self, value: Rational) -> Evaluation | None:
         """Return the numbers beyond a value: of a grid at the nearest at which it is valid."""
         place, whole = Fraction(value), self.values.whole
         if self.problem.end == "largest":
@@ -385,8 +385,8 @@ class Search:
         self,
         verdict: Verdict,
         value: Rational | None,
-        at: Sample | None,
-        beyond: Sample | None = None,
+        at: Evaluation | None,
+        beyond: Evaluation | None = None,
         *,
         attained: bool = True,
     ) -> Answer:
@@ -396,15 +396,15 @@ class Search:
         return Answer(verdict, problem.end, value, attained, at, beyond, step, notes)
 
 
-def _values_of(problem: Problem) -> Values:
+def _values_of(problem: Problem) -> SymbolValues:
     """Return the values of a problem's symbol; over real numbers with all places of its laws."""
     if problem.domain.step is not None:
-        return Values(problem.domain)
+        return SymbolValues(problem.domain)
     expressions = [c.excess for c in (*problem.bounds, *problem.constraints)]
     holes = [expression for condition in problem.holes for expression in _expressions_of(condition)]
     lines = (linear(expression, problem.symbol) for expression in expressions)
     roots = [-line[1] / line[0] for line in lines if line]
-    return Values(problem.domain, Steps([*expressions, *holes], problem.symbol), roots)
+    return SymbolValues(problem.domain, Steps([*expressions, *holes], problem.symbol), roots)
 
 
 def _expressions_of(condition: Condition) -> Iterator[Expr]:

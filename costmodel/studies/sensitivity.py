@@ -26,7 +26,7 @@ USUAL = ("params", "macs", "activations")
 """The metrics where none are requested."""
 
 
-class Unknown(NamedTuple):
+class NoResult(NamedTuple):
     """No result, and the reason."""
 
     reason: str
@@ -70,7 +70,7 @@ class Elasticity(NamedTuple):
     even: bool
 
 
-class Doubled(NamedTuple):
+class DoubledValue(NamedTuple):
     """A metric where the symbols are doubled, floors and all, and how many times it has grown."""
 
     value: Rational
@@ -89,10 +89,10 @@ class Effect(NamedTuple):
     """
 
     depends: bool
-    order: Expr | Unknown
-    derivative: Derivative | Unknown
-    elasticity: Elasticity | Unknown
-    doubled: Doubled | Unknown
+    order: Expr | NoResult
+    derivative: Derivative | NoResult
+    elasticity: Elasticity | NoResult
+    doubled: DoubledValue | NoResult
 
 
 @dataclass(frozen=True)
@@ -140,17 +140,17 @@ class Sensitivity:
         yield from found.values()
 
     @cached_property
-    def orders(self) -> Mapping[str, Expr | Unknown]:
+    def orders(self) -> Mapping[str, Expr | NoResult]:
         """Metric → its leading order in all open symbols together."""
         symbols = self.analysis.symbols.values()
         return {metric.name: self._order(metric, symbols) for metric in self.metrics}
 
-    def _order(self, metric: Metric, growing: Iterable[Symbol]) -> Expr | Unknown:
+    def _order(self, metric: Metric, growing: Iterable[Symbol]) -> Expr | NoResult:
         form, evaluate = self._closed_forms[metric.name], self.analysis.evaluator
         try:
             return leading_order(form, growing, evaluate, smaller_of(self.analysis.demands))
         except NoOrder as reason:
-            return Unknown(str(reason))
+            return NoResult(str(reason))
 
     @cached_property
     def _closed_forms(self) -> dict[str, Expr]:
@@ -178,53 +178,53 @@ class Sensitivity:
     def _depends(self, metric: Metric, change: Perturbation) -> bool:
         return not self._closed_forms[metric.name].free_symbols.isdisjoint(change.symbols)
 
-    def _derivative(self, metric: Metric, change: Perturbation) -> Derivative | Unknown:
+    def _derivative(self, metric: Metric, change: Perturbation) -> Derivative | NoResult:
         if len(change.symbols) > 1:
-            return Unknown("a derivative is in one symbol")
+            return NoResult("a derivative is in one symbol")
         form, (symbol,) = self._closed_forms[metric.name], change.symbols
         reason = obstacle(form, symbol)
         if reason:
-            return Unknown(reason)
+            return NoResult(reason)
         found = derivative(form, symbol)
         is_share = symbol in Mul.make_args(form) and symbol not in found.free_symbols
         try:
             return Derivative(found, self.analysis.evaluator(found), is_share)
         except ExpressionError as error:
-            return Unknown(str(error))
+            return NoResult(str(error))
 
     def _elasticity(
         self, metric: Metric, change: Perturbation, slope: Derivatives
-    ) -> Elasticity | Unknown:
+    ) -> Elasticity | NoResult:
         form, value = self._closed_forms[metric.name], self.analysis.value(metric.name)
         try:
             rise = slope(form)
         except ExpressionError as error:
-            return Unknown(str(error))
+            return NoResult(str(error))
         if value == 0 and self._depends(metric, change):
-            return Unknown(f"{metric.name} is 0 here")
+            return NoResult(f"{metric.name} is 0 here")
         even = any(obstacle(form, symbol) for symbol in change.symbols)
         return Elasticity(ratio(rise, value) if rise else 0, even)
 
-    def _doubled(self, metric: Metric, there: Point | Unknown) -> Doubled | Unknown:
-        if isinstance(there, Unknown):
+    def _doubled(self, metric: Metric, there: Point | NoResult) -> DoubledValue | NoResult:
+        if isinstance(there, NoResult):
             return there
         try:
             before, after = self.analysis.value(metric.name), getattr(there, metric.name)
         except ExpressionError as error:
-            return Unknown(str(error))
+            return NoResult(str(error))
         if before == after:
-            return Doubled(after, 1)
+            return DoubledValue(after, 1)
         if before == 0:
-            return Unknown(f"{metric.name} is 0 here")
-        return Doubled(after, ratio(after, before))
+            return NoResult(f"{metric.name} is 0 here")
+        return DoubledValue(after, ratio(after, before))
 
-    def _doubled_network(self, change: Perturbation) -> Point | Unknown:
+    def _doubled_network(self, change: Perturbation) -> Point | NoResult:
         """Return the network where a change's symbols are doubled, or why there is none."""
         values = self.analysis.graph.values
         try:
             return self.analysis.at(**{s.name: 2 * values[s.name] for s in change.symbols})
         except SpecError as error:
-            return Unknown(error.cause)
+            return NoResult(error.cause)
 
 
 def smaller_of(conditions: Iterable[Condition]) -> dict[Symbol, Symbol]:
@@ -313,7 +313,7 @@ def _closed_form(effect: Effect, metric: Metric, change: Perturbation) -> Iterat
     yield _order(effect.order)
     if len(change.symbols) > 1:
         return
-    if isinstance(effect.derivative, Unknown):
+    if isinstance(effect.derivative, NoResult):
         yield f"no ∂: {effect.derivative.reason}"
         return
     form, value, is_share = effect.derivative
@@ -323,8 +323,8 @@ def _closed_form(effect: Effect, metric: Metric, change: Perturbation) -> Iterat
     yield " = ".join(parts)
 
 
-def _order(order: Expr | Unknown) -> str:
-    if isinstance(order, Unknown):
+def _order(order: Expr | NoResult) -> str:
+    if isinstance(order, NoResult):
         return f"no order proved ({order.reason})"
     return f"Θ({Unicode().real(order)})"
 
@@ -334,7 +334,7 @@ def _notes(found: Sensitivity) -> Iterator[doc.Note]:
     for change, effects in found.effects.items():
         for way, part in zip(WAYS, ("elasticity", "doubled"), strict=True):
             answers = (getattr(effect, part) for effect in effects.values())
-            reasons = (answer.reason for answer in answers if isinstance(answer, Unknown))
+            reasons = (answer.reason for answer in answers if isinstance(answer, NoResult))
             for reason in dict.fromkeys(reasons):
                 yield f"{way} {change.name}", reason
     if any("~" in cell for _, cells in _rows(found) for cell in cells):
@@ -342,17 +342,17 @@ def _notes(found: Sensitivity) -> Iterator[doc.Note]:
     yield from notes(_report(found))
 
 
-def show_percent(elasticity: Elasticity | Unknown) -> str:
+def show_percent(elasticity: Elasticity | NoResult) -> str:
     """Return ``+1 %`` where exact, ``+1.971 %`` where rounded, with ``~`` where taken as even."""
-    if isinstance(elasticity, Unknown):
+    if isinstance(elasticity, NoResult):
         return doc.NOTHING
     sign = "+" if elasticity.value > 0 else ""
     return f"{'~' if elasticity.even else ''}{sign}{show_rounded(elasticity.value)} %"
 
 
-def show_factor(doubled: Doubled | Unknown) -> str:
+def show_factor(doubled: DoubledValue | NoResult) -> str:
     """Return ``4 ×`` where it is just that, ``3.942 ×`` where it is rounded."""
-    return doc.NOTHING if isinstance(doubled, Unknown) else f"{show_rounded(doubled.factor)} ×"
+    return doc.NOTHING if isinstance(doubled, NoResult) else f"{show_rounded(doubled.factor)} ×"
 
 
 def show_rounded(value: Rational) -> str:
@@ -391,13 +391,13 @@ def _plain(part: object) -> Any:
     match part:
         case bool():
             return part
-        case Unknown(reason):
+        case NoResult(reason):
             return {"unknown": reason}
         case Derivative(form, value):
             return {"expr": PythonText().real(form), "value": doc.plain_number(value)}
         case Elasticity(value, even):
             return {**_exact(value), "even": even}
-        case Doubled(value, factor):
+        case DoubledValue(value, factor):
             return {"metric": doc.plain_number(value), **_exact(factor)}
     return {"expr": PythonText().real(part)}
 

@@ -24,11 +24,10 @@ from costmodel.analysis.standing import marked, scenario_fields, standing_notes
 from costmodel.metrics.registry import BYTES, METRICS, Metric
 from costmodel.network.assumptions import read_assumptions
 from costmodel.rules.formula import show_decimal, show_number, show_quantity
-from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.scenario import with_past
-from costmodel.scenario.settings import Number, positive, to_rational
+from costmodel.scenario.settings import Number, positive
 from costmodel.studies import question
-from costmodel.studies.search import Answer, End, Problem, Sample, Search, Verdict
+from costmodel.studies.search import Answer, End, Evaluation, Problem, Search, Verdict
 
 TOO_MANY = "look at fewer values: give a larger --step, or say in --where where the symbol ends"
 
@@ -44,7 +43,7 @@ def opened(spec: Source, symbol: str, setup: Setup = Setup()) -> Analysis:  # no
     Raises:
         SpecError: the spec or an option breaks a rule.
     """
-    given = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    given = setup.numbers
     architecture = with_past(load(spec), setup.scenario)
     declared = architecture.header.symbols
     if symbol not in declared:
@@ -57,8 +56,7 @@ def opened(spec: Source, symbol: str, setup: Setup = Setup()) -> Analysis:  # no
         raise SpecError(f"'{symbol}' is assumed to equal another", hint="solve for that one")
     defaults = architecture.header.defaults.items()
     fixed = {name: value for name, value in defaults if name not in (symbol, *equal)} | given
-    counts = convention_of(setup.convention, architecture)
-    return analyze_architecture(architecture, counts, fixed, setup.assume, setup.scenario)
+    return analyze_architecture(architecture, setup.at(fixed))
 
 
 def solve(
@@ -204,7 +202,7 @@ def _nothing_beyond(problem: Problem, answer: Answer) -> str:
     return f"no {problem.name} was found at which the network is valid"
 
 
-def _sample(problem: Problem, sample: Sample) -> str:
+def _sample(problem: Problem, sample: Evaluation) -> str:
     numbers = [f"{name} = {_count(METRICS[name], value)}" for name, value in sample.numbers.items()]
     at = f"at {problem.name} = {_number(sample.value)}"
     facts = f"{at}: {', '.join(numbers)}" if numbers else at
@@ -251,7 +249,7 @@ def data(problem: Problem, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _plain_sample(sample: Sample | None) -> dict[str, Any] | None:
+def _plain_sample(sample: Evaluation | None) -> dict[str, Any] | None:
     if sample is None:
         return None
     numbers = {name: plain_amount(METRICS[name], value) for name, value in sample.numbers.items()}

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from glob import has_magic
 from itertools import chain
-from math import floor
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -16,49 +15,26 @@ from sympy import Expr
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational, tidy
-from archspec.errors import did_you_mean, find_named
-from archspec.quantities import BINARY, DECIMAL
+from archspec.errors import did_you_mean
 from costmodel.algebra.printing import text
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.constraints import DIRECTIONS
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.analysis.standing import in_order, marked, scenario_notes
-from costmodel.metrics.registry import BYTES, COLUMNS, METRICS, Metric, find_metric
+from costmodel.metrics.registry import COLUMNS, METRICS
 from costmodel.network.networks import networks
 from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import Convention, convention_of
-from costmodel.scenario.settings import to_rational
 from costmodel.studies.measures import Measured, measured
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import kind_of
-
-MOST_DIGITS = 30
-
-DIGITS = 2
-"""The digits after the point where a unit is chosen and no digits are."""
+from costmodel.studies.units import WHOLE, NumberForms
 
 TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "source", "input")}
 """Column that describes a network, beside its symbols and metrics → the column's head."""
 
 Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
-
-
-class ShownUnit(NamedTuple):
-    """The unit that a column's numbers are shown in.
-
-    Attributes:
-        name: as it is written, ``M`` or ``MiB``.
-        size: how many base units it is.
-    """
-
-    name: str
-    size: Rational
-
-
-ONE = ShownUnit("", 1)
-"""The unit of an expression."""
 
 
 class TableRow(NamedTuple):
@@ -81,31 +57,27 @@ class TableOptions(NamedTuple):
     Attributes:
         metrics: the metrics, in order; none means the usual ones.
         columns: what stands before them; none means the name, and the variant where there is one.
-        units: ``metric=unit``, as ``macs=M``.
+        numbers: the units and digits of columns.
         sort: the columns to sort by, the first first; ``macs:desc`` begins with the most.
-        digits: the digits after the point of numbers with a unit, and of expressions.
         caption: what stands above the table.
-        digits_of: the same of single columns, as ``macs=1``.
-        last: the last row: ``total``, ``mean``, or none.
+        last: the last rows: ``total``, ``mean``, or none.
         transposed: whether networks are columns.
         links: the address that a network's name leads to, with ``{name}`` and the like in it.
     """
 
     metrics: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
+    numbers: NumberForms = WHOLE
     sort: tuple[str, ...] = ()
-    digits: int | None = None
     caption: str = ""
-    digits_of: tuple[str, ...] = ()
-    last: str = ""
+    last: tuple[str, ...] = ()
     transposed: bool = False
     links: str = ""
 
 
 @dataclass(frozen=True)
 class Tabulation:
-    """Networks in the order in which they are shown, with the choice of what is.
+    """The table of some networks: a row for each, in the order in which they are shown.
 
     Attributes:
         analyses: spec → its analysis.
@@ -124,25 +96,13 @@ class Tabulation:
     @cached_property
     def columns(self) -> tuple[doc.Column, ...]:
         """Return the columns, what a network is called by first."""
-        units, digits = self._units, self._digits
-        for option, given in (("--unit", units), ("--digits", digits)):
-            for name in given.keys() - {column.name for column in self.measured}:
-                hint = f"ask for it: --metric {name}"
-                raise SpecError(f"{option} {name}: {name} is no column", hint=hint)
-        for name in digits.keys() & METRICS.keys() - units.keys():
-            cause = f"--digits {name}: counts are shown whole"
-            raise SpecError(cause, hint=f"as in --unit {name}=M --digits {name}=1")
-        places = _checked_digits(self.choice.digits, units, self.measured)
+        numbers = self.choice.numbers
+        numbers.require(self.measured, symbolic=self.symbolic)
         described = tuple(map(self._described, self._before))
-        measured = (
-            self._column(each, units.get(each.name), digits.get(each.name, places))
-            for each in self.measured
-        )
-        return (*described, *measured)
-
-    @property
-    def _digits(self) -> dict[str, int]:
-        return dict(_digits_of(text) for text in self.choice.digits_of)
+        columns = (doc.Column(m.name, numbers.title(m), numbers.kind(m)) for m in self.measured)
+        if self.symbolic:  # which stand at the left
+            columns = (c._replace(kind=c.kind._replace(is_right=False)) for c in columns)
+        return (*described, *columns)
 
     @property
     def _before(self) -> tuple[str, ...]:
@@ -158,18 +118,6 @@ class Tabulation:
         """Return the names of what can stand before the metrics."""
         symbols = (analysis.graph.values for analysis in self.analyses.values())
         return list(dict.fromkeys((*TITLES, *chain(*symbols))))
-
-    @property
-    def _units(self) -> dict[str, ShownUnit]:
-        return dict(_unit(text) for text in self.choice.units)
-
-    def _column(self, each: Measured, unit: ShownUnit | None, digits: int) -> doc.Column:
-        """Return the column of a metric or an expression; closed forms stand at the left."""
-        metric = each.metric
-        title = each.name if metric is None else metric.title if unit else metric.head
-        title = f"{title} ({unit.name})" if unit else title
-        kind = _kind(metric, unit or (ONE if metric is None else None), digits)
-        return doc.Column(each.name, title, kind._replace(is_right=not self.symbolic))
 
     @cached_property
     def measured(self) -> tuple[Measured, ...]:
@@ -239,7 +187,8 @@ class Tabulation:
         return marked(made, self.analyses.values())
 
     def _blocks(self) -> Iterator[doc.Block]:
-        table = doc.Table(self.columns, self._rows, self._last)
+        total, *others = self._last or (None,)
+        table = doc.Table(self.columns, self._rows, total, beside_total=tuple(others))
         yield doc.transposed(table) if self.choice.transposed else table
         yield doc.entries(notes(self))
 
@@ -249,25 +198,28 @@ class Tabulation:
 
     @property
     def _last_data(self) -> dict[str, Any]:
-        """Return the last row as plain data."""
-        if self._last is None:
-            return {}
-        cells = {each.name: self._last.cells[each.name] for each in self.measured}
-        numbers = {n: c for n, c in cells.items() if c is None or isinstance(c, int | Fraction)}
-        return {self.choice.last: {n: doc.plain_number(c) for n, c in numbers.items()}}
+        """Return the last rows as plain data."""
+        found: dict[str, Any] = {}
+        for name, row in zip(self.choice.last, self._last, strict=True):
+            cells = {each.name: row.cells[each.name] for each in self.measured}
+            numbers = {n: c for n, c in cells.items() if c is None or isinstance(c, int | Fraction)}
+            found[name] = {n: doc.plain_number(c) for n, c in numbers.items()}
+        return found
 
     @property
-    def _last(self) -> doc.Row | None:
-        """Return the row below all others: sums, with expressions of these, or means."""
-        if not self.choice.last:
-            return None
-        if self.symbolic:
-            raise SpecError(f"--{self.choice.last} is of numbers, and these are closed forms")
-        rows = [network.values for network in self.networks]
-        find = _total if self.choice.last == "total" else _mean
-        analyses = tuple(self.analyses.values())
-        cells = {each.name: find(each, rows, analyses) for each in self.measured}
-        return doc.Row({self.columns[0].name: self.choice.last, **cells})
+    def _last(self) -> tuple[doc.Row, ...]:
+        """Return the rows below all others: sums, with expressions of these, and means."""
+        if self.choice.last and self.symbolic:
+            raise SpecError(f"--{self.choice.last[0]} is of numbers, and these are closed forms")
+        rows, analyses = [each.values for each in self.networks], tuple(self.analyses.values())
+        finders = {"total": _total, "mean": _mean}
+        return tuple(
+            doc.Row(
+                {self.columns[0].name: name}
+                | {each.name: finders[name](each, rows, analyses) for each in self.measured}
+            )
+            for name in self.choice.last
+        )
 
     def _cells(self, network: TableRow) -> dict[str, doc.Cell]:
         """Return what a line shows; a symbol that a network has not is left empty."""
@@ -282,8 +234,7 @@ class Tabulation:
 
     def _plain(self) -> doc.Table:
         """Return the same with its units in the names, and the convention in every line."""
-        units = {name: f" ({unit.name})" for name, unit in self._units.items()}
-        columns = [c._replace(name=c.name + units.get(c.name, "")) for c in self.columns]
+        columns = [c._replace(name=self.choice.numbers.plain_name(c.name)) for c in self.columns]
         rows = ((*self._cells(each).values(), self.convention.name) for each in self.networks)
         table = doc.table_of((*columns, doc.Column("convention", "convention")), rows)
         return doc.transposed(table, plain=True) if self.choice.transposed else table
@@ -321,37 +272,15 @@ def tabulate(
         SpecError: a spec, a setting or a choice breaks a rule.
     """
     analyses: dict[str, Analysis] = {}
-    found = [(word, architecture) for word in specs for architecture in networks([word])]
-    convention = convention_of(setup.convention, *(architecture for _, architecture in found))
-    common, own = _parted(setup.settings, [word for word, _ in found])
-    for word, architecture in found:
+    found = [*networks(specs)]
+    setup.require_known(found)
+    convention = convention_of(setup.convention, *found)
+    agreed = setup._replace(convention=convention)
+    for architecture in found:
         file, variant = architecture.document.file, architecture.variant
         spec = f"{file}@{variant}" if variant else file
-        given = setup._replace(settings={**common, **own.get(word, {})})
-        analyses[spec] = _analyzed(architecture, convention, given, spec, symbolic=symbolic)
+        analyses[spec] = _analyzed(architecture, agreed, spec, symbolic=symbolic)
     return Tabulation(analyses, choice, setup, convention, symbolic)
-
-
-def _parted(
-    settings: Mapping[str, Any], words: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the settings of all networks, and word → those of its own: ``NET:width=0.5``.
-
-    Raises:
-        SpecError: one is of a network that is not in the table.
-    """
-    common: dict[str, Any] = {}
-    own: dict[str, dict[str, Any]] = {}
-    for given, value in settings.items():
-        word, colon, name = given.rpartition(":")
-        if not colon:
-            common[name] = value
-        elif word in words:
-            own.setdefault(word, {})[name] = value
-        else:
-            hint = did_you_mean(word, words) or "name it as it is named in the table"
-            raise SpecError(f"--set {given}={value}: there is no network '{word}' here", hint=hint)
-    return common, own
 
 
 def _total(
@@ -379,17 +308,14 @@ def _mean(
     return tidy(sum(known, Fraction()) / len(known)) if known else None
 
 
-def _analyzed(
-    architecture: Architecture, convention: Convention, setup: Setup, spec: str, *, symbolic: bool
-) -> Analysis:
+def _analyzed(architecture: Architecture, setup: Setup, spec: str, *, symbolic: bool) -> Analysis:
     """Return the analysis of a network; with all symbols fixed where only numbers are wanted."""
-    settings = {name: to_rational(name, value) for name, value in setup.settings.items()}
+    of_all = {name: value for name, value in setup.settings.items() if ":" not in name}
+    settings = of_all | setup.given_to(architecture)  # what is said of all must be a symbol of each
     if not (symbolic or setup.assume):
         settings = architecture.header.defaults | settings
     try:
-        return analyze_architecture(
-            architecture, convention, settings, setup.assume, setup.scenario
-        )
+        return analyze_architecture(architecture, setup.at(settings))
     except SpecError as error:
         raise error if error.origin else error.placed(None, spec) from None
 
@@ -415,78 +341,6 @@ def _order(value: Value) -> tuple[bool, Rational, str]:
     if isinstance(value, str):
         return True, 0, value.casefold()
     return value is not None, value or 0, ""
-
-
-def _digits_of(text: str) -> tuple[str, int]:
-    """Return the column of ``macs/params=1``, and the digits of its numbers."""
-    name, _, digits = text.rpartition("=")
-    if not name or not digits.isdigit() or int(digits) > MOST_DIGITS:
-        hint = "as in --digits 1, or --digits macs=1 params=2"
-        raise SpecError(f"--digits takes a number, or column=number, not '{text}'", hint=hint)
-    return name, int(digits)
-
-
-def _unit(text: str) -> tuple[str, ShownUnit]:
-    """Return the metric of ``macs=M``, and the unit that its numbers are shown in."""
-    name, equals, unit = text.partition("=")
-    if not equals or not unit:
-        raise SpecError(f"--unit takes metric=unit, not '{text}'", hint="as in --unit macs=M")
-    return name, find_unit(find_metric(name), unit)
-
-
-def find_unit(metric: Metric, unit: str) -> ShownUnit:
-    """Return the unit of a name in which a metric's numbers can be shown."""
-    return ShownUnit(unit, find_named("unit", unit, units_of(metric)))
-
-
-def units_of(metric: Metric) -> dict[str, Rational]:
-    """Return the units that a metric's numbers can be shown in → how many base units each is."""
-    base = metric.quantity or ("B" if metric.unit is BYTES else "")
-    powers = DECIMAL if metric.quantity else {p: n for p, n in DECIMAL.items() if n >= 0}
-    units: dict[str, Rational] = {
-        f"{p}{base}": Fraction(10) ** power for p, power in powers.items()
-    }
-    if not metric.quantity:
-        units |= {f"{prefix}{base}": 2**power for prefix, power in BINARY.items()}
-    return {name: size for name, size in units.items() if name}
-
-
-def _checked_digits(
-    digits: int | None, units: Mapping[str, ShownUnit], columns: Sequence[Measured]
-) -> int:
-    if digits is None:
-        return DIGITS
-    if not 0 <= digits <= MOST_DIGITS:
-        raise SpecError(f"--digits {digits} is no number of digits", hint="0 to 30")
-    if not units and all(column.metric for column in columns):
-        raise SpecError(
-            "--digits is of numbers with a unit; counts are shown whole",
-            hint=f"as in --unit {columns[0].name}=M --digits {digits}",
-        )
-    return digits
-
-
-def _kind(metric: Metric | None, unit: ShownUnit | None, digits: int) -> doc.Kind:
-    """Return the way in which a metric's numbers are shown: in a unit, with one, or whole."""
-    if unit is None:
-        assert metric is not None
-        return kind_of(metric)._replace(show=partial(_whole, kind_of(metric)))
-    show = partial(in_unit, unit=unit, digits=digits)
-    return doc.Kind(partial(show, grouped=True), partial(show, grouped=False))
-
-
-def _whole(kind: doc.Kind, value: Rational) -> str:
-    """Return a number as its kind shows it; the mean of counts with two digits."""
-    is_count = kind is doc.COUNT and isinstance(value, Fraction)
-    return in_unit(value, ONE, DIGITS, grouped=True) if is_count else kind.show(value)
-
-
-def in_unit(value: Rational, unit: ShownUnit, digits: int, *, grouped: bool) -> str:
-    """Return a number in a unit: the nearest decimal of so many digits; a half goes up."""
-    scaled = floor(Fraction(value) / unit.size * 10**digits + Fraction(1, 2))
-    whole, rest = divmod(scaled, 10**digits)
-    shown = f"{whole:,}" if grouped else str(whole)
-    return f"{shown}.{rest:0{digits}}" if digits else shown
 
 
 def notes(table: Tabulation) -> Iterator[tuple[str, str]]:

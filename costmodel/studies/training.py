@@ -10,7 +10,7 @@ from archspec.arithmetic import Rational
 from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.standing import document_of
-from costmodel.metrics.kept import Held, elements_of, over_iterations
+from costmodel.metrics.kept import KeptTensor, elements_of, over_iterations
 from costmodel.metrics.registry import find_metric
 from costmodel.rules.formula import count_of, show_bytes, show_number
 from costmodel.scenario.training import Checkpoint
@@ -80,8 +80,8 @@ class TrainingReport:
         step = self.analysis.step
         places = {layer.node.path: i for i, layer in enumerate(self.analysis.layers)}
 
-        def place(held: Held) -> int:
-            """The layer's; an input comes before all, experts' sum where their last layer is."""
+        def place(held: KeptTensor) -> int:
+            """Return the place of a tensor's layer; an input comes before all."""
             return -1 if held.layer is None else places[held.layer.node.path]
 
         lines: dict[tuple[str, str], TrainingLine] = {}
@@ -93,7 +93,7 @@ class TrainingReport:
             lines[path, what] = TrainingLine(path, what, elements, size)
         return tuple(lines.values())
 
-    def _shown(self, held: Held) -> tuple[str, str]:
+    def _shown(self, held: KeptTensor) -> tuple[str, str]:
         """The line that a tensor is in."""
         parts = held.path.split("/")
         if self.depth is None or len(parts) <= self.depth + 1:

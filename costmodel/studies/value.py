@@ -1,7 +1,6 @@
 """One number of a network, as it stands within a sentence."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from archspec.arithmetic import Rational
 from archspec.errors import SpecError
@@ -9,9 +8,11 @@ from costmodel.analysis import document as doc
 from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.number_format import plain_amount, show_amount
 from costmodel.analysis.standing import marked
-from costmodel.metrics.registry import Metric, find_metric
 from costmodel.studies import question
-from costmodel.studies.tabulation import DIGITS, find_unit, in_unit
+from costmodel.studies.measures import Measured, measured
+from costmodel.studies.units import DIGITS, MOST_DIGITS, ONE, find_unit, in_unit
+
+COLUMNS = (doc.Column("metric", "metric"), doc.Column("value", "value", doc.EXACT))
 
 
 @question(name="value", group="Look at a network")
@@ -26,42 +27,50 @@ def document(
 
     Args:
         analysis: the network.
-        metric: the metric.
+        metric: the metric, or an expression as macs/params.
         unit: The unit of the number, which is not shown, as M or MiB.
-        digits: Digits after the point of a number in a unit; else 2.
+        digits: Digits after the point of a number in a unit, or of an expression; else 2.
 
     Examples:
         archcost value resnet50 --metric params --unit M --digits 1
         archcost value mobilenet_v2 --metric macs --set width=0.5
+        archcost value alexnet --metric macs/params --digits 1
 
     Raises:
         SpecError: there is not one metric, or no such unit.
     """
     if len(metric) != 1:
         raise SpecError("a value is of one metric", hint="as in --metric params")
-    asked = find_metric(metric[0])
-    number = analysis.value(asked.name)
+    asked = measured(metric[0])
+    number = asked.value(analysis.value)
+    if number is None:
+        raise SpecError(f"{asked.name} is none: it is divided by 0")
     shown = _shown(asked, number, unit, digits)
+
+    amount = plain_amount(asked.metric, number) if asked.metric else doc.plain_number(number)
+    data = {"archcost": doc.VERSION, "metric": asked.name, "value": amount, "shown": shown}
 
     def blocks() -> Iterator[doc.Block]:
         yield doc.Line(shown)
 
-    def data() -> dict[str, Any]:
-        amount = plain_amount(asked, number)
-        return {"archcost": doc.VERSION, "metric": asked.name, "value": amount, "shown": shown}
-
-    rows = ((asked.name, number),)
-    columns = doc.Column("metric", "metric"), doc.Column("value", "value", doc.EXACT)
-    made = doc.Document("", blocks, data, rows=lambda: doc.table_of(columns, rows))
+    table = doc.table_of(COLUMNS, [(asked.name, number)])
+    made = doc.Document("", blocks, lambda: data, rows=lambda: table)
     return marked(made, [analysis])
 
 
-def _shown(asked: Metric, number: Rational, unit: str | None, digits: int | None) -> str:
+def _shown(asked: Measured, number: Rational, unit: str | None, digits: int | None) -> str:
     """Return a number as a sentence has it: in full, or in a unit that the sentence names."""
-    if digits is not None and (unit is None or not 0 <= digits <= 30):
+    metric = asked.metric
+    is_whole = unit is None and metric is not None
+    if digits is not None and (is_whole or not 0 <= digits <= MOST_DIGITS):
         hint = "as in --unit M --digits 1; 0 to 30 digits"
         raise SpecError(f"--digits {digits} is of a number in a unit", hint=hint)
-    if unit is None:
-        return show_amount(asked, number)
     places = DIGITS if digits is None else digits
-    return in_unit(number, find_unit(asked, unit), places, grouped=True)
+    if metric is None:
+        if unit is not None:
+            hint = f"divide by it, as in ({asked.name})/1e6"
+            raise SpecError(f"--unit {unit} is of a metric, and {asked.name} is none", hint=hint)
+        return in_unit(number, ONE, places, grouped=True)
+    if unit is None:
+        return show_amount(metric, number)
+    return in_unit(number, find_unit(metric, unit), places, grouped=True)

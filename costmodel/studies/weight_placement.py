@@ -14,7 +14,7 @@ from costmodel.network.context import Context
 from costmodel.network.propagation import GroupCost, Part, counted_in
 
 
-class Copy(NamedTuple):
+class WeightCopy(NamedTuple):
     """One of the copies of the weights that a group holds.
 
     Attributes:
@@ -33,7 +33,7 @@ class Copy(NamedTuple):
         return f"{self.of_a} {self.number:,} of {self.of:,}"
 
 
-class Full(NamedTuple):
+class FullAt(NamedTuple):
     """The weights at which a memory is full.
 
     Attributes:
@@ -42,13 +42,13 @@ class Full(NamedTuple):
     """
 
     path: str
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[WeightCopy, ...] = ()
 
     def __str__(self) -> str:
         return ", ".join([self.path, *(f"in {copy}" for copy in self.copies)])
 
 
-def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full | None:
+def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> FullAt | None:
     """Return the first weights that find no room, those before them being stored; None if all do.
 
     Args:
@@ -60,7 +60,7 @@ def full_at(analysis: Analysis, capacity: Rational, number: Evaluator) -> Full |
 
 
 class _Filling(NamedTuple):
-    """The values of the symbols, and the indices of the iterations of enclosing groups."""
+    """The search for the first weights without room, in given iterations of the groups around."""
 
     context: Context
     number: Evaluator
@@ -76,18 +76,22 @@ class _Filling(NamedTuple):
         """Return the bytes of the weights of some parts."""
         return METRICS["model_size"].of(counted_in(parts), self.context)
 
-    def first(self, parts: Iterable[Part], room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+    def first(
+        self, parts: Iterable[Part], room: Rational, copies: tuple[WeightCopy, ...]
+    ) -> FullAt | None:
         """Return the first weights of some parts that find no room."""
         for part in parts:
             size = self.value(self.size(part))
             if size > room:
                 if isinstance(part, GroupCost):
                     return self._inside(part, room, copies)
-                return Full(part.node.path, copies)
+                return FullAt(part.node.path, copies)
             room -= size
         return None
 
-    def _inside(self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]) -> Full | None:
+    def _inside(
+        self, group: GroupCost, room: Rational, copies: tuple[WeightCopy, ...]
+    ) -> FullAt | None:
         """Return the same in the first copy of a group for which there is no room."""
         if group.iteration is not None:
             return self._in_iteration(group, room, copies)
@@ -95,12 +99,12 @@ class _Filling(NamedTuple):
         stored = room // one
         if count > 1:
             word = "expert" if group.kind == "moe" else "turn"
-            copies = (*copies, Copy(group.path, word, stored + 1, count))
+            copies = (*copies, WeightCopy(group.path, word, stored + 1, count))
         return self.first(group.parts, room - stored * one, copies)
 
     def _in_iteration(
-        self, group: GroupCost, room: Rational, copies: tuple[Copy, ...]
-    ) -> Full | None:
+        self, group: GroupCost, room: Rational, copies: tuple[WeightCopy, ...]
+    ) -> FullAt | None:
         """Return the same where the iterations differ: which one, by bisection of their sum."""
         assert group.iteration is not None
         one, count = self.size(*group.parts), self.value(group.runs)
@@ -113,5 +117,5 @@ class _Filling(NamedTuple):
             middle = (low + high) // 2
             low, high = (middle, high) if stored(middle) <= room else (low, middle)
         inner = self._replace(iterations=(*self.iterations, (group.iteration, Integer(low))))
-        here = (*copies, Copy(group.path, "turn", high, count))
+        here = (*copies, WeightCopy(group.path, "turn", high, count))
         return inner.first(group.parts, room - stored(low), here)

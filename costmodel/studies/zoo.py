@@ -21,10 +21,9 @@ from costmodel.analysis.document import (
     plain_number,
     table_of,
 )
-from costmodel.analysis.loading import analyze_architecture
+from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import METRICS
 from costmodel.rules.formula import show_shapes
-from costmodel.scenario.conventions import find_convention
 from costmodel.studies import question
 
 COUNTS = ("params", "macs")
@@ -84,13 +83,12 @@ def _cells(each: ZooName, analysis: Analysis) -> tuple[Cell, ...]:
 
 def _analyses(found: list[ZooName]) -> Iterator[tuple[ZooName, Analysis]]:
     """Yield the networks, at the values of their symbols; each file is read once."""
-    convention = find_convention(CONVENTION)
     for _, names in groupby(found, lambda each: each.path):
         family = None
         for each in names:
             family = family or load(each.path)
             spec = family.varied(each.variant)
-            yield each, analyze_architecture(spec, convention, spec.header.defaults)
+            yield each, analyze_architecture(spec, Setup(CONVENTION, spec.header.defaults))
 
 
 def _families(networks: Iterable[tuple[ZooName, Analysis]]) -> Iterator[str]:

@@ -151,14 +151,14 @@ def _inputs(rows: Rows, names: Iterable[str]) -> dict[str, Array]:
         if NUMERATORS + name in rows:
             above, below = rows[NUMERATORS + name], rows[DENOMINATORS + name]
         else:
-            above, below = _parts(rows[name])
+            above, below = parts_of(rows[name])
         found[name] = above
         if bounds_in(below) != (1, 1):
             found[DENOMINATORS + name] = below
     return found
 
 
-def _parts(column: Array) -> tuple[Array, Array]:
+def parts_of(column: Array) -> tuple[Array, Array]:
     """Return the numerators and the denominators of a column of numbers."""
     if column.dtype != object:
         return column, np.array(1)

@@ -1,6 +1,6 @@
 """The columns of a sweep's result: what each holds, and how its values are written exactly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -86,7 +86,10 @@ def fields_of(sweep: Sweep) -> tuple[Field, ...]:
     own = {name: Field(name, name, *kind_of(each.tolist())) for name, each in joined.items()}
     for column in sweep.query.columns:
         name = column.tree.id if isinstance(column.tree, Name) else ""
-        fields.append(own.pop(name) if name in own else _requested(sweep, column, joined))
+        fields.append(own.pop(name) if name in own else field_of(sweep, column))
+    shown = {field.name for field in fields}
+    predicted = (ColumnExpression(each.name, Name(each.name)) for each in sweep.predictors)
+    fields += [field_of(sweep, each) for each in predicted if each.text not in shown]
     return (*fields, *own.values())
 
 
@@ -130,8 +133,10 @@ def _counts(sweep: Sweep, metric: str) -> bool:
     return all(case.counts(metric) for case in sweep.cases)
 
 
-def _requested(sweep: Sweep, column: ColumnExpression, joined: Mapping[str, Array]) -> Field:
+def field_of(sweep: Sweep, column: ColumnExpression) -> Field:
+    """Return the column of what is requested: a metric, a symbol, or what is made of them."""
     tree = column.tree
+    joined = sweep.join.columns if sweep.join else {}
     metric = METRICS.get(tree.id) if isinstance(tree, Name) else None
     if metric is not None and metric.quantity is not None:
         return Field(metric.name, metric.title, "float", unit=metric.quantity, tree=tree)
@@ -141,6 +146,7 @@ def _requested(sweep: Sweep, column: ColumnExpression, joined: Mapping[str, Arra
     declared = {n: s for case in sweep.cases for n, s in case.space.declared.items()}
     wholes = {name: symbol.domain == "integer" for name, symbol in declared.items()}
     wholes |= {name: values.dtype == np.int64 for name, values in joined.items()}
+    wholes |= dict.fromkeys((each.name for each in sweep.predictors), False)
     wholes |= {name: _counts(sweep, name) for name in METRICS.keys() & free_names(tree)}
     whole = is_whole(tree, wholes)
     return Field(column.text, column.text, "whole" if whole else "float", tree=tree)

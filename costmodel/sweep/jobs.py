@@ -68,11 +68,10 @@ def rows_by(
         watch: is called with the points so far.
         workers: how many parts the executor evaluates at once; as many as it says if not given.
     """
-    if executor is None:
+    if executor is None or study.plan.search is not None:
         return study.rows(watch)
     workers = workers or getattr(executor, "_max_workers", None) or require_jobs(None)
-    finish = _plain_rows if study.behind is not None else _reduced_rows
-    parts = parts_by(executor, study, finish, watch, workers)
+    parts = parts_by(executor, study, finish_of(study), watch, workers)
     return study.finished(study.reduced(chain.from_iterable(parts)))
 
 
@@ -84,9 +83,9 @@ def parts_by(
     workers: int,
 ) -> Iterator[T]:
     """Yield what is made of each part of a sweep's points, in their order (see `rows_by`)."""
-    most = MAX_REDUCED if study.is_reduced else MAX_PART
+    most = MAX_REDUCED if study.query.keeps_few else MAX_PART
     size = min(max(1, len(study.numbers) // (PARTS_OF_WORKER * workers)), most)
-    plan = pickle.dumps(study.plan)
+    plan = study.pickled
     starts = iter(study.numbers[::size])
     running: deque[Future[Part[T]]] = deque()
     try:
@@ -120,7 +119,7 @@ def part_of(plan: bytes, numbers: range, finish: Finish[T]) -> Part[T]:
         finish: makes it of their rows.
     """
     with _ONE_AT_A_TIME:
-        study = _known_study(plan)
+        study = known_study(plan)
         study.tally = Tally()
         if study.join is not None:
             study.join.used[:] = False
@@ -130,23 +129,20 @@ def part_of(plan: bytes, numbers: range, finish: Finish[T]) -> Part[T]:
 
 
 @lru_cache(1)
-def _known_study(plan: bytes) -> Sweep:
+def known_study(plan: bytes) -> Sweep:
     """Return a planned sweep, which a process that evaluates several parts plans but once."""
     read: Plan = pickle.loads(plan)
     return planned(read)
 
 
+def finish_of(study: Sweep) -> Finish[list[Rows]]:
+    """Return what makes of a part's rows those that are sent on."""
+    return _plain_rows if study.behind is not None else Sweep.part_reduced
+
+
 def _plain_rows(study: Sweep, chunks: Iterable[Rows]) -> list[Rows]:
-    """Return rows whose columns are there."""
     del study
-    return [chunk.taken(np.arange(chunk.count)) for chunk in chunks]
-
-
-def _reduced_rows(study: Sweep, chunks: Iterable[Rows]) -> list[Rows]:
-    """Return the rows that a part keeps; those that are kept of all are among them."""
-    found = _plain_rows(study, study.reduced(chunks))
-    study.tally.kept = study.tally.front = 0  # they are reduced again
-    return found
+    return [chunk.made() for chunk in chunks]
 
 
 def require_jobs(jobs: int | None) -> int:
@@ -165,7 +161,11 @@ def require_jobs(jobs: int | None) -> int:
 @contextmanager
 def local(jobs: int, study: Sweep) -> Iterator[Executor | None]:
     """Give processes of this machine, or None where a sweep is quicker without."""
-    if jobs == 1 or len(study.numbers) < (MANY_STRUCTURES if study.has_structures else MANY_POINTS):
+    if (
+        jobs == 1
+        or study.plan.search is not None
+        or len(study.numbers) < (MANY_STRUCTURES if study.has_structures else MANY_POINTS)
+    ):
         yield None
         return
     executor = Processes(jobs)

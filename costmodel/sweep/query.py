@@ -10,7 +10,8 @@ from archspec.trees import Name, Value
 from costmodel.analysis.constraints import DIRECTIONS, parse_measured
 from costmodel.metrics.registry import COLUMNS, METRICS
 from costmodel.sweep.expressions import ColumnExpression
-from costmodel.sweep.reduce import Objective, Tally, front, ordered, top
+from costmodel.sweep.order import ordered
+from costmodel.sweep.reduce import Objective, Tally, front, top
 from costmodel.sweep.rows import Rows
 
 
@@ -34,10 +35,20 @@ class Query(NamedTuple):
     sort: tuple[Objective, ...] = ()
 
     @property
+    def searched(self) -> tuple[Objective, ...]:
+        """What a search is for: a front's objectives, or else what is best."""
+        return self.pareto or ((self.by,) if self.by else ())
+
+    @property
+    def goals(self) -> tuple[ColumnExpression, ...]:
+        """The expressions that rows are ordered by."""
+        goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
+        return tuple(goal.expression for goal in goals)
+
+    @property
     def compared(self) -> tuple[ColumnExpression, ...]:
         """The expressions that rows are compared or ordered by."""
-        goals = (*self.pareto, *((self.by,) if self.by else ()), *self.sort)
-        return (*self.conditions, *(goal.expression for goal in goals))
+        return (*self.conditions, *self.goals)
 
     @property
     def names(self) -> frozenset[str]:
@@ -45,6 +56,20 @@ class Query(NamedTuple):
         return frozenset().union(
             *(free_names(each.tree) for each in (*self.columns, *self.compared))
         )
+
+    @property
+    def keeps_few(self) -> bool:
+        """Return whether fewer rows leave it than enter: a front, or the best."""
+        return bool(self.pareto or self.top is not None)
+
+    @property
+    def of_part(self) -> "Query":
+        """What a part of the rows is reduced to, so that of all parts the same is left as of all.
+
+        The best of a front are those of the whole front: what a part's front has may be beaten.
+        """
+        part = self._replace(sort=())
+        return part._replace(top=None, by=None) if self.pareto else part
 
     @property
     def metrics(self) -> tuple[str, ...]:

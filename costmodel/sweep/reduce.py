@@ -79,6 +79,15 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.refusal = self.refusal or other.refusal
 
+    def require_network(self) -> None:
+        """Raise why no point makes a network, where none does.
+
+        Raises:
+            SpecError: none does.
+        """
+        if self.refusal is not None and self.points == self.invalid:
+            raise self.refusal
+
 
 @dataclass
 class Thinned:
@@ -139,7 +148,7 @@ def _ranks(objective: Objective, rows: Rows) -> Array:
     return ranks
 
 
-def _order(objectives: Sequence[Objective], rows: Rows) -> Array:
+def order(objectives: Sequence[Objective], rows: Rows) -> Array:
     """Return the numbers of the rows, the best first, by the first objective, then the second."""
     return np.lexsort([_ranks(each, rows) for each in reversed(objectives)])
 
@@ -253,7 +262,7 @@ class Front:
         """The rows of the front, by the first objective, then the second, and so on."""
         if not self.rows:
             return self.rows
-        return self.rows.taken(_order(self.objectives, self.rows))
+        return self.rows.taken(order(self.objectives, self.rows))
 
 
 def _champions(keys: Sequence[Array], front: Sequence[Array], exact: Sequence[bool]) -> Array:
@@ -346,16 +355,3 @@ def _best(chunk: Rows, keys: Array, count: int) -> Rows:
     if chunk.count <= 2 * count or keys.dtype == object:
         return chunk
     return chunk.taken(keys <= np.partition(keys, count - 1)[count - 1])
-
-
-def ordered(chunks: Iterable[Rows], by: Sequence[Objective]) -> Iterator[Rows]:
-    """Yield all rows, the best first, equal ones by the next objective, then as they come."""
-    parts: list[Rows] = []
-    count = 0
-    for chunk in chunks:
-        count += chunk.count
-        check_kept(count, "to be sorted are")
-        parts.append(chunk)
-    if parts:
-        rows = joined(parts)
-        yield rows.taken(_order(by, rows))

@@ -74,6 +74,10 @@ class Rows(Mapping[str, Array]):
         chosen = self.select(rows)
         return rows_of({name: chosen[name] for name in chosen})
 
+    def made(self) -> "Rows":
+        """Return the same rows, all columns of which are there."""
+        return self.taken(np.arange(self.count))
+
 
 NO_ROWS = Rows(0, {})
 

@@ -90,11 +90,31 @@ class SweptAxis:
         return read_column(self.name, self.values)
 
     @property
+    def places(self) -> range:
+        """The places of all values, or the numbers of steps that they are."""
+        if self.interval is None:
+            return range(len(self.values))
+        return range(int(self.interval.first), int(self.interval.last) + 1)
+
+    def value(self, place: int) -> Value:
+        """Return the value at a place, or of a number of steps."""
+        return self.values[place] if self.interval is None else tidy(Fraction(place * self.step))
+
+    def place(self, value: Value) -> int | None:
+        """Return the place of a value, or of how many steps it is; None where it is none."""
+        if self.interval is None:
+            return self._places.get(value)
+        number = 0 if isinstance(value, str) else Fraction(value) / self.step
+        return int(number) if number.denominator == 1 and int(number) in self.places else None
+
+    @cached_property
+    def _places(self) -> dict[Value, int]:
+        return {value: place for place, value in enumerate(self.values)}
+
+    @property
     def first(self) -> Value:
         """The value where it begins."""
-        if self.interval is None:
-            return self.values[0]
-        return tidy(Fraction(self.interval.first * self.step))
+        return self.value(self.places[0])
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A sweep as a whole: networks, what varies of each, and the query of all points."""
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,28 +10,30 @@ from typing import Any, NamedTuple
 
 from archspec import Architecture, SpecError
 from archspec.arithmetic import Rational
-from archspec.errors import did_you_mean
 from archspec.scope import free_names
 from archspec.trees import Name
 from archspec.zoo import find_spec
 from costmodel.algebra.functions import is_whole
+from costmodel.algebra.operations import Array
 from costmodel.analysis.analysis import Analysis
+from costmodel.analysis.columns import SymbolColumn
 from costmodel.analysis.loading import Setup, unchecked
 from costmodel.metrics.registry import METRICS, NoCountError
 from costmodel.network.known_layers import KnownLayers
 from costmodel.network.networks import networks
 from costmodel.network.propagation import LayerCost
-from costmodel.scenario.conventions import convention_of
 from costmodel.scenario.patterns import is_pattern
 from costmodel.scenario.scenario import Scenario, with_past
 from costmodel.scenario.settings import to_rational
 from costmodel.sweep.engine import Engine, Evaluated, settled
 from costmodel.sweep.join import Join, read_join
 from costmodel.sweep.let_overrides import opened, override_of
+from costmodel.sweep.predict import Predict, Predictor, read_predictors
 from costmodel.sweep.query import NO_REQUEST, Query, Request, read_query, reduced
 from costmodel.sweep.reduce import Tally, Thinned, where
 from costmodel.sweep.rows import DENOMINATORS, NUMERATORS, Rows, constant
 from costmodel.sweep.scenarios import Options, read_scenarios, with_options
+from costmodel.sweep.search import Search, points_of
 from costmodel.sweep.space import Space, check_names, helpers_of, read_space
 from costmodel.sweep.vary import Varied, read_varied
 
@@ -86,10 +89,7 @@ class SweptNetwork:
         own = settings.keys() & header.symbols.keys()
         numbers = {name: to_rational(name, settings[name]) for name in sorted(own)}
         architecture = self.architecture._replace(header=header)
-        counts = convention_of(self.setup.convention, self.architecture)
-        given = {**self.fixed, **numbers}
-        assume, scenario = self.setup.assume, self.setup.scenario
-        return unchecked(architecture, counts, given, assume, scenario, self._known)
+        return unchecked(architecture, self.setup.at({**self.fixed, **numbers}), self._known)
 
     @cached_property
     def _known(self) -> KnownLayers[LayerCost]:
@@ -133,7 +133,7 @@ class SweptNetwork:
         symbols = self.architecture.header.symbols
         return Engine(self.analysis, metrics, symbols, self.space.links, self.space.size)
 
-    def _evaluated(self, numbers: range) -> Iterator[Evaluated]:
+    def numbered(self, numbers: range) -> Iterator[Evaluated]:
         """Yield points by their numbers, evaluated chunk by chunk."""
         if self.space.sample is None:
             axes = {axis.name: axis.values for axis in self.space.axes}
@@ -143,12 +143,18 @@ class SweptNetwork:
             stop = min(start + DRAWN, numbers.stop)
             yield from self._engine.points(self.space.drawn(start, stop))
 
-    def rows(self, names: Iterable[str], numbers: range, tally: Tally) -> Iterator[Rows]:
+    def at(self, columns: Mapping[str, SymbolColumn | Array]) -> Iterator[Evaluated]:
+        """Yield points by the values of the axes, evaluated chunk by chunk."""
+        yield from self._engine.points(columns) if columns else self._engine.grid({})
+
+    def rows(
+        self, names: Iterable[str], points: Iterable[Evaluated], tally: Tally
+    ) -> Iterator[Rows]:
         """Yield the points that make a network: labels, what varies, fixed symbols, metrics.
 
         Args:
             names: the fixed symbols that are asked for.
-            numbers: the points that are looked at.
+            points: those that are looked at.
             tally: counts the points.
         """
         wanted = dict.fromkeys((*self.varied, *names))
@@ -157,9 +163,9 @@ class SweptNetwork:
         metrics = [name for name in self.metrics if name not in nothing]
         same = {**self.labels, **known, **dict.fromkeys(nothing)}
         shown = (*self.space.names, *metrics, *exact_names(metrics))
-        for points, rows in self._evaluated(numbers):
-            tally.points += points
-            tally.invalid += points - rows.count
+        for count, rows in points:
+            tally.points += count
+            tally.invalid += count - rows.count
             tally.refusal = tally.refusal or self._engine.refused
             if not rows.count:
                 continue
@@ -194,6 +200,8 @@ class Plan(NamedTuple):
         sample: how many points are drawn, where not all of a grid are meant.
         seed: of the sample.
         shard: of so many parts of the points the one that is looked at, counted from 1.
+        search: how many points are looked at, where those are proposed that may be best.
+        predict: functions that predict columns, or ``module:function``.
     """
 
     specs: tuple[str, ...]
@@ -204,6 +212,8 @@ class Plan(NamedTuple):
     sample: int | None = None
     seed: int = 0
     shard: tuple[int, int] = (1, 1)
+    search: int | None = None
+    predict: tuple[str | Predict, ...] = ()
 
 
 @dataclass
@@ -216,6 +226,7 @@ class Sweep:
         query: what is asked.
         varied: what varies, as it was said.
         join: columns of a file, where one is given.
+        predictors: columns that functions predict.
         tally: how many rows came and where they went.
         behind: some rows before a front was taken, for its plot.
     """
@@ -225,13 +236,21 @@ class Sweep:
     query: Query
     varied: tuple[Varied, ...]
     join: Join | None = None
+    predictors: tuple[Predictor, ...] = ()
     tally: Tally = field(default_factory=Tally)
     behind: Thinned | None = None
 
     @property
     def size(self) -> int:
-        """The number of points."""
+        """The number of points that are looked at, by all shards together."""
+        if self.plan.search is not None:
+            return min(self.plan.search, self.points_of_space)
         return sum(case.space.size for case in self.cases)
+
+    @property
+    def points_of_space(self) -> int:
+        """The number of points of which a search looks at some."""
+        return sum(points_of(case.space) for case in self.cases)
 
     @property
     def seed(self) -> int | None:
@@ -262,9 +281,10 @@ class Sweep:
         return range(self.size * (part - 1) // parts, self.size * part // parts)
 
     @property
-    def is_reduced(self) -> bool:
-        """Return whether fewer rows leave it than points enter, or in another order."""
-        return bool(self.query.pareto or self.query.top is not None or self.query.sort)
+    def reduction(self) -> Query:
+        """The query of the rows that are looked at: of a shard, what leaves it to be merged."""
+        is_all = self.plan.shard[1] == 1
+        return self.query if is_all else self.query.of_part._replace(sort=self.query.sort)
 
     @property
     def has_structures(self) -> bool:
@@ -282,36 +302,80 @@ class Sweep:
             SpecError: none does. Of a shard that is none, for others may have some.
         """
         yield from chunks
-        is_all = self.plan.shard[1] == 1
-        if is_all and self.tally.refusal is not None and self.tally.points == self.tally.invalid:
-            raise self.tally.refusal
+        if self.plan.shard[1] == 1:
+            self.tally.require_network()
 
     def evaluated(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         """Yield the rows of some points that keep all conditions."""
-        chunks = self._all_rows(numbers, watch)
+        is_search = self.plan.search is not None
+        chunks = self._searched(watch) if is_search else self._numbered(numbers, watch)
+        return where(chunks, self.query.conditions, self.tally)
+
+    def completed(self, case: SweptNetwork, points: Iterable[Evaluated]) -> Iterator[Rows]:
+        """Yield the rows of some points of a network, with the columns that others add."""
+        needed = self.query.names | set(self.join.keys if self.join else ())
+        joined = self.join.columns if self.join else {}
+        predicted = {each.name for each in self.predictors}
+        fixed = sorted(needed - METRICS.keys() - joined.keys() - set(self.labels) - predicted)
+        chunks = case.rows(fixed, points, self.tally)
         if self.join is not None:
             chunks = self.join.joined(chunks, self.tally)
-        return where(chunks, self.query.conditions, self.tally)
+        for each in self.predictors:
+            chunks = each.predicted(chunks)
+        return chunks
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions that rows keep, as texts."""
+        return tuple(condition.text for condition in self.query.conditions)
+
+    @property
+    def joined(self) -> tuple[str, int] | None:
+        """The joined file, if there is one, and how many of its lines are of no point."""
+        return None if self.join is None else (self.join.file, self.join.unused)
+
+    @property
+    def once(self) -> tuple[str, ...]:
+        """The columns of which no values are among the best twice: all that tells points apart."""
+        return () if self.seed is None else self.shown
 
     def reduced(self, chunks: Iterable[Rows]) -> Iterator[Rows]:
         """Yield of some rows those that are kept, in order."""
         if self.behind is not None:
             chunks = self.behind.passing(chunks)
-        once = () if self.seed is None else self.shown
-        chunks = reduced(chunks, self.query, self.tally, once)
-        for chunk in chunks:
+        for chunk in reduced(chunks, self.reduction, self.tally, self.once):
             self.tally.kept += chunk.count
             yield chunk
 
-    def _all_rows(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
-        needed = self.query.names | set(self.join.keys if self.join else ())
-        joined = self.join.columns if self.join else {}
-        fixed = sorted(needed - METRICS.keys() - joined.keys() - set(self.labels))
+    def part_reduced(self, chunks: Iterable[Rows]) -> list[Rows]:
+        """Return of a part's rows those among which are all that are kept of the whole."""
+        found = reduced(chunks, self.query.of_part, Tally(), self.once)
+        return [chunk.made() for chunk in found]
+
+    @property
+    def pickled(self) -> bytes:
+        """The plan for another process."""
+        return pickle.dumps(self.plan)
+
+    def _searched(self, watch: Callable[[int], None]) -> Iterator[Rows]:
+        """Yield the rows of the points that a search looks at."""
+
+        def rows(number: int, columns: Mapping[str, SymbolColumn | Array]) -> Iterator[Rows]:
+            case = self.cases[number]
+            for chunk in self.completed(case, case.at(columns)):
+                watch(self.tally.points)
+                yield chunk
+
+        spaces, labels = zip(*((case.space, case.labels) for case in self.cases), strict=True)
+        most, seed = self.plan.search or 0, self.plan.seed
+        return Search(spaces, labels, self.query, self.join, most, seed, rows).found()
+
+    def _numbered(self, numbers: range, watch: Callable[[int], None]) -> Iterator[Rows]:
         before = 0
         for case in self.cases:
             own = range(max(numbers.start - before, 0), min(numbers.stop - before, case.space.size))
             before += case.space.size
-            for rows in case.rows(fixed, own, self.tally) if own else ():
+            for rows in self.completed(case, case.numbered(own)) if own else ():
                 watch(self.tally.points)
                 yield rows
 
@@ -359,7 +423,7 @@ def planned(plan: Plan) -> Sweep:
     helpers = helpers_of(varied, known | {one.name for one in asked if one.of})
     check_names((one for one in asked if not one.of), headers, helpers)
     found = [(file, each._replace(header=opened(each.header, asked))) for file, each in given]
-    setup = setup.agreed(each for _, each in found)
+    setup = setup.agreed(*(each for _, each in found))
     if not varied and len(found) * len(scenarios) < 2:
         raise SpecError("nothing varies", hint="as in --vary h=96,128,160 width=0.35:1.4:0.05")
     symbols, labels = _symbols(found), _labels(found)
@@ -367,14 +431,30 @@ def planned(plan: Plan) -> Sweep:
     read = None if join is None else read_join(join, [*symbols, *texts], texts)
     shown = [*texts, *(one.name for one in varied)]
     columns = {**symbols, **dict.fromkeys(helpers)}
-    query = read_query(plan.request, columns, read.columns if read else (), shown)
-    _check_set(setup.settings, symbols)
+    joined = read.columns if read else {}
+    predictors = read_predictors(plan.predict, [*columns, *texts, *joined])
+    predicted = [each.name for each in predictors]
+    query = read_query(plan.request, columns, [*joined, *predicted], shown)
+    _check_search(plan, query)
+    setup.require_known([each for _, each in found])
     cases = tuple(
         _case({**label, **options}, each, varied, _setup_with(setup, options), plan, query)
         for label, (_, each) in zip(labels, found, strict=True)
         for options in scenarios
     )
-    return Sweep(plan, cases, query, varied, read)
+    return Sweep(plan, cases, query, varied, read, predictors)
+
+
+def _check_search(plan: Plan, query: Query) -> None:
+    """Make sure that a search knows what is best, and is no sample and no shard."""
+    if plan.search is None:
+        return
+    if not query.searched:
+        hint = "as in --search 5000 --minimise macs, or --top 9 --by macs"
+        raise SpecError("--search: what is looked for?", hint=hint)
+    if plan.sample is not None or plan.shard[1] > 1:
+        other = "--shard" if plan.sample is None else "--sample"
+        raise SpecError(f"--search and {other}: a search proposes the points that it looks at")
 
 
 def _setup_with(setup: Setup, options: Options) -> Setup:
@@ -391,8 +471,9 @@ def _case(
 ) -> SweptNetwork:
     """Return one network of a sweep, the symbols that it does not vary at their values."""
     header = architecture.header
-    space = read_space(varied, header, setup.given_to(header), plan.sample, plan.seed)
-    known = {**header.defaults, **setup.given_to(header)}
+    given = setup.given_to(architecture)
+    space = read_space(varied, header, given, plan.sample or plan.search, plan.seed)
+    known = {**header.defaults, **given}
     fixed = {name: value for name, value in known.items() if name not in space.names}
     names = tuple(one.name for one in varied)
     case = SweptNetwork(label, architecture, space, fixed, setup, names, query.metrics)
@@ -408,14 +489,6 @@ def _require_numbers(query: Query, case: SweptNetwork) -> None:
             error = case.none_of(name)
             if error is not None:
                 raise error
-
-
-def _check_set(given: Iterable[str], symbols: Iterable[str]) -> None:
-    """Make sure that what is set is of one network at least."""
-    known = tuple(symbols)
-    for name in given:
-        if name not in known:
-            raise SpecError(f"there is no symbol '{name}' to set", hint=did_you_mean(name, known))
 
 
 def _networks(specs: Sequence[str], scenario: Scenario) -> Iterator[tuple[str, Architecture]]:

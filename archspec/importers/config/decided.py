@@ -20,7 +20,7 @@ _NAMING = ("name", "from", "weight", "index", "doc")
 Value = bool | int | Fraction | str
 
 
-class Known(NamedTuple):
+class DecidedNames(NamedTuple):
     """The names that are decided.
 
     Attributes:
@@ -33,7 +33,7 @@ class Known(NamedTuple):
     tables: Mapping[str, list[Any]]
     choices: Mapping[str, Collection[Value]]
 
-    def with_values(self, values: Mapping[str, Value]) -> "Known":
+    def with_values(self, values: Mapping[str, Value]) -> "DecidedNames":
         """Return the same with more names decided."""
         return self._replace(values={**self.values, **values})
 
@@ -48,7 +48,7 @@ def decided(spec: dict[str, Any]) -> dict[str, Any]:
     truths = {name: value for name, value in lets.items() if isinstance(value, bool)}
     tables = {name: value for name, value in lets.items() if isinstance(value, list)}
     counts = {name: [n] for name, n in lets.items() if type(n) is int}
-    known = Known(truths, tables, counts)
+    known = DecidedNames(truths, tables, counts)
     for section in ("layers", "blocks"):
         if section in found:
             found[section] = _kept(found[section], known)
@@ -58,7 +58,7 @@ def decided(spec: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _kept(value: Any, known: Known) -> Any:
+def _kept(value: Any, known: DecidedNames) -> Any:
     """A part of a spec as it stands where some names are known."""
     if isinstance(value, list):
         return [each for item in value for each in _spliced(item, known)]
@@ -83,9 +83,9 @@ def _beside_defaults(kind: str, given: Any) -> Any:
     return kept or None
 
 
-def _spliced(item: Any, known: Known) -> Iterator[Any]:
+def _spliced(item: Any, known: DecidedNames) -> Iterator[Any]:
     """Yield what stands for an item of a list: nothing, itself, or the layers of a known table."""
-    table = item.get("foreach") if isinstance(item, dict) else None
+    table = item.get("foreach") if isinstance(item, dict) and "name" not in item else None
     columns = table.get("columns", {}) if isinstance(table, dict) and "index" not in table else {}
     guards = {None, *(f"len({name}) > 0" for name in columns.values())}
     if known.tables.keys() >= {*columns.values()} != set() and item.get("when") in guards:
@@ -102,7 +102,7 @@ def _spliced(item: Any, known: Known) -> Iterator[Any]:
         yield kept
 
 
-def _condition(text: Any, known: Known) -> Any:
+def _condition(text: Any, known: DecidedNames) -> Any:
     """A condition without the parts that hold; False where one does not."""
     if not isinstance(text, str):
         return text
@@ -111,7 +111,7 @@ def _condition(text: Any, known: Known) -> Any:
     return False if False in left else " and ".join(left) or True
 
 
-def _decision(part: str, known: Known) -> Any:
+def _decision(part: str, known: DecidedNames) -> Any:
     """The truth of a condition, if all values that its names may have agree; else the condition."""
     text = _literal(part, known.values)
     names = [name for name in known.choices if name in _WORD.findall(str(text))]
@@ -147,7 +147,7 @@ def _shown(value: Value) -> str:
     return f"({value})" if isinstance(value, str) and not _WORD.fullmatch(value) else str(value)
 
 
-def _folds(spec: dict[str, Any], known: Known) -> bool:
+def _folds(spec: dict[str, Any], known: DecidedNames) -> bool:
     """Put a parameter's value into its block, where all calls give the same; False if none is."""
     everywhere = {*spec.get("symbols", {}), *spec.get("let", {})}
     for name, block in spec.get("blocks", {}).items():
@@ -163,7 +163,7 @@ def _folds(spec: dict[str, Any], known: Known) -> bool:
     return False
 
 
-def _narrows(spec: dict[str, Any], known: Known) -> bool:
+def _narrows(spec: dict[str, Any], known: DecidedNames) -> bool:
     """Decide a block's conditions by what its calls give; drop parameters that nothing names."""
     before = deepcopy(spec)
     for name in [*spec.get("blocks", {})]:
@@ -180,7 +180,7 @@ def _narrows(spec: dict[str, Any], known: Known) -> bool:
 
 
 def _given(spec: dict[str, Any], name: str, parameter: str) -> set[Value]:
-    """The numbers that the calls of a block give for a parameter; none where one is another."""
+    """Return the numbers that a block's calls give for a parameter; none if one is no number."""
     found: set[Value] = set()
     for outer, part in (("", spec["layers"]), *spec["blocks"].items()):
         for call in _calls(part, name):
@@ -193,7 +193,7 @@ def _given(spec: dict[str, Any], name: str, parameter: str) -> set[Value]:
     return found
 
 
-def _fold(spec: dict[str, Any], name: str, parameter: str, known: Known) -> None:
+def _fold(spec: dict[str, Any], name: str, parameter: str, known: DecidedNames) -> None:
     """Put a known parameter into its block, and take it out of all calls."""
     block = spec["blocks"][name]
     rest = {k: v for k, v in block["parameters"].items() if k != parameter}

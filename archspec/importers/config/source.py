@@ -11,12 +11,13 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
 
 from archspec.arithmetic import tidy
-from archspec.configuration import Configuration, Declared
+from archspec.configuration import ConfigField, Configuration
 from archspec.document import MAX_BYTES, YamlDocument, decode, read_document
 from archspec.errors import Origin, SpecError, did_you_mean
 from archspec.expressions import ExpressionError
@@ -33,25 +34,42 @@ KIND = "configuration"
 _IGNORED = Path(__file__).with_name("ignored.yaml")
 
 
-class Mapped(NamedTuple):
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class ConfigMapping(NamedTuple):
     """The mapping of one ``model_type``, those that it is like put in.
 
     Attributes:
         fields: path of a field → its declaration.
+        paths: name of a field in formulas → its path, where that is another.
+        input: inputs beside those of the spec.
         let: names for formulas, in order.
         set: symbol or derived value → formula.
         require: conditions.
         ignored: patterns of fields that are not looked at.
     """
 
-    fields: Mapping[str, Declared]
+    fields: Mapping[str, ConfigField]
     let: Mapping[str, Tree]
     set: Mapping[str, Tree]
     require: tuple[Tree, ...]
     ignored: tuple[str, ...]
+    paths: Mapping[str, str] = NOTHING
+    input: Mapping[str, Any] = NOTHING
+
+    def path(self, name: str) -> str:
+        """Return the path of a field in the file."""
+        return self.paths.get(name, name)
+
+    def within(self, part: str) -> "ConfigMapping":
+        """Return the same mapping of fields that stand in a part of the file."""
+        paths = {name: f"{part}.{self.path(name)}" for name in self.fields}
+        ignored = (*self.ignored, *(f"{part}.{each}" for each in self.ignored))
+        return self._replace(paths=paths, ignored=ignored)
 
 
-class Given(NamedTuple):
+class ConfigText(NamedTuple):
     """A configuration: its data, and its text for the places of its fields."""
 
     file: str
@@ -103,7 +121,7 @@ def read(source: str, options: Options) -> Imported:
             "model_type", cause, did_you_mean(kind, types_of_configurations()) or other
         )
     document = read_document(path)
-    mapped = mapping_of(document, kind)
+    mapped = mapping_of(document, kind, given)
     notes = tuple(unknown_fields(given, mapped))
     if notes and not options.partial:
         hint = "if it changes nothing that is counted, delete it or use --partial"
@@ -119,7 +137,7 @@ def _heading(kind: str) -> dict[str, str]:
     return {"name": f"{kind} (config.json)", "source": said}
 
 
-def parsed(text: str, file: str) -> Given:
+def parsed(text: str, file: str) -> ConfigText:
     """Return a configuration's data.
 
     Raises:
@@ -143,7 +161,7 @@ def parsed(text: str, file: str) -> Given:
         raise SpecError(f"not read: {error}", origin=Origin(file, 1, 1)) from None
     if not isinstance(data, dict):
         raise SpecError("a configuration is a JSON object", origin=Origin(file, 1, 1))
-    return Given(file, text, data)
+    return ConfigText(file, text, data)
 
 
 MAX_DIGITS = 400
@@ -168,8 +186,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def mapping_of(document: YamlDocument, kind: str) -> Mapped:
+def mapping_of(document: YamlDocument, kind: str, given: ConfigText | None = None) -> ConfigMapping:
     """Return the mapping of a ``model_type`` that a spec's ``config`` has.
+
+    Args:
+        document: the spec.
+        kind: the ``model_type``.
+        given: the configuration, whose parts say of what family they are.
 
     Raises:
         SpecError: it is not well-formed, or like one that is not there.
@@ -178,24 +201,52 @@ def mapping_of(document: YamlDocument, kind: str) -> Mapped:
     own = validate(Configuration, each or {}, document, path, entry="config")
     ignored = tuple(own.ignored)
     if own.like is None:
-        return Mapped(own.fields, own.let, own.set, tuple(own.require), ignored)
+        return ConfigMapping(own.fields, own.let, own.set, tuple(own.require), ignored)
     if own.like not in [*document.data["config"]][: [*document.data["config"]].index(kind)]:
         cause = f"there is no '{own.like}' before it"
         raise document.error((*path, "like"), cause, entry="config")
-    base = mapping_of(document, own.like)
-    return Mapped(
-        {**base.fields, **own.fields},
+    base = _base(document, own, given)
+    fields = {_as_inherited(name, own, base): each for name, each in own.fields.items()}
+    return ConfigMapping(
+        {**base.fields, **fields},
         {**base.let, **own.let},
         {**base.set, **own.set},
         (*base.require, *own.require),
         (*base.ignored, *ignored),
+        {n: path for n, path in base.paths.items() if n not in own.fields},
+        {**base.input, **own.input},
     )
 
 
-def unknown_fields(given: Given, mapped: Mapped) -> Iterator[str]:
+def _as_inherited(name: str, own: Configuration, base: ConfigMapping) -> str:
+    """Return the name of an inherited field of a part, where its path declares it anew."""
+    inner = name.removeprefix(f"{own.part}.")
+    return inner if inner in base.fields and inner not in own.fields else name
+
+
+def _base(document: YamlDocument, own: Configuration, given: ConfigText | None) -> ConfigMapping:
+    """Return the mapping that another begins with, of fields that may stand in a part of the file.
+
+    Raises:
+        SpecError: the part is of a family that the spec does not have.
+    """
+    part = given.data.get(own.part) if given is not None and own.part else None
+    if given is None or not own.part or not isinstance(part, dict):
+        return mapping_of(document, str(own.like))
+    family = str(part.get("model_type", own.like))
+    if family not in document.data["config"] or document.data["config"][family].get("part"):
+        path = f"{own.part}.model_type"
+        known = [n for n, each in document.data["config"].items() if not (each or {}).get("part")]
+        cause = f"{path} is {_json(family)}, which this mapping does not know"
+        raise given.error(path, cause, did_you_mean(family, known))
+    return mapping_of(document, family).within(own.part)
+
+
+def unknown_fields(given: ConfigText, mapped: ConfigMapping) -> Iterator[str]:
     """Yield the fields that neither the mapping nor the list of what is ignored has."""
     ignored = (*_ignored(), *mapped.ignored)
-    within = {name.rpartition(".")[0] for name in mapped.fields} - {""}
+    known = set(map(mapped.path, mapped.fields))
+    within = {name.rpartition(".")[0] for name in known} - {""}
     ahead = [("", given.data)]
     while ahead:
         before, data = ahead.pop(0)
@@ -204,7 +255,7 @@ def unknown_fields(given: Given, mapped: Mapped) -> Iterator[str]:
             is_ignored = any(fnmatchcase(path, p) or fnmatchcase(name, p) for p in ignored)
             if path in within and value is not None:
                 ahead.append((f"{path}.", given.require_object(path, value)))
-            elif path not in mapped.fields and value not in (None, [], {}) and not is_ignored:
+            elif path not in known and value not in (None, [], {}) and not is_ignored:
                 yield path
 
 
@@ -214,28 +265,33 @@ def _ignored() -> tuple[str, ...]:
     return tuple(pattern for patterns in lists.values() for pattern in patterns)
 
 
-def values_of(given: Given, mapped: Mapped) -> dict[str, Any]:
+def values_of(given: ConfigText, mapped: ConfigMapping) -> dict[str, Any]:
     """Return what a configuration makes of a spec's symbols and derived values, null left out.
 
     Raises:
         SpecError: a field has a value that the spec does not express, or a formula has none.
     """
     values: dict[str, Any] = {"null": None}
-    values |= {name: _field(given, name, field) for name, field in mapped.fields.items()}
+    values |= {
+        name: _field(given, mapped.path(name), field) for name, field in mapped.fields.items()
+    }
     for name in mapped.let:
         _add(name, mapped, values, given)
     for formula in mapped.require:
         if _value(given, mapped, "a condition", formula, values) is not True:
             fields = _fields_behind(formula, mapped)
             cause = "the spec does not express these values together"
-            raise given.error(_first(fields, given), cause, _said(fields, values, given))
+            said = _stated(fields, mapped, values, given)
+            raise given.error(_first(fields, mapped, given), cause, said)
     found = {
         name: _value(given, mapped, name, formula, values) for name, formula in mapped.set.items()
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _add(name: str, mapped: Mapped, values: dict[str, Any], given: Given, depth: int = 0) -> None:
+def _add(
+    name: str, mapped: ConfigMapping, values: dict[str, Any], given: ConfigText, depth: int = 0
+) -> None:
     """Add the value of a name and, before it, of the names that its formula has."""
     if depth > len(mapped.let):
         raise SpecError(f"config: '{name}' stands for itself", entry="let")
@@ -246,7 +302,7 @@ def _add(name: str, mapped: Mapped, values: dict[str, Any], given: Given, depth:
 
 
 def _value(
-    given: Given, mapped: Mapped, name: str, formula: Tree, values: Mapping[str, Any]
+    given: ConfigText, mapped: ConfigMapping, name: str, formula: Tree, values: Mapping[str, Any]
 ) -> Any:
     """The value of a formula.
 
@@ -258,11 +314,12 @@ def _value(
     except (ExpressionError, TypeError, OverflowError) as error:
         fields = _fields_behind(formula, mapped)
         cause = getattr(error, "cause", str(error))
-        said = f"{name} has no value: {cause}"
-        raise given.error(_first(fields, given), said, _said(fields, values, given)) from None
+        shown = _stated(fields, mapped, values, given)
+        first = _first(fields, mapped, given)
+        raise given.error(first, f"{name} has no value: {cause}", shown) from None
 
 
-def _fields_behind(formula: Tree, mapped: Mapped) -> list[str]:
+def _fields_behind(formula: Tree, mapped: ConfigMapping) -> list[str]:
     """The fields that a formula is made of, those of the names in it included."""
     found: dict[str, None] = {}
     ahead, seen = [*names_in(formula)], set()
@@ -276,19 +333,22 @@ def _fields_behind(formula: Tree, mapped: Mapped) -> list[str]:
     return [*found]
 
 
-def _first(fields: list[str], given: Given) -> str:
-    """The first field that the file has, of some."""
-    there = (each for each in fields if each.partition(".")[0] in given.data)
-    return next(there, fields[0] if fields else "model_type")
+def _first(fields: list[str], mapped: ConfigMapping, given: ConfigText) -> str:
+    """The path of the first field that the file has, of some."""
+    paths = [*map(mapped.path, fields)]
+    there = (each for each in paths if each.partition(".")[0] in given.data)
+    return next(there, paths[0] if paths else "model_type")
 
 
-def _said(fields: list[str], values: Mapping[str, Any], given: Given) -> str:
+def _stated(
+    fields: list[str], mapped: ConfigMapping, values: Mapping[str, Any], given: ConfigText
+) -> str:
     """The values of fields, as the file has them where it has them."""
-    known = (each for each in fields if each in values)
-    return ", ".join(f"{each} = {_json(given.data.get(each, values[each]))}" for each in known)
+    known = ((mapped.path(each), values[each]) for each in fields if each in values)
+    return ", ".join(f"{path} = {_json(given.data.get(path, value))}" for path, value in known)
 
 
-def _field(given: Given, path: str, field: Declared) -> Any:
+def _field(given: ConfigText, path: str, field: ConfigField) -> Any:
     """The value of a field, as the mapping has it stand for something else or not."""
     value: Any = given.data
     for name in path.split("."):
@@ -301,7 +361,7 @@ def _field(given: Given, path: str, field: Declared) -> Any:
     return None if value is None else _meaning(value, path, field.values, given)
 
 
-def _fits(value: Any, field: Declared, given: Given, path: str) -> bool:
+def _fits(value: Any, field: ConfigField, given: ConfigText, path: str) -> bool:
     """Check that a value is of the type of its default, where that has one."""
     default, numbers = field.default, (int, Fraction)
     if default is None or value is None or type(value) is type(default):
@@ -311,7 +371,7 @@ def _fits(value: Any, field: Declared, given: Given, path: str) -> bool:
     raise given.error(path, f"{path} is {_json(value)}; the family has {_json(default)}")
 
 
-def _meaning(value: Any, path: str, values: Any, given: Given) -> Any:
+def _meaning(value: Any, path: str, values: Any, given: ConfigText) -> Any:
     """Return the meaning of a value, or of each in a list, as the mapping has it.
 
     Raises:
@@ -338,7 +398,7 @@ def _json(value: Any) -> str:
     return shown if len(shown) <= 60 else f"{shown[:60]}…"
 
 
-def filled(spec: Mapping[str, Any], given: Given, mapped: Mapped) -> dict[str, Any]:
+def filled(spec: Mapping[str, Any], given: ConfigText, mapped: ConfigMapping) -> dict[str, Any]:
     """Return a spec's data with a configuration's values for its symbols and derived values.
 
     Raises:
@@ -353,10 +413,11 @@ def filled(spec: Mapping[str, Any], given: Given, mapped: Mapped) -> dict[str, A
         old = symbols[name] if isinstance(symbols[name], dict) else {}
         symbol = Symbol.model_validate({**old, "default": value})
         if broken := symbol.broken_rule(value):
-            field = _first(_fields_behind(mapped.set[name], mapped), given)
+            field = _first(_fields_behind(mapped.set[name], mapped), mapped, given)
             raise given.error(field, f"{name} = {value} {broken}")
         symbols[name] = {**old, "default": value} if old else value
-    return {**found, "symbols": symbols, "let": lets}
+    inputs = {"input": {**found["input"], **mapped.input}} if mapped.input else {}
+    return {**found, **inputs, "symbols": symbols, "let": lets}
 
 
 def written(spec: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from archspec.errors import SpecError
 from archspec.importers.calls import LayerCall, SourceModule, SourceNetwork
 from archspec.importers.folding.drafts import unnumbered
 from archspec.importers.folding.naming import as_name, unused
-from archspec.layers import Layer, find_kind
+from archspec.layers import find_kind
 
 MIN_STEPS = 3
 """The fewest concatenations of a list that grows."""
@@ -53,7 +53,7 @@ def _renamed(network: SourceNetwork) -> tuple[list[LayerCall], tuple[str, ...]]:
         name = unused(as_name(call.name, call.kind), {*several, *network.inputs})
         inputs = tuple(_tensor(given, tensors, several, call.name) for given in call.inputs)
         tensors[call.name] = name
-        several[name] = layer.outputs is not Layer.outputs
+        several[name] = layer.has_numbered_outputs(call.fields)
         calls.append(call._replace(name=name, inputs=inputs))
     return calls, tuple(_tensor(t, tensors, several, "outputs") for t in network.outputs)
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.composites import COMPOSITES
+from archspec.importers.calls import Size
 from archspec.importers.folding.drafts import Block, Body, Item, Named
 from archspec.importers.folding.forms import Form, Uses, defaults_of, form_of
 from archspec.importers.folding.generalizing import generalized, substituted
 from archspec.importers.folding.naming import WORDS, as_name, unused
+from archspec.importers.folding.relating import related
 from archspec.importers.folding.repeating import needs_name
 from archspec.layers import ALIASES, KINDS
 from archspec.validation import RESERVED_KEYS
@@ -97,11 +99,16 @@ class Blocker:
         bodies = [self._rewritten(next(member.parts)) for member in members]
         general = generalized(bodies, self.symbols)
         parameters = {p: general.defaults.get(p) for p in general.columns}
+        shapes = [
+            self.uses.shapes.get(m.inputs[0]) if len(m.inputs) == 1 else None for m in members
+        ]
+        by_entering = {p: related(column, shapes) for p, column in general.columns.items()}
+        parameters |= {p: size for p, size in by_entering.items() if size is not None}
         required = [p for p in parameters if parameters[p] is None]
         order = [*required, *(p for p in parameters if parameters[p] is not None)]
         self.blocks[name] = Block({p: parameters[p] for p in order}, general.body)
         for i, member in enumerate(members):
-            given = {p: general.columns[p][i] for p in order}
+            given = {p: general.columns[p][i] for p in order if by_entering[p] is None}
             fields = {name: value for name, value in given.items() if value is not None}
             self.calls[id(member)] = Item(
                 name, member.inputs, member.outputs, fields, runs=member.runs, module=member.module
@@ -132,6 +139,8 @@ class Blocker:
         entry = inner.inputs[0]
         if len(inner.inputs) > 1 or needs_name(inner.items, entry, entry):
             return False
+        if any(isinstance(value, Size) for value in self.blocks[name].parameters.values()):
+            return False  # sizes of what enters it, which its entries do not know
         return len(used) <= 1 or (len(inner.items) == 1 and not inner.items[0].bodies)
 
     def _in_order(self, body: Body) -> Body:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from archspec.importers.calls import LayerCall, SourceNetwork
+from archspec.importers.calls import LayerCall, SourceNetwork, Varied
 from archspec.importers.folding.arranging import arranged
 from archspec.importers.folding.blocking import Blocker
 from archspec.importers.folding.drafts import Body, Draft, Item, Named, unnumbered
@@ -68,7 +68,7 @@ def folded(network: SourceNetwork) -> Folded:
         network: the network.
     """
     calls, outputs = (found := arranged(network)).calls, found.outputs
-    uses = Uses.of(calls, outputs)
+    uses = Uses.of(calls, outputs, network.inputs)
     while True:
         items = _Folder(uses, calls).items(calls, 0)
         sharer = Sharer(uses)
@@ -87,7 +87,9 @@ def drafted(found: Folded, network: SourceNetwork) -> Draft:
         found: the folded network.
         network: the network, whose symbols are no other names.
     """
-    blocker = Blocker(found.uses, network.symbols, found.pinned)
+    is_fitted = any(isinstance(value, Varied) for value in network.symbols.values())
+    uses = found.uses._replace(shapes={}) if is_fitted else found.uses
+    blocker = Blocker(uses, network.symbols, found.pinned)
     body = blocker.blocked(found.body)
     return Draft(body, blocker.blocks, found.outputs, found.notes)
 

@@ -8,6 +8,7 @@ be left out of it: then lists are equal that one list with parameters can stand 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archspec.composites import COMPOSITES
@@ -34,24 +35,34 @@ class Uses(NamedTuple):
         left: the tensors that leave the network.
         exposed: the calls that must be entries of the network itself, so that it can be said that
             they share weights.
+        shapes: tensor → its extents, where they are known.
     """
 
     tensors: Mapping[str, frozenset[str]]
     weights: Mapping[str, frozenset[str]]
     left: frozenset[str]
     exposed: frozenset[str] = frozenset()
+    shapes: Mapping[str, tuple[int | Size, ...]] = MappingProxyType({})
 
     @classmethod
-    def of(cls, calls: Iterable[LayerCall], outputs: Iterable[str]) -> "Uses":
+    def of(
+        cls,
+        calls: Iterable[LayerCall],
+        outputs: Iterable[str],
+        inputs: Mapping[str, tuple[int | Size, ...]] = MappingProxyType({}),
+    ) -> "Uses":
         """Return the users of each tensor among some calls, and the network itself."""
+        shapes = dict(inputs)
         tensors: dict[str, set[str]] = {}
         weights: dict[str, set[str]] = {}
         for call in calls:
+            shapes |= {} if call.shape is None else {call.name: call.shape}
             for tensor in call.inputs:
                 tensors.setdefault(tensor, set()).add(call.name)
             if call.weights:
                 weights.setdefault(call.weights, set()).add(call.name)
-        return cls(_frozen(tensors), _frozen(weights), frozenset(outputs))
+        used = _frozen(tensors), _frozen(weights)
+        return cls(*used, frozenset(outputs), shapes=shapes)
 
     def is_within(self, tensor: str, names: frozenset[str]) -> bool:
         """Return whether a tensor is used by some calls alone.

@@ -69,6 +69,8 @@ def text_of(network: SourceNetwork, draft: Draft) -> str:
     inputs = {labels.inputs[name]: [*map(plain, sizes)] for name, sizes in network.inputs.items()}
     head: dict[str, object] = {"archspec": 1, "name": line(network.name) or "Imported network"}
     head |= {"source": line(network.source)} if line(network.source) else {}
+    if network.remarks:
+        head["notes"] = [line(each) for each in network.remarks]
     if network.symbols:
         head["symbols"] = {name: _symbol(value) for name, value in network.symbols.items()}
     body: dict[str, object] = {"input": inputs if len(inputs) > 1 else next(iter(inputs.values()))}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.importers.calls import Size, SourceNetwork
 from archspec.importers.onnx.layers import is_filled_in
 from archspec.importers.onnx.modules import weight_name
+from archspec.importers.onnx.quantized import block_weights
 from archspec.importers.onnx.values import REAL_TYPES
 from archspec.importers.source import SourceCounts
 
@@ -23,10 +24,30 @@ WEIGHTS: Mapping[str, tuple[int, ...]] = {
 }
 """Operators → the inputs that are weights however small they are, and if a node holds them, too."""
 
+INTEGERS: Mapping[str, tuple[int, ...]] = {
+    "DequantizeLinear": (0,),
+    "QLinearConv": (3, 8),
+    "ConvInteger": (1,),
+    "QGemm": (3, 6),
+    **dict.fromkeys(("QLinearMatMul", "QLinearAdd", "QLinearMul"), (0, 3)),
+    **dict.fromkeys(("MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"), (0, 1)),
+}
+"""Quantized operators → the inputs that are weights, though these are integers."""
+
 NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {
     "BatchNormalization": (3, 4),
     "Upsample": (1,),
     "Resize": (1, 2),
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), (1, 2)),
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul"), (1, 2, 4, 5, 6, 7)
+    ),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "MatMulNBits": (1, 2, 3, 4),
+    "RotaryEmbedding": (1, 2, 3),
+    "GroupQueryAttention": (7, 8),
     **dict.fromkeys(("ScatterND", "ScatterElements", "Trilu", "CumSum"), (0, 1, 2)),
 }
 """Operators → the inputs that are state or scales, and no weights."""
@@ -34,40 +55,53 @@ NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {
 WITHOUT_BIAS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators behind which an Add of a stored tensor is a bias."""
 
-VIEWS = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Cast")
+VIEWS = (
+    *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Cast"),
+    *("QuantizeLinear", "DequantizeLinear"),
+)
 """Operators whose result has the elements of their first input."""
 
 
 def constant_of(node: "NodeProto") -> "TensorProto | None":
-    """Return the tensor that a Constant holds; None of any other node.
-
-    Args:
-        node: the node.
-    """
+    """Return the tensor that a Constant holds; None of any other node."""
     found = (a.t for a in node.attribute if a.name == "value" and node.op_type == "Constant")
     return next(found, None)
 
 
 def has_initializers(graph: "GraphProto") -> bool:
-    """Return whether a graph stores what it learns as initializers, not in Constant nodes.
+    """Return whether a graph stores what it learns as initializers, not in Constant nodes."""
+    return any(tensor.data_type in REAL_TYPES for tensor in graph.initializer)
+
+
+def bodies(graph: "GraphProto") -> Iterator["GraphProto"]:
+    """Yield a graph, and those of the loops in it.
 
     Args:
         graph: the graph.
     """
-    return any(tensor.data_type in REAL_TYPES for tensor in graph.initializer)
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "body":
+                yield from bodies(attribute.g)
 
 
 class _Stored:
     """The stored tensors of a graph, and those that are views of them."""
 
     def __init__(self, graph: "GraphProto") -> None:
-        stored = [tensor for tensor in graph.initializer if tensor.data_type in REAL_TYPES]
+        inner = [*bodies(graph)]
+        nodes = [node for each in inner for node in each.node]
+        tensors = [tensor for each in inner for tensor in each.initializer]
+        places = ((n, i) for n in nodes for i in INTEGERS.get(n.op_type, ()))
+        small = {n.input[i] for n, i in places if i < len(n.input)}
+        stored = [t for t in tensors if t.data_type in REAL_TYPES or t.name in small]
         self.extents = {tensor.name: tuple(tensor.dims) for tensor in stored}
         self.held = {name for name in self.extents if self.size(name) > 1}
         self.roots = {name: name for name in self.extents}
         self.makers: dict[str, str] = {}
         learns_constants = not has_initializers(graph)
-        for node in graph.node:
+        for node in nodes:
             tensor = constant_of(node)
             if tensor is not None and tensor.data_type in REAL_TYPES:
                 self._add(node.output[0], tuple(tensor.dims), learned=learns_constants)
@@ -93,7 +127,7 @@ class _Stored:
 
     def weights(self, node: "NodeProto") -> Iterator[str]:
         """Yield the tensors that are weights because of where a node has them."""
-        places = WEIGHTS.get(node.op_type, ())
+        places = WEIGHTS.get(node.op_type) or INTEGERS.get(node.op_type, ())
         if node.op_type == "Add" and any(self.makers.get(i) in WITHOUT_BIAS for i in node.input):
             places = (0, 1)
         yield from self.at(node, places)
@@ -112,11 +146,9 @@ def parameters(model: "ModelProto") -> int:
     batch norms. Torch's exporters store equal values once: what an Identity makes of one is a
     tensor of its own, and so is a vector in each module that takes it. Where a file has no
     initializers, its Constant nodes are these.
-
-    Args:
-        model: the model.
     """
-    stored, nodes = _Stored(model.graph), model.graph.node
+    stored = _Stored(model.graph)
+    nodes = [node for graph in bodies(model.graph) for node in graph.node]
     held = stored.held | {name for node in nodes for name in stored.weights(node)}
     state = {name for n in nodes for name in stored.at(n, NO_WEIGHTS.get(n.op_type, ()))}
     norms = (node for node in nodes if node.op_type == "InstanceNormalization")
@@ -128,6 +160,7 @@ def parameters(model: "ModelProto") -> int:
         for node, name in taken
         if name in held - state
     }
+    counted |= {node.input[1]: size for node in nodes if (size := block_weights(node))}
     return sum(counted.values())
 
 

@@ -5,17 +5,17 @@ from typing import Any
 from archspec.errors import SpecError
 from archspec.importers.onnx.layers import operator
 from archspec.importers.onnx.operator import (
-    Operator,
+    OnnxNode,
     UnknownOperatorError,
     checked_axis,
     field,
     per_axis,
 )
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import Shape, Value, joined_shape
+from archspec.importers.onnx.values import OnnxTensor, Shape, joined_shape
 
 
-def _number(op: Operator, place: int, default: int | None = None) -> Extent:
+def _number(op: OnnxNode, place: int, default: int | None = None) -> Extent:
     """The only number that an input holds."""
     if default is not None and not op.has(place):
         return extent(default)
@@ -26,8 +26,8 @@ def _number(op: Operator, place: int, default: int | None = None) -> Extent:
 
 
 @operator("Trilu", "CumSum", "CumProd", "LpNormalization")
-def _same_shape(op: Operator) -> list[Value]:
-    """Along one axis, or beside a diagonal; the shape stays."""
+def _same_shape(op: OnnxNode) -> list[OnnxTensor]:
+    """Translate operators along one axis, or beside a diagonal, which keep the shape."""
     value, shape = op.value(0), op.shape()
     if op.kind == "Trilu":
         kind = "triu" if op.attribute("upper", 1) else "tril"
@@ -40,13 +40,13 @@ def _same_shape(op: Operator) -> list[Value]:
 
 
 @operator("GatherElements")
-def _gather_elements(op: Operator) -> list[Value]:
+def _gather_elements(op: OnnxNode) -> list[OnnxTensor]:
     axis = op.axis(0, len(op.shape()))
     return [op.emit("gather", [op.value(0), op.value(1)], op.shape(1), dim=axis)]
 
 
 @operator("Scatter", "ScatterElements")
-def _scatter(op: Operator) -> list[Value]:
+def _scatter(op: OnnxNode) -> list[OnnxTensor]:
     reduce = op.attribute("reduction", "none")
     if reduce not in ("none", "add"):
         raise UnknownOperatorError(f"the reduction {reduce}; the kind scatter puts or adds")
@@ -55,18 +55,18 @@ def _scatter(op: Operator) -> list[Value]:
 
 
 @operator("TopK")
-def _top(op: Operator) -> list[Value]:
+def _top(op: OnnxNode) -> list[OnnxTensor]:
     shape = op.shape()
     axis = op.axis(-1, len(shape))
     count = extent(op.attribute("k")) if op.opset < 10 else _number(op, 1)
     left = (*shape[:axis], count, *shape[axis + 1 :])
     fields = {"k": field(count), "dim": axis, "largest": bool(op.attribute("largest", 1))}
     made = op.emit("topk", [op.value(0)], None, **fields)
-    return [Value(left, f"{made.call}.{i}", real=i == 0) for i in range(2)]
+    return [OnnxTensor(left, f"{made.call}.{i}", real=i == 0) for i in range(2)]
 
 
 @operator("OneHot", "Hardmax")
-def _one_hot(op: Operator) -> list[Value]:
+def _one_hot(op: OnnxNode) -> list[OnnxTensor]:
     """Rows of zeros with a single one, at an index or at the largest element."""
     shape, value = op.shape(), op.value(0)
     if op.kind == "Hardmax":
@@ -86,7 +86,7 @@ def _one_hot(op: Operator) -> list[Value]:
 
 
 @operator("GridSample")
-def _grid_sample(op: Operator) -> list[Value]:
+def _grid_sample(op: OnnxNode) -> list[OnnxTensor]:
     mode = op.attribute("mode", "bilinear" if op.opset < 20 else "linear")
     fields: dict[str, Any] = {
         "mode": {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode),
@@ -98,7 +98,7 @@ def _grid_sample(op: Operator) -> list[Value]:
 
 
 @operator("Col2Im")
-def _fold(op: Operator) -> list[Value]:
+def _fold(op: OnnxNode) -> list[OnnxTensor]:
     sizes, kernel = op.known(1).items, op.numbers(2)
     pads = op.integers("pads", 4, 0)
     if kernel is None or len(kernel) != 2 or pads[:2] != pads[2:]:
@@ -118,7 +118,7 @@ def _fold(op: Operator) -> list[Value]:
 
 
 @operator("Mean")
-def _mean(op: Operator) -> list[Value]:
+def _mean(op: OnnxNode) -> list[OnnxTensor]:
     values = [value for value in op.inputs if value is not None]
     if len(values) == 1:
         return values

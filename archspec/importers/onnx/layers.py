@@ -1,11 +1,12 @@
 """ONNX operators that are layers: convolutions, products, norms, pools, activations."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from archspec.errors import SpecError
 from archspec.importers.onnx.operator import (
-    Operator,
+    OnnxNode,
     UnknownOperatorError,
     elements,
     field,
@@ -13,9 +14,9 @@ from archspec.importers.onnx.operator import (
     short,
 )
 from archspec.importers.onnx.sizes import Extent, chosen, extent, product
-from archspec.importers.onnx.values import Shape, Value, joined_shape
+from archspec.importers.onnx.values import OnnxTensor, Shape, joined_shape
 
-Translate = Callable[[Operator], Sequence[Value | None]]
+Translate = Callable[[OnnxNode], Sequence[OnnxTensor | None]]
 
 OPERATORS: dict[str, Translate] = {}
 """ONNX's operator → the calls that it is."""
@@ -82,13 +83,13 @@ COMMUTE = frozenset({"Add", "Mul", "Max", "Min", "Equal", "And", "Or", "Xor"})
 """Operators of two tensors whose order is of no account."""
 
 
-def _unary(op: Operator) -> list[Value]:
+def _unary(op: OnnxNode) -> list[OnnxTensor]:
     kind, fields = SAME_SHAPE[op.kind]
     given = {n: short(op.attribute(at, usual)) for n, (at, usual) in fields.items()}
     return [op.emit(kind, [op.value(0)], op.value(0).shape, **given)]
 
 
-def _broadcast(op: Operator) -> list[Value]:
+def _broadcast(op: OnnxNode) -> list[OnnxTensor]:
     values = [value for value in op.inputs if value is not None]
     biased = _biased(op, values) if op.kind == "Add" and len(values) == 2 else None
     if biased is not None:
@@ -107,7 +108,7 @@ def _broadcast(op: Operator) -> list[Value]:
     return [op.emit(BROADCAST[op.kind], values, shape)]
 
 
-def _aligned(op: Operator, values: list[Value]) -> list[Value]:
+def _aligned(op: OnnxNode, values: list[OnnxTensor]) -> list[OnnxTensor]:
     """Up to opset 6 the second tensor is placed by an axis: give it the axes behind."""
     if op.opset > 6 or not op.attribute("broadcast", 0) or op.attribute("axis") is None:
         return values
@@ -119,7 +120,7 @@ def _aligned(op: Operator, values: list[Value]) -> list[Value]:
     return [left, right._replace(shape=right.shape + (extent(1),) * behind)]
 
 
-def _biased(op: Operator, values: Sequence[Value]) -> Value | None:
+def _biased(op: OnnxNode, values: Sequence[OnnxTensor]) -> OnnxTensor | None:
     """A linear layer or a convolution that had no bias, with this addition as its bias."""
     for made, bias in (values, values[::-1]):
         call = op.calls.made.get(made.call)
@@ -143,7 +144,7 @@ OPERATORS.update(dict.fromkeys(SAME_SHAPE, _unary))
 OPERATORS.update(dict.fromkeys(BROADCAST, _broadcast))
 
 
-def _size(value: Value, axis: int, what: str = "the weight") -> int:
+def _size(value: OnnxTensor, axis: int, what: str = "the weight") -> int:
     """An extent of a stored tensor."""
     size = value.shape[axis].field if value.shape is not None else None
     if size is None:
@@ -151,7 +152,7 @@ def _size(value: Value, axis: int, what: str = "the weight") -> int:
     return size
 
 
-def _weight(op: Operator, place: int) -> Value:
+def _weight(op: OnnxNode, place: int) -> OnnxTensor:
     value = op.value(place)
     if not value.fixed:
         raise UnknownOperatorError(f"the weight (input {place}) depends on data")
@@ -161,7 +162,7 @@ def _weight(op: Operator, place: int) -> Value:
 class _Windows:
     """Kernel, strides, dilations and pads of a convolution or a pool."""
 
-    def __init__(self, op: Operator, kernel: Sequence[int]) -> None:
+    def __init__(self, op: OnnxNode, kernel: Sequence[int]) -> None:
         self.kernel = list(kernel)
         rank = len(self.kernel)
         self.strides = op.integers("strides", rank, 1)
@@ -203,7 +204,7 @@ def _positions(
     return chosen("min", [span.ceil_div(stride).plus(1), last])
 
 
-def _convolved(op: Operator) -> tuple[Shape, Value, int]:
+def _convolved(op: OnnxNode) -> tuple[Shape, OnnxTensor, int]:
     """Return what enters a convolution, its weight, and its number of spatial axes.
 
     Raises:
@@ -217,7 +218,7 @@ def _convolved(op: Operator) -> tuple[Shape, Value, int]:
 
 
 @operator("Conv")
-def _conv(op: Operator) -> list[Value]:
+def _conv(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     kernel = [_size(weight, axis) for axis in range(2, 2 + rank)]
     windows = _Windows(op, kernel)
@@ -248,7 +249,7 @@ def _conv(op: Operator) -> list[Value]:
 
 
 @operator("ConvTranspose")
-def _conv_transpose(op: Operator) -> list[Value]:
+def _conv_transpose(op: OnnxNode) -> list[OnnxTensor]:
     shape, weight, rank = _convolved(op)
     windows = _Windows(op, [_size(weight, axis) for axis in range(2, 2 + rank)])
     extra = op.integers("output_padding", rank, 0)
@@ -277,7 +278,7 @@ def _conv_transpose(op: Operator) -> list[Value]:
     return [padded(op, made, [(0, 0), (0, 0), *left])]
 
 
-def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
+def _cut(op: OnnxNode, windows: _Windows, extra: list[int], sizes: Shape) -> list[tuple[int, int]]:
     """Elements that a transposed convolution cuts off, per side."""
     given = op.attribute("output_shape")
     if not given and not windows.same:
@@ -296,14 +297,10 @@ def _cut(op: Operator, windows: _Windows, extra: list[int], sizes: Shape) -> lis
     return cuts
 
 
-def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **fields: Any) -> Value:
+def padded(
+    op: OnnxNode, value: OnnxTensor, sides: Sequence[tuple[Any, Any]], **fields: Any
+) -> OnnxTensor:
     """Return a tensor with elements added before and after its axes.
-
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-        sides: before and after, per axis.
-        fields: further fields of `pad`.
 
     Raises:
         SpecError: its rank is unknown.
@@ -320,9 +317,7 @@ def padded(op: Operator, value: Value, sides: Sequence[tuple[Any, Any]], **field
 
 
 @operator("MaxPool", "AveragePool", "LpPool")
-def _pool(op: Operator) -> list[Value | None]:
-    if op.kind == "LpPool":
-        raise UnknownOperatorError("no kind takes a norm per window")
+def _pool(op: OnnxNode) -> list[OnnxTensor | None]:
     if len(op.node.output) > 1 and op.node.output[1] and op.uses.get(op.node.output[1]):
         raise UnknownOperatorError("the indices of the maxima are used")
     value, kernel = op.value(0), list(op.attribute("kernel_shape"))
@@ -332,7 +327,9 @@ def _pool(op: Operator) -> list[Value | None]:
     windows, ceil = _Windows(op, kernel), bool(op.attribute("ceil_mode", 0))
     sides = _same_sides(windows, op.shape()[2:]) if windows.same else windows.sides
     rows = zip(sides, windows.kernel, strict=True)
-    mean = op.kind == "AveragePool"
+    p, mean = op.attribute("p", 2), op.kind != "MaxPool"
+    if op.kind == "LpPool":  # the root of a sum of powers, and a sum is a mean times its terms
+        value = op.emit("pow", [value], value.shape, other=p)
     dilated = mean and max(windows.dilations) > 1
     if dilated:
         raise UnknownOperatorError("a mean of a dilated window")
@@ -349,18 +346,21 @@ def _pool(op: Operator) -> list[Value | None]:
         "ceil_mode": ceil,
     }
     if mean:
-        fields["count_include_pad"] = bool(op.attribute("count_include_pad", 0)) or not any(
-            b for b, _ in windows.sides
-        )
+        includes = op.kind == "LpPool" or bool(op.attribute("count_include_pad", 0))
+        fields["count_include_pad"] = includes or not any(b for b, _ in windows.sides)
     else:
         fields["dilation"] = per_axis(windows.dilations)
     if inside and windows.same:
         fields["padding"] = per_axis([b for b, _ in sides])
-    return [op.emit(f"{'avgpool' if mean else 'maxpool'}{rank}d", [value], output, **fields), None]
+    made = op.emit(f"{'avgpool' if mean else 'maxpool'}{rank}d", [value], output, **fields)
+    if op.kind == "LpPool":
+        made = op.emit("mul", [made], output, other=prod(kernel))
+        made = op.emit("pow", [made], output, other=short(1 / p))
+    return [made, None]
 
 
 def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
-    """Elements before and after, so that ``ceil(h/s)`` windows fit."""
+    """Return the padding before and after each axis that makes room for ``ceil(h/s)`` windows."""
     sides: list[tuple[Any, Any]] = []
     for size, reach, stride in zip(sizes, windows.reach, windows.strides, strict=True):
         total = size.ceil_div(stride).minus(1).times(stride).plus(reach).minus(size)
@@ -373,7 +373,7 @@ def _same_sides(windows: _Windows, sizes: Shape) -> list[tuple[Any, Any]]:
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
-def _global_pool(op: Operator) -> list[Value]:
+def _global_pool(op: OnnxNode) -> list[OnnxTensor]:
     shape = op.shape()
     output = (*shape[:2], *(extent(1) for _ in shape[2:]))
     kind = "global_avgpool" if op.kind == "GlobalAveragePool" else "global_maxpool"
@@ -381,7 +381,7 @@ def _global_pool(op: Operator) -> list[Value]:
 
 
 @operator("BatchNormalization")
-def _batchnorm(op: Operator) -> list[Value | None]:
+def _batchnorm(op: OnnxNode) -> list[OnnxTensor | None]:
     eps, momentum = op.attribute("epsilon", 1e-5), 1 - op.attribute("momentum", 0.9)
     made = op.emit(
         "batchnorm",
@@ -395,7 +395,7 @@ def _batchnorm(op: Operator) -> list[Value | None]:
 
 
 @operator("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-def _layernorm(op: Operator) -> list[Value | None]:
+def _layernorm(op: OnnxNode) -> list[OnnxTensor | None]:
     shape = op.shape()
     axes = len(shape) - op.axis(-1, len(shape))
     weights = [_weight(op, i) for i in range(1, len(op.inputs)) if op.has(i)]
@@ -414,7 +414,7 @@ def _layernorm(op: Operator) -> list[Value | None]:
 
 
 @operator("GroupNormalization", "InstanceNormalization", "LRN")
-def _group(op: Operator) -> list[Value]:
+def _group(op: OnnxNode) -> list[OnnxTensor]:
     shape, value = op.shape(), op.value(0)
     if op.kind == "LRN":
         names = (("alpha", "alpha", 1e-4), ("beta", "beta", 0.75), ("k", "bias", 1.0))
@@ -436,15 +436,12 @@ def is_filled_in(name: str) -> bool:
     """Return whether a stored tensor is no module's: torch gives those names of its nodes.
 
     An instance norm without scale and shift has ones and zeros in their places.
-
-    Args:
-        name: the tensor.
     """
     return name.startswith("/")
 
 
 @operator("Gemm")
-def _gemm(op: Operator) -> list[Value]:
+def _gemm(op: OnnxNode) -> list[OnnxTensor]:
     value, weight = op.value(0), op.value(1)
     if op.attribute("transA", 0):
         value = transposed(op, value)
@@ -460,33 +457,21 @@ def _gemm(op: Operator) -> list[Value]:
     return [made if bias is None or folded else _added(op, made, bias)]
 
 
-def _added(op: Operator, left: Value, right: Value) -> Value:
+def _added(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     shapes = [left.shape or (), right.shape or ()]
     return op.emit("add", [left, right], joined_shape(shapes))
 
 
-def linear(op: Operator, value: Value, weight: Value, shape: Shape, bias: Value | None) -> Value:
-    """Return what leaves a linear layer.
-
-    Args:
-        op: the operator that is one.
-        value: what enters.
-        weight: its weight.
-        shape: what leaves.
-        bias: its bias, or None.
-    """
+def linear(
+    op: OnnxNode, value: OnnxTensor, weight: OnnxTensor, shape: Shape, bias: OnnxTensor | None
+) -> OnnxTensor:
+    """Return what leaves a linear layer."""
     fields = {"out_features": field(shape[-1]), "bias": bias is not None}
     return op.emit("linear", [value], shape, (weight, bias), **fields)
 
 
-def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
-    """Return a tensor with its axes in another order; of two orders behind each other one is made.
-
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-        order: the axes.
-    """
+def permuted(op: OnnxNode, value: OnnxTensor, order: Sequence[int]) -> OnnxTensor:
+    """Return a tensor with its axes in another order; two orders, one after the other, are one."""
     shape = value.shape or ()
     output = tuple(shape[i] for i in order)
     made = op.calls.made.get(value.call)
@@ -499,24 +484,14 @@ def permuted(op: Operator, value: Value, order: Sequence[int]) -> Value:
     return op.emit("permute", [value], output, dims=tuple(order))
 
 
-def transposed(op: Operator, value: Value) -> Value:
-    """Return a tensor with its last two axes in each other's place.
-
-    Args:
-        op: the operator that wants it.
-        value: the tensor.
-    """
+def transposed(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
+    """Return a tensor with its last two axes in each other's place."""
     rank = len(value.shape or ())
     return permuted(op, value, (*range(rank - 2), rank - 1, rank - 2))
 
 
-def product_of(op: Operator, left: Value, right: Value) -> Value:
+def product_of(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """Return the product of two tensors.
-
-    Args:
-        op: the operator that wants it.
-        left: the one.
-        right: the other.
 
     Raises:
         UnknownOperatorError: one has fewer than two axes.
@@ -530,7 +505,7 @@ def product_of(op: Operator, left: Value, right: Value) -> Value:
     return op.emit("matmul", [left, right], shape)
 
 
-def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
+def _product_of_rows(op: OnnxNode, left: OnnxTensor, right: OnnxTensor) -> OnnxTensor:
     """A tensor of one axis is a row on the left, a column on the right; the axis goes again."""
     a, b = left.shape or (), right.shape or ()
     if len(a) == 1:
@@ -546,7 +521,7 @@ def _product_of_rows(op: Operator, left: Value, right: Value) -> Value:
 
 
 @operator("MatMul")
-def _matmul(op: Operator) -> list[Value]:
+def _matmul(op: OnnxNode) -> list[OnnxTensor]:
     left, right = op.value(0), op.value(1)
     if right.fixed and right.real and len(op.shape(1)) == 2 and len(op.shape(0)) > 1:
         return [linear(op, left, right, (*op.shape(0)[:-1], op.shape(1)[1]), None)]
@@ -554,13 +529,13 @@ def _matmul(op: Operator) -> list[Value]:
 
 
 @operator("Attention")
-def _attention(op: Operator) -> list[Value | None]:
+def _attention(op: OnnxNode) -> list[OnnxTensor | None]:
     """Queries, keys and values of heads, or side by side in one axis; a mask costs nothing."""
     flat = len(op.shape()) == 3
     counts = (op.attribute("q_num_heads"), *(op.attribute("kv_num_heads"),) * 2)
     values = [op.value(place) for place in range(3)]
     if flat:
-        values = [_in_heads(op, each, count) for each, count in zip(values, counts, strict=True)]
+        values = [split_heads(op, each, count) for each, count in zip(values, counts, strict=True)]
     for i, past in enumerate(op.inputs[4:6], 1):
         if past is not None:
             joined = (past.shape or ())[2].plus((values[i].shape or ())[2])
@@ -573,47 +548,60 @@ def _attention(op: Operator) -> list[Value | None]:
     fields["softcap"] = short(op.attribute("softcap", 0.0)) or None
     output = (n, heads, length, width)
     made = op.emit("scaled_dot_product_attention", values, output, **fields)
-    return [_merged(op, made) if flat else made, *values[1:]]
+    return [merged(op, made) if flat else made, *values[1:]]
 
 
 @operator("AttentionByColumns")
-def _attention_by_columns(op: Operator) -> list[Value]:
+def _attention_by_columns(op: OnnxNode) -> list[OnnxTensor]:
     """Queries times keys whose last two axes have changed places (see `onnx_patterns`)."""
     queries, keys, values = op.value(0), transposed(op, op.value(1)), op.value(2)
     output = (*op.shape()[:-1], *op.shape(2)[-1:])
     return [op.emit("scaled_dot_product_attention", [queries, keys, values], output)]
 
 
-def _in_heads(op: Operator, value: Value, heads: int) -> Value:
+def split_heads(op: OnnxNode, value: OnnxTensor, heads: int | Extent) -> OnnxTensor:
+    """Return a tensor ``(n, t, d)`` as ``(n, heads, t, d/heads)``.
+
+    Args:
+        op: the operator that wants it.
+        value: the tensor.
+        heads: how many there are.
+    """
     n, length, features = value.shape or (extent(1),) * 3
     split = (n, length, extent(heads), features.floor_div(heads))
     wide = op.emit("reshape", [value], split, shape=tuple(map(field, split)))
     return op.emit("permute", [wide], (n, split[2], length, split[3]), dims=(0, 2, 1, 3))
 
 
-def _merged(op: Operator, value: Value) -> Value:
+def merged(op: OnnxNode, value: OnnxTensor) -> OnnxTensor:
+    """Return heads ``(n, heads, t, d/heads)`` side by side, ``(n, t, d)``.
+
+    Args:
+        op: the operator that wants it.
+        value: the heads.
+    """
     n, heads, length, width = value.shape or (extent(1),) * 4
     turned = op.emit("permute", [value], (n, length, heads, width), dims=(0, 2, 1, 3))
     return op.emit("flatten", [turned], (n, length, heads.times(width)), start_dim=2)
 
 
 @operator("RotaryEmbedding")
-def _rotary(op: Operator) -> list[Value]:
+def _rotary(op: OnnxNode) -> list[OnnxTensor]:
     """Pairs of features are turned by the position, whatever the axes before."""
     if op.attribute("rotary_embedding_dim", 0):
         raise UnknownOperatorError("turns a part of the features")
     value = op.value(0)
     if len(op.shape()) == 4:
         return [op.emit("rotary_embedding", [value], value.shape)]
-    turned = op.emit("rotary_embedding", [_in_heads(op, value, op.attribute("num_heads"))], None)
+    turned = op.emit("rotary_embedding", [split_heads(op, value, op.attribute("num_heads"))], None)
     n, length, features = op.shape()
     heads = op.attribute("num_heads")
     shape = (n, extent(heads), length, features.floor_div(heads))
-    return [_merged(op, turned._replace(shape=shape))]
+    return [merged(op, turned._replace(shape=shape))]
 
 
 @operator("Einsum")
-def _einsum(op: Operator) -> list[Value]:
+def _einsum(op: OnnxNode) -> list[OnnxTensor]:
     text = op.attribute("equation", "").replace(" ", "")
     if "..." in text:
         lead = len(op.shape()) - len(text.replace("...", "").split(",")[0].split("->")[0])
@@ -635,7 +623,7 @@ def _einsum(op: Operator) -> list[Value]:
 
 
 @operator("Softmax", "LogSoftmax")
-def _softmax(op: Operator) -> list[Value]:
+def _softmax(op: OnnxNode) -> list[OnnxTensor]:
     kind = "softmax" if op.kind == "Softmax" else "log_softmax"
     shape, value = op.shape(), op.value(0)
     rank = len(shape)
@@ -655,7 +643,7 @@ def _flattened(shape: Shape, axis: int) -> Shape:
 
 
 @operator("PRelu")
-def _prelu(op: Operator) -> list[Value]:
+def _prelu(op: OnnxNode) -> list[OnnxTensor]:
     slopes = _weight(op, 1)
     count = elements(slopes.shape or ())
     if count not in (1, op.shape()[1].field if len(op.shape()) > 1 else 1):
@@ -664,13 +652,13 @@ def _prelu(op: Operator) -> list[Value]:
 
 
 @operator("Gelu")
-def _gelu(op: Operator) -> list[Value]:
+def _gelu(op: OnnxNode) -> list[OnnxTensor]:
     approximate = op.attribute("approximate", "none")
     return [op.emit("gelu", [op.value(0)], op.value(0).shape, approximate=approximate)]
 
 
 @operator("Shrink")
-def _shrink(op: Operator) -> list[Value]:
+def _shrink(op: OnnxNode) -> list[OnnxTensor]:
     bias, bound = op.attribute("bias", 0.0), short(op.attribute("lambd", 0.5))
     if bias not in (0.0, op.attribute("lambd", 0.5)):
         raise UnknownOperatorError("a bias that is neither 0 nor lambd")
@@ -679,7 +667,7 @@ def _shrink(op: Operator) -> list[Value]:
 
 
 @operator("Clip")
-def _clip(op: Operator) -> list[Value]:
+def _clip(op: OnnxNode) -> list[OnnxTensor]:
     low, high = (_bound(op, i, name) for i, name in ((1, "min"), (2, "max")))
     value = op.value(0)
     if low is None and high is None:
@@ -697,7 +685,7 @@ CLIPS: Mapping[tuple[float | None, float | None], str] = {
 """Bounds → the activation that has them."""
 
 
-def _bound(op: Operator, place: int, name: str) -> float | None:
+def _bound(op: OnnxNode, place: int, name: str) -> float | None:
     if op.opset < 11:
         bound = op.attribute(name)
         return None if bound is None or abs(bound) > 3e38 else short(bound)
@@ -710,35 +698,45 @@ def _bound(op: Operator, place: int, name: str) -> float | None:
 
 
 @operator("LSTM", "GRU", "RNN")
-def _recurrent(op: Operator) -> list[Value | None]:
+def _recurrent(op: OnnxNode) -> list[OnnxTensor | None]:
     shape, weight = op.shape(), _weight(op, 1)
     hidden = op.attribute("hidden_size", _size(weight, 1))
     direction = op.attribute("direction", "forward")
     both, first = direction == "bidirectional", bool(op.attribute("layout", 0))
     if op.has(7) or op.attribute("clip") or op.has(4):
         raise UnknownOperatorError("peepholes, a clip, or lengths of the sequences")
-    if any(op.has(i) and not op.value(i).fixed for i in (5, 6)):
-        raise UnknownOperatorError("a first state that depends on data")
+    first_states = [op.value(i) for i in (5, 6) if op.has(i)]
+    if all(state.fixed for state in first_states):
+        first_states = []
     weights = [_weight(op, i) for i in (1, 2, 3) if op.has(i)]
     count = 2 if both else 1
     fields: dict[str, Any] = {"hidden_size": hidden, "bidirectional": both, "bias": op.has(3)}
     output = (*shape[:2], extent(count * hidden))
     kind = op.kind.lower()
-    made = op.emit(kind, [op.value(0)], output, weights, batch_first=first, **fields)
-    used = [bool(name and op.uses.get(name)) for name in (*op.node.output, "", "", "")]
-    if used[2]:
-        raise UnknownOperatorError("the last cell state is used")
-    place, leads = (2, 0) if first else (1, 0)
-    sides = _with_directions(op, made, count, hidden, place)
-    last = None
-    if used[1]:
-        axis = 1 if first else leads
-        parts = sides.shape or ()
-        last = op.emit("select", [sides], (*parts[:axis], *parts[axis + 1 :]), dim=axis, index=-1)
-    return [sides, last, None]
+    leaves = any(op.uses.get(name) for name in op.node.output[1:] if name)
+    entering = [op.value(0), *(_turned(op, state, first) for state in first_states)]
+    fields |= {"batch_first": first, "states": leaves}
+    made = op.emit(kind, entering, output, weights, **fields)
+    steps = made._replace(call=f"{made.call}.0") if leaves else made
+    sides = _with_directions(op, steps, count, hidden, 2 if first else 1)
+    if not leaves:
+        return [sides]
+    state = (extent(count), shape[0 if first else 1], extent(hidden))
+    last = (OnnxTensor(state, f"{made.call}.{i}") for i in range(1, len(op.node.output)))
+    return [sides, *(_turned(op, each, first) for each in last)]
 
 
-def _with_directions(op: Operator, made: Value, count: int, hidden: int, place: int) -> Value:
+def _turned(op: OnnxNode, state: OnnxTensor, is_turned: bool) -> OnnxTensor:
+    """Turn a state between ``(D, n, h)`` and ``(n, D, h)``, which ONNX has batch first."""
+    if not is_turned or state.shape is None:
+        return state
+    a, b, c = state.shape
+    return op.emit("transpose", [state], (b, a, c), dim0=0, dim1=1)
+
+
+def _with_directions(
+    op: OnnxNode, made: OnnxTensor, count: int, hidden: int, place: int
+) -> OnnxTensor:
     """ONNX has an axis for the directions: ``(t, D, n, h)``, or ``(n, t, D, h)`` batch first."""
     a, b, _ = made.shape or (extent(1),) * 3
     if count == 1:

@@ -50,11 +50,6 @@ def weight_name(node: "NodeProto", name: str, extents: Iterable[int | None]) -> 
 
     Torch's exporter stores small tensors of equal values once, as biases that are still 0. Of two
     modules that take one vector each has its own; a matrix is shared.
-
-    Args:
-        node: the node.
-        name: the stored tensor.
-        extents: its extents.
     """
     is_vector = sum(size != 1 for size in extents) <= 1
     modules = _noted_modules(node) if is_vector else ()

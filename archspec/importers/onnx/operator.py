@@ -10,7 +10,7 @@ from archspec.fields import Condition, Expression
 from archspec.importers.calls import NO_FIELDS, Field, LayerCall, Size, SourceModule
 from archspec.importers.onnx.modules import weight_name
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import MOST_REALS, Known, Shape, Value
+from archspec.importers.onnx.values import MOST_REALS, KnownTensor, OnnxTensor, Shape
 from archspec.layers import KINDS
 from archspec.trees import Number, Truth
 
@@ -23,30 +23,18 @@ class UnknownOperatorError(SpecError):
 
 
 def field(size: Extent | int) -> int | Size:
-    """Return a size as a field holds it.
-
-    Args:
-        size: the size.
-    """
+    """Return a size as a field holds it."""
     found = extent(size)
     return Size(str(found)) if found.field is None else found.field
 
 
 def short(value: float) -> float:
-    """Return a number of 32 bits as a person writes it: 1e-5, not 9.999999747378752e-06.
-
-    Args:
-        value: the number.
-    """
+    """Return a number of 32 bits as a person writes it: 1e-5, not 9.999999747378752e-06."""
     return float(f"{value:.7g}")
 
 
 def per_axis(values: Sequence[Any]) -> Any:
-    """Return one value where all axes have the same, else all of them.
-
-    Args:
-        values: one per axis.
-    """
+    """Return one value where all axes have the same, else all of them."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
@@ -71,7 +59,7 @@ class Calls:
         self._of_any_kind = of_any_kind
         self.made: dict[str, LayerCall] = {}
         self._numbers: Counter[str] = Counter()
-        self._stored: dict[str, Value] = {}
+        self._stored: dict[str, OnnxTensor] = {}
 
     def add(
         self,
@@ -110,11 +98,8 @@ class Calls:
         )
         return name
 
-    def tensor(self, value: Value) -> str:
+    def tensor(self, value: OnnxTensor) -> str:
         """Return the call that a tensor leaves; one that is stored stands free.
-
-        Args:
-            value: the tensor.
 
         Raises:
             SpecError: its rank is unknown.
@@ -134,12 +119,7 @@ class Calls:
 
 
 def same(value: object, default: object) -> bool:
-    """Return whether a field's value is its default, true and 1 being different.
-
-    Args:
-        value: the value.
-        default: the default.
-    """
+    """Return whether a field's value is its default, true and 1 being different."""
     if isinstance(value, bool) or isinstance(default, bool):
         return value is default
     if isinstance(value, float) and isinstance(default, int | Fraction):
@@ -148,18 +128,14 @@ def same(value: object, default: object) -> bool:
 
 
 def elements(shape: Shape) -> int | None:
-    """Return the number of elements of a tensor, where it is known.
-
-    Args:
-        shape: its extents.
-    """
+    """Return the number of elements of a tensor, where it is known."""
     total = extent(1)
     for size in shape:
         total = total.times(size)
     return total.field
 
 
-class Operator:
+class OnnxNode:
     """A node of the graph.
 
     Attributes:
@@ -175,7 +151,7 @@ class Operator:
     def __init__(
         self,
         node: "NodeProto",
-        inputs: Sequence[Value | None],
+        inputs: Sequence[OnnxTensor | None],
         opset: int,
         calls: Calls,
         modules: tuple[SourceModule, ...] = (),
@@ -189,10 +165,10 @@ class Operator:
         self.uses = uses or {}
         self._attributes = {a.name: get_attribute_value(a) for a in node.attribute}
 
-    def apart(self) -> "Operator":
+    def apart(self) -> "OnnxNode":
         """Return the same operator, whose calls are made apart from the others and dropped."""
         calls = Calls(of_any_kind=True)
-        return Operator(self.node, self.inputs, self.opset, calls, self.modules, self.uses)
+        return OnnxNode(self.node, self.inputs, self.opset, calls, self.modules, self.uses)
 
     @property
     def where(self) -> str:
@@ -227,18 +203,11 @@ class Operator:
         return found
 
     def has(self, place: int) -> bool:
-        """Return whether an input is given.
-
-        Args:
-            place: which, counted from 0.
-        """
+        """Return whether an input is given."""
         return place < len(self.inputs) and self.inputs[place] is not None
 
-    def value(self, place: int) -> Value:
+    def value(self, place: int) -> OnnxTensor:
         """Return an input.
-
-        Args:
-            place: which, counted from 0.
 
         Raises:
             SpecError: it is left out.
@@ -251,9 +220,6 @@ class Operator:
     def shape(self, place: int = 0) -> Shape:
         """Return the extents of an input.
 
-        Args:
-            place: which, counted from 0.
-
         Raises:
             SpecError: even their number is unknown.
         """
@@ -264,9 +230,6 @@ class Operator:
 
     def numbers(self, place: int) -> tuple[int, ...] | None:
         """Return the integers that an input holds; None where it is left out.
-
-        Args:
-            place: which, counted from 0.
 
         Raises:
             SpecError: they depend on data or on symbols.
@@ -280,7 +243,7 @@ class Operator:
             )
         return known.numbers
 
-    def known(self, place: int, reals: int = MOST_REALS) -> Known:
+    def known(self, place: int, reals: int = MOST_REALS) -> KnownTensor:
         """Return the elements of an input.
 
         Args:
@@ -308,12 +271,8 @@ class Operator:
         """
         return checked_axis(self.attribute(name, default), rank)
 
-    def owned(self, value: Value) -> Value:
-        """Return a stored tensor by what identifies it here (see `weight_name`).
-
-        Args:
-            value: the tensor.
-        """
+    def owned(self, value: OnnxTensor) -> OnnxTensor:
+        """Return a stored tensor by what identifies it here (see `weight_name`)."""
         if not value.weight or value.shape is None:
             return value
         extents = (size.field for size in value.shape)
@@ -322,12 +281,12 @@ class Operator:
     def emit(
         self,
         kind: str,
-        inputs: Iterable[Value],
+        inputs: Iterable[OnnxTensor],
         shape: Shape | None,
-        weights: Iterable[Value | None] = (),
+        weights: Iterable[OnnxTensor | None] = (),
         /,
         **fields: Any,
-    ) -> Value:
+    ) -> OnnxTensor:
         """Make a call and return the tensor that leaves it.
 
         Args:
@@ -341,7 +300,7 @@ class Operator:
         owned = (self.owned(value).weight for value in weights if value is not None)
         held = ", ".join(filter(None, owned))
         call = self.calls.add(kind, names, fields, shape, held, self.modules, self.where)
-        return Value(shape, call)
+        return OnnxTensor(shape, call)
 
 
 def checked_axis(axis: int, rank: int) -> int:

@@ -10,7 +10,7 @@ from math import isclose, pi, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.importers.onnx.operator import elements
-from archspec.importers.onnx.values import Value
+from archspec.importers.onnx.values import OnnxTensor
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -21,7 +21,7 @@ Names = Mapping[str, str]
 """A text of a pattern → the tensor that it stands for."""
 
 
-class Graph(NamedTuple):
+class TensorIndex(NamedTuple):
     """The tensors that were met so far.
 
     Attributes:
@@ -31,31 +31,23 @@ class Graph(NamedTuple):
     """
 
     makers: dict[str, "NodeProto"]
-    values: dict[str, Value]
+    values: dict[str, OnnxTensor]
     uses: Mapping[str, int]
 
     def number(self, name: str) -> float | None:
-        """Return the value of a constant of one element; None where it is none, or unknown.
-
-        Args:
-            name: the tensor.
-        """
+        """Return the value of a constant of one element; None where it is none, or unknown."""
         value = self.values.get(name)
         return None if value is None else value.number
 
     def is_one(self, name: str) -> bool:
-        """Return whether a tensor is a constant of one element, be its value known or not.
-
-        Args:
-            name: the tensor.
-        """
+        """Return whether a tensor is a constant of one element, be its value known or not."""
         value = self.values.get(name)
         if value is None or value.shape is None or not value.fixed:
             return False
         return all(size.field == 1 for size in value.shape)
 
 
-class Found(NamedTuple):
+class PatternMatch(NamedTuple):
     """A match: what the texts stand for, and the nodes inside with what each takes."""
 
     names: dict[str, str]
@@ -75,22 +67,24 @@ class Rewrite(NamedTuple):
     layer: str
     pattern: Pattern
     inputs: tuple[str, ...] = ("x",)
-    attributes: Callable[[Graph, Names], Mapping[str, Any] | None] = lambda *_: {}
+    attributes: Callable[[TensorIndex, Names], Mapping[str, Any] | None] = lambda *_: {}
 
 
-def _matches(graph: Graph, pattern: Pattern, name: str, found: Found) -> Iterator[Found]:
+def _matches(
+    graph: TensorIndex, pattern: Pattern, name: str, found: PatternMatch
+) -> Iterator[PatternMatch]:
     """Every way in which a tensor is what a pattern says."""
     if isinstance(pattern, tuple):
         node = graph.makers.get(name)
         if node is not None and _is(graph, node, pattern[0]):
-            inner = Found(found.names, (*found.inner, node))
+            inner = PatternMatch(found.names, (*found.inner, node))
             for order in _orders(node, pattern[1:]):
                 yield from _all(graph, order, node.input, inner)
     elif isinstance(pattern, str):
         constant = pattern.startswith("#")
         free = not constant or graph.is_one(name)
         if found.names.get(pattern, name) == name and free:
-            yield Found({**found.names, pattern: name}, found.inner)
+            yield PatternMatch({**found.names, pattern: name}, found.inner)
     else:
         number = graph.number(name)
         if number is not None and isclose(number, pattern, rel_tol=1e-3):
@@ -104,8 +98,8 @@ def _orders(node: "NodeProto", patterns: Sequence[Pattern]) -> Iterator[Sequence
 
 
 def _all(
-    graph: Graph, patterns: Sequence[Pattern], names: Sequence[str], found: Found
-) -> Iterator[Found]:
+    graph: TensorIndex, patterns: Sequence[Pattern], names: Sequence[str], found: PatternMatch
+) -> Iterator[PatternMatch]:
     if not patterns:
         yield found
     elif names:
@@ -113,7 +107,7 @@ def _all(
             yield from _all(graph, patterns[1:], names[1:], each)
 
 
-def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
+def _is(graph: TensorIndex, node: "NodeProto", operator: object) -> bool:
     if operator == "LastMean":
         return node.op_type == "ReduceMean" and _reduces_last(graph, node)
     if operator == "LastSoftmax":
@@ -124,7 +118,7 @@ def _is(graph: Graph, node: "NodeProto", operator: object) -> bool:
     return bool(node.op_type == operator)
 
 
-def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
+def _reduces_last(graph: TensorIndex, node: "NodeProto") -> bool:
     """Return whether a mean is over the last axis, which stays."""
     given = {a.name: list(a.ints) or a.i for a in node.attribute}
     if len(node.input) > 1:
@@ -135,28 +129,23 @@ def _reduces_last(graph: Graph, node: "NodeProto") -> bool:
     return given.get("axes") in ([-1], [rank - 1]) and given.get("keepdims", 1) == 1
 
 
-def _rank(graph: Graph, name: str) -> int:
+def _rank(graph: TensorIndex, name: str) -> int:
     value = graph.values.get(name)
     return len(value.shape) if value is not None and value.shape is not None else 0
 
 
-def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
-    """Return the layer whose last operator a node is; None where it is part of none.
-
-    Args:
-        graph: what was met before it.
-        node: the node.
-    """
+def layer_of(graph: TensorIndex, node: "NodeProto") -> "NodeProto | None":
+    """Return the layer whose last operator a node is; None where it is part of none."""
     from onnx.helper import make_node
 
     for rewrite in BY_LAST.get(node.op_type, ()):
         makers = {**graph.makers, node.output[0]: node}
         whole = graph._replace(makers=makers)
-        for found in _matches(whole, rewrite.pattern, node.output[0], Found({})):
+        for found in _matches(whole, rewrite.pattern, node.output[0], PatternMatch({})):
             if not all(name in graph.values for name in found.names.values()):
                 continue
             attributes = rewrite.attributes(graph, found.names)
-            if attributes is not None and _is_alone(graph, found.inner):
+            if attributes is not None and _feeds_nothing_else(graph, found.inner):
                 inputs = [found.names[name] for name in rewrite.inputs]
                 made = make_node(rewrite.layer, inputs, node.output[:1], node.name, **attributes)
                 made.metadata_props.extend(node.metadata_props)
@@ -164,8 +153,8 @@ def layer_of(graph: Graph, node: "NodeProto") -> "NodeProto | None":
     return None
 
 
-def _is_alone(graph: Graph, inner: Sequence["NodeProto"]) -> bool:
-    """Return whether nothing else takes what the nodes inside make."""
+def _feeds_nothing_else(graph: TensorIndex, inner: Sequence["NodeProto"]) -> bool:
+    """Return whether no node outside of a match takes what the nodes inside it make."""
     nodes = {node.output[0]: node for node in inner}
     taken = [name for node in nodes.values() for name in node.input]
     return all(taken.count(name) == graph.uses.get(name) for name in [*nodes][1:])
@@ -214,7 +203,7 @@ _GROUPS: Pattern = (
 )
 
 
-def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _rows(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """The attributes of a norm over the last axis, whose scale and shift are stored."""
     stored = (graph.values.get(names[name]) for name in ("w", "b") if name in names)
     last = graph.values[names["x"]].shape
@@ -224,7 +213,7 @@ def _rows(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     return None if epsilon is None else {"axis": -1, "epsilon": epsilon}
 
 
-def _grouped(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _grouped(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     shape = graph.values[names["x"]].shape
     target = graph.values[names["groups"]].read()
     stored = [graph.values[names[name]] for name in ("w", "b")]
@@ -253,7 +242,7 @@ def _attentions() -> Iterator[Pattern]:
                 yield ("MatMul", shares, "v")
 
 
-def _heads(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _heads(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """None where these are no heads, or where what is added to the scores is more than a mask."""
     ranks = {_rank(graph, names[name]) for name in ("q", "k", "v")}
     mask = graph.values[names["mask"]] if "mask" in names else None
@@ -261,7 +250,7 @@ def _heads(graph: Graph, names: Names) -> Mapping[str, Any] | None:
     return {} if ranks == {4} and is_plain else None
 
 
-def _columns(graph: Graph, names: Names) -> Mapping[str, Any] | None:
+def _columns(graph: TensorIndex, names: Names) -> Mapping[str, Any] | None:
     """Heads and batch are one axis while the last two change places."""
     shape = graph.values[names["x"]].shape or ()
     flat, wide = (graph.values[names[name]].read() for name in ("flat", "wide"))

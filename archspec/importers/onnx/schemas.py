@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.importers.onnx.sizes import Extent, extent
-from archspec.importers.onnx.values import Shape, Value
+from archspec.importers.onnx.values import OnnxTensor, Shape
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, NodeProto, TensorProto, TypeProto
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Definition(NamedTuple):
-    """The operators by which ONNX defines one.
+    """The body of an operator that ONNX defines by other operators.
 
     Attributes:
         nodes: the operators, in order.
@@ -32,7 +32,7 @@ def _schema(node: "NodeProto", opset: int) -> "OpSchema | None":
         return None
 
 
-def _type(value: Value, dims: list[Extent] | None = None) -> "TypeProto":
+def _type(value: OnnxTensor, dims: list[Extent] | None = None) -> "TypeProto":
     """The type of a tensor; a size that is no number is named by its place among ``dims``."""
     from onnx import TensorProto, helper
 
@@ -47,14 +47,10 @@ def _type(value: Value, dims: list[Extent] | None = None) -> "TypeProto":
     return helper.make_tensor_type_proto(kind, shape)
 
 
-def definition(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Definition | None:
-    """Return the operators by which ONNX defines one; None where it does not.
-
-    Args:
-        node: the operator.
-        inputs: its tensors.
-        opset: the version of the operators.
-    """
+def definition(
+    node: "NodeProto", inputs: Sequence[OnnxTensor | None], opset: int
+) -> Definition | None:
+    """Return the operators by which ONNX defines one; None where it does not."""
     from onnx import FunctionProto
 
     schema = _schema(node, opset)
@@ -73,7 +69,7 @@ def definition(node: "NodeProto", inputs: Sequence[Value | None], opset: int) ->
 
 
 def _nodes(node: "NodeProto", body: "FunctionProto", schema: "OpSchema") -> Iterator["NodeProto"]:
-    """The nodes of a body with the tensors and attributes of the one that it stands for."""
+    """Yield the nodes of a body, with the tensors and attributes of the node that it stands for."""
     from onnx import NodeProto
 
     names = {"": ""} | dict.fromkeys(body.input, "") | dict.fromkeys(body.output, "")
@@ -100,14 +96,10 @@ def _nodes(node: "NodeProto", body: "FunctionProto", schema: "OpSchema") -> Iter
         yield copied
 
 
-def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> Mapping[str, Shape]:
-    """Return the shapes that an operator makes, as far as ONNX's inference knows them.
-
-    Args:
-        node: the operator.
-        inputs: its tensors.
-        opset: the version of the operators.
-    """
+def shapes_of(
+    node: "NodeProto", inputs: Sequence[OnnxTensor | None], opset: int
+) -> Mapping[str, Shape]:
+    """Return the shapes that an operator makes, as far as ONNX's inference knows them."""
     from onnx import checker, helper, shape_inference
 
     schema, dims = _schema(node, opset), list[Extent]()
@@ -129,7 +121,7 @@ def shapes_of(node: "NodeProto", inputs: Sequence[Value | None], opset: int) -> 
     }
 
 
-def _numbers(name: str, value: Value) -> "TensorProto | None":
+def _numbers(name: str, value: OnnxTensor) -> "TensorProto | None":
     """A tensor of integers that are known."""
     from onnx import TensorProto, helper
 

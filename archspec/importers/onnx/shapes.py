@@ -9,7 +9,7 @@ from archspec.arithmetic import Rational
 from archspec.errors import SpecError
 from archspec.importers.onnx.layers import OPERATORS, operator, padded, permuted
 from archspec.importers.onnx.operator import (
-    Operator,
+    OnnxNode,
     UnknownOperatorError,
     checked_axis,
     field,
@@ -22,9 +22,9 @@ from archspec.importers.onnx.values import (
     MOST_REALS,
     REAL_TYPES,
     REDUCTIONS,
-    Known,
+    KnownTensor,
+    OnnxTensor,
     Shape,
-    Value,
     combined,
     exact_quotient,
     joined_shape,
@@ -39,21 +39,17 @@ FAR = 10**9
 """Bounds of ranges that mean the end of an axis, whatever its extent."""
 
 
-def _value(known: Known) -> Value:
-    return Value(tuple(map(extent, known.shape)), known=known, real=known.real)
+def _value(known: KnownTensor) -> OnnxTensor:
+    return OnnxTensor(tuple(map(extent, known.shape)), known=known, real=known.real)
 
 
-def fold(op: Operator) -> Value | None:
-    """Return what an operator makes where it depends on no data; None where it does.
-
-    Args:
-        op: the operator.
-    """
+def fold(op: OnnxNode) -> OnnxTensor | None:
+    """Return what an operator makes where it depends on no data; None where it does."""
     if op.kind in ("Shape", "Size") and op.value(0).shape is not None:
         shape = op.shape()
         part = slice(op.attribute("start", 0), op.attribute("end"))
         sizes = vector(shape[part])
-        return _value(Known((), (product(shape),)) if op.kind == "Size" else sizes)
+        return _value(KnownTensor((), (product(shape),)) if op.kind == "Size" else sizes)
     if op.kind == "Constant":
         return _constant(op)
     values = [value for value in op.inputs if value is not None]
@@ -67,7 +63,7 @@ def fold(op: Operator) -> Value | None:
     return known or _unread(op, values)
 
 
-def _folded(op: Operator, values: list[Value]) -> Value | None:
+def _folded(op: OnnxNode, values: list[OnnxTensor]) -> OnnxTensor | None:
     """Return the output's elements, worked out of inputs whose elements are all known."""
     plainly = [value.read(0) for value in values]
     sizes = any(each is not None for each in plainly)
@@ -84,17 +80,17 @@ def _folded(op: Operator, values: list[Value]) -> Value | None:
     return None if known is None else _value(known)
 
 
-def _unread(op: Operator, values: list[Value]) -> Value | None:
+def _unread(op: OnnxNode, values: list[OnnxTensor]) -> OnnxTensor | None:
     """A constant whose elements are not known, but its shape."""
     if op.kind in ("ConstantOfShape", "Range", "EyeLike"):
         return _filled(op)
     if op.kind in LIKE_FIRST:
-        return Value(op.value(0).shape, real=op.value(0).real)
+        return OnnxTensor(op.value(0).shape, real=op.value(0).real)
     if any(value.learned for value in values):
         return None
     if op.kind == "GatherND":
         first = op.attribute("batch_dims", 0) + (op.shape(1)[-1].field or 0)
-        return Value((*op.shape(1)[:-1], *op.shape()[first:]), real=op.value(0).real)
+        return OnnxTensor((*op.shape(1)[:-1], *op.shape()[first:]), real=op.value(0).real)
     translate = OPERATORS.get(op.kind)
     made = translate(op.apart()) if translate is not None else ()
     return made[0]._replace(call="") if len(made) == 1 and made[0] is not None else None
@@ -104,30 +100,32 @@ LIKE_FIRST = frozenset({"ScatterND", "ScatterElements", "Scatter", "Trilu", "Cum
 """Operators on constants that need no kind, since they are worked out when a network is loaded."""
 
 
-def _filled(op: Operator) -> Value | None:
+def _filled(op: OnnxNode) -> OnnxTensor | None:
     if op.kind == "EyeLike":
-        return Value(op.shape())
+        return OnnxTensor(op.shape())
     if op.kind == "Range":
         known = [op.value(i).read() for i in range(3)]
         start, end, step = (each.item if each is not None else None for each in known)
         if start is None or end is None or step is None:
             return None
-        return Value((end.minus(start).ceil_div(step),), real=False)
+        return OnnxTensor((end.minus(start).ceil_div(step),), real=False)
     target = op.value(0).read()
-    return None if target is None else Value(target.items, real=_fill(op).real)
+    return None if target is None else OnnxTensor(target.items, real=_fill(op).real)
 
 
-def _fill(op: Operator) -> Known:
+def _fill(op: OnnxNode) -> KnownTensor:
     given = op.attribute("value")
     known = None if given is None else stored_elements(given)
-    return known or Known((1,), (extent(0),), real=given is None or given.data_type in REAL_TYPES)
+    return known or KnownTensor(
+        (1,), (extent(0),), real=given is None or given.data_type in REAL_TYPES
+    )
 
 
-def _constant(op: Operator) -> Value | None:
+def _constant(op: OnnxNode) -> OnnxTensor | None:
     stored = op.attribute("value")
     if stored is not None:
         shape = tuple(map(extent, stored.dims))
-        return Value(
+        return OnnxTensor(
             shape, stored=stored, weight=op.node.output[0], real=stored.data_type in REAL_TYPES
         )
     names = {"value_int": False, "value_ints": False, "value_float": True, "value_floats": True}
@@ -136,14 +134,14 @@ def _constant(op: Operator) -> Value | None:
         if given is not None:
             many = isinstance(given, Sequence)
             items = tuple(map(extent, given if many else [given]))
-            return _value(Known((len(items),) if many else (), items, real))
+            return _value(KnownTensor((len(items),) if many else (), items, real))
     return None
 
 
 # ------------------------------------------------------- known elements
 
 
-def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
+def _shape_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     """Reshape, Squeeze, Unsqueeze, Flatten: the same elements in another shape."""
     shape = VIEWS[op.kind](op)
     sizes = [] if shape is None or shape.shape is None else [s.field for s in shape.shape]
@@ -154,7 +152,7 @@ def _shape_fold(op: Operator, of: list[Known]) -> Known | None:
     )
 
 
-def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
+def _gather_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     data, index = of
     numbers = index.numbers
     if numbers is None:
@@ -170,7 +168,7 @@ def _gather_fold(op: Operator, of: list[Known]) -> Known | None:
     return data.taken(shape, places)
 
 
-def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
+def _slice_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     data = of[0]
     ranges: list[Sequence[int]] = [range(size) for size in data.shape]
     for axis, start, end, step in _ranges(op, len(data.shape)):
@@ -186,7 +184,7 @@ def _slice_fold(op: Operator, of: list[Known]) -> Known | None:
     )
 
 
-def _concat_fold(op: Operator, of: list[Known]) -> Known:
+def _concat_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor:
     axis = op.axis(1, len(of[0].shape))
     sizes = [each.shape[axis] for each in of]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
@@ -196,31 +194,31 @@ def _concat_fold(op: Operator, of: list[Known]) -> Known:
         part = max(i for i, start in enumerate(starts) if start <= place[axis] and sizes[i])
         inner = (*place[:axis], place[axis] - starts[part], *place[axis + 1 :])
         items.append(of[part].taken((1,), [inner]).items[0])
-    return Known(shape, tuple(items), of[0].real)
+    return KnownTensor(shape, tuple(items), of[0].real)
 
 
-def _transpose_fold(op: Operator, of: list[Known]) -> Known:
+def _transpose_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor:
     rank = len(of[0].shape)
     order = op.attribute("perm", list(range(rank))[::-1])
     shape = tuple(of[0].shape[i] for i in order)
     return of[0].taken(shape, ([p[order.index(i)] for i in range(rank)] for p in places_of(shape)))
 
 
-def _cast_fold(op: Operator, of: list[Known]) -> Known | None:
+def _cast_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     real = op.attribute("to") in REAL_TYPES
     down = of[0].real and not real
-    return Known(of[0].shape, tuple(i.floor() if down else i for i in of[0].items), real)
+    return KnownTensor(of[0].shape, tuple(i.floor() if down else i for i in of[0].items), real)
 
 
-def _filled_fold(op: Operator, of: list[Known]) -> Known | None:
+def _filled_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     shape = of[0].numbers
     fill = _fill(op)
     if shape is None or prod(shape) > MOST_KNOWN:
         return None
-    return Known(shape, fill.items * prod(shape), fill.real)
+    return KnownTensor(shape, fill.items * prod(shape), fill.real)
 
 
-def _range_fold(_: Operator, of: list[Known]) -> Known | None:
+def _range_fold(_: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     found = [each.item.field if each.item is not None else None for each in of]
     if None in found:
         return None
@@ -228,15 +226,15 @@ def _range_fold(_: Operator, of: list[Known]) -> Known | None:
     return vector(steps) if len(steps) <= MOST_KNOWN else None
 
 
-def _expand_fold(_: Operator, of: list[Known]) -> Known | None:
+def _expand_fold(_: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     target = of[1].numbers
     if target is None or prod(target) > MOST_KNOWN:
         return None
-    ones = Known(target, (extent(0),) * prod(target))
+    ones = KnownTensor(target, (extent(0),) * prod(target))
     return combined(lambda a, _: a, [of[0], ones])
 
 
-def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
+def _reduce_fold(op: OnnxNode, of: list[KnownTensor]) -> KnownTensor | None:
     known = of[0]
     axes, keep = _reduced_axes(op, len(known.shape))
     for axis in axes:
@@ -245,7 +243,7 @@ def _reduce_fold(op: Operator, of: list[Known]) -> Known | None:
     return known._replace(shape=shape)
 
 
-FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
+FOLDS: dict[str, Callable[[OnnxNode, list[KnownTensor]], KnownTensor | None]] = {
     **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _shape_fold),
     **dict.fromkeys(REDUCTIONS, _reduce_fold),
     "Identity": lambda _, of: of[0],
@@ -264,26 +262,26 @@ FOLDS: dict[str, Callable[[Operator, list[Known]], Known | None]] = {
 # ------------------------------------------------------- views, of stored tensors and of others
 
 
-def _same_view(op: Operator) -> Value:
+def _same_view(op: OnnxNode) -> OnnxTensor:
     """A tensor of its own: exporters store equal values once, as biases that are still 0."""
     return op.value(0)._replace(weight=op.node.output[0])
 
 
-def _cast_view(op: Operator) -> Value:
+def _cast_view(op: OnnxNode) -> OnnxTensor:
     return op.value(0)._replace(real=op.attribute("to", 1) in REAL_TYPES, known=None, stored=None)
 
 
-def _reshape_view(op: Operator) -> Value | None:
+def _reshape_view(op: OnnxNode) -> OnnxTensor | None:
     found = _target(op)
     return None if found is None else _viewed(op, found)
 
 
-def _viewed(op: Operator, shape: Shape) -> Value:
+def _viewed(op: OnnxNode, shape: Shape) -> OnnxTensor:
     """A stored tensor in another shape; its elements are not looked up any more."""
     return op.value(0)._replace(shape=shape, stored=None, known=None)
 
 
-def _target(op: Operator) -> Shape | None:
+def _target(op: OnnxNode) -> Shape | None:
     """The shape that a Reshape, Flatten, Squeeze or Unsqueeze makes."""
     shape = op.value(0).shape
     if op.kind == "Flatten" and shape is not None:
@@ -299,7 +297,7 @@ def _target(op: Operator) -> Shape | None:
     return _reshaped(op) if op.kind == "Reshape" else None
 
 
-def _given_axes(op: Operator, rank: int) -> tuple[int, ...]:
+def _given_axes(op: OnnxNode, rank: int) -> tuple[int, ...]:
     """The axes of Squeeze and Unsqueeze: an attribute, since opset 13 an input."""
     given = op.attribute("axes")
     axes = tuple(given) if given is not None else op.numbers(1)
@@ -309,7 +307,7 @@ def _given_axes(op: Operator, rank: int) -> tuple[int, ...]:
     return tuple(sorted(checked_axis(axis, total) for axis in axes))
 
 
-def _reshaped(op: Operator) -> Shape | None:
+def _reshaped(op: OnnxNode) -> Shape | None:
     given = op.attribute("shape")
     target = vector(given) if given is not None else op.value(1).read()
     if target is None:
@@ -332,7 +330,7 @@ def _reshaped(op: Operator) -> Shape | None:
     return tuple(sizes)
 
 
-def _transpose_view(op: Operator) -> Value:
+def _transpose_view(op: OnnxNode) -> OnnxTensor:
     shape = op.shape()
     order = op.attribute("perm", list(range(len(shape)))[::-1])
     if sorted(order) != list(range(len(shape))):
@@ -340,7 +338,7 @@ def _transpose_view(op: Operator) -> Value:
     return _viewed(op, tuple(shape[i] for i in order))
 
 
-VIEWS: dict[str, Callable[[Operator], Value | None]] = {
+VIEWS: dict[str, Callable[[OnnxNode], OnnxTensor | None]] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _reshape_view),
     "Identity": _same_view,
     "Cast": _cast_view,
@@ -350,13 +348,13 @@ VIEWS: dict[str, Callable[[Operator], Value | None]] = {
 
 
 @operator("Identity", "Dropout", "Cast", "CastLike")
-def _passed_on(op: Operator) -> list[Value | None]:
+def _passed_on(op: OnnxNode) -> list[OnnxTensor | None]:
     real = op.attribute("to", 1) in REAL_TYPES
     return [op.value(0)._replace(real=real, known=None), None]
 
 
 @operator("Reshape", "Flatten")
-def _reshape(op: Operator) -> list[Value]:
+def _reshape(op: OnnxNode) -> list[OnnxTensor]:
     value, shape = op.value(0), _target(op)
     if shape is None:
         raise SpecError("the rank of input 0 is unknown")
@@ -370,14 +368,14 @@ def _reshape(op: Operator) -> list[Value]:
             if (*before[:start], merged, *before[start + width :]) == shape:
                 last = _last(start + width - 1, len(before))
                 return [op.emit("flatten", [value], shape, start_dim=start, end_dim=last)]
-    return [op.emit("reshape", [value], shape, shape=tuple(_said(s, before) for s in shape))]
+    return [op.emit("reshape", [value], shape, shape=tuple(_as_field(s, before) for s in shape))]
 
 
 def _last(axis: int, rank: int) -> int:
     return -1 if axis == rank - 1 else axis
 
 
-def _said(size: Extent, before: Shape | None) -> Any:
+def _as_field(size: Extent, before: Shape | None) -> Any:
     """A size of the new shape, as that of the tensor which enters where that is shorter."""
     said = field(size)
     if isinstance(said, int) or before is None or size not in before or str(size).isidentifier():
@@ -386,7 +384,7 @@ def _said(size: Extent, before: Shape | None) -> Any:
 
 
 @operator("Transpose")
-def _transpose(op: Operator) -> list[Value]:
+def _transpose(op: OnnxNode) -> list[OnnxTensor]:
     order = op.attribute("perm", list(range(len(op.shape())))[::-1])
     if sorted(order) != list(range(len(op.shape()))):
         raise SpecError(f"perm {order} is no order of {len(op.shape())} axes")
@@ -394,7 +392,7 @@ def _transpose(op: Operator) -> list[Value]:
 
 
 @operator("Squeeze", "Unsqueeze")
-def _squeeze(op: Operator) -> list[Value]:
+def _squeeze(op: OnnxNode) -> list[OnnxTensor]:
     value = op.value(0)
     shape = list(op.shape())
     axes = _given_axes(op, len(shape))
@@ -411,7 +409,7 @@ def _squeeze(op: Operator) -> list[Value]:
 
 
 @operator("Concat")
-def _concat(op: Operator) -> list[Value]:
+def _concat(op: OnnxNode) -> list[OnnxTensor]:
     values = [value for value in op.inputs if value is not None]
     axis = op.axis(1, len(op.shape()))
     if len(values) == 1:
@@ -422,7 +420,7 @@ def _concat(op: Operator) -> list[Value]:
 
 
 @operator("Split")
-def _split(op: Operator) -> list[Value]:
+def _split(op: OnnxNode) -> list[OnnxTensor]:
     value, shape = op.value(0), op.shape()
     axis, count = op.axis(0, len(shape)), len(op.node.output)
     sizes = _parts(op, shape[axis], count)
@@ -430,13 +428,13 @@ def _split(op: Operator) -> list[Value]:
         raise SpecError(f"{len(sizes)} sizes for {count} outputs")
     if count == 1:
         return [value]
-    fields = tuple(_said(size, shape) for size in sizes)
+    fields = tuple(_as_field(size, shape) for size in sizes)
     made = op.emit("split", [value], None, sizes=fields, dim=axis)
     shapes = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
-    return [Value(s, f"{made.call}.{i}", real=value.real) for i, s in enumerate(shapes)]
+    return [OnnxTensor(s, f"{made.call}.{i}", real=value.real) for i, s in enumerate(shapes)]
 
 
-def _parts(op: Operator, whole: Extent, count: int) -> list[Extent]:
+def _parts(op: OnnxNode, whole: Extent, count: int) -> list[Extent]:
     given = op.attribute("split")
     if given is not None:
         return [extent(size) for size in given]
@@ -446,7 +444,7 @@ def _parts(op: Operator, whole: Extent, count: int) -> list[Extent]:
     return [part] * (count - 1) + [whole.minus(part.times(count - 1))]
 
 
-def _ranges(op: Operator, rank: int) -> list[tuple[int, Extent, Extent, int]]:
+def _ranges(op: OnnxNode, rank: int) -> list[tuple[int, Extent, Extent, int]]:
     """Axis, start, end and step of every axis that a Slice cuts."""
     if op.opset < 10:
         starts, ends = (list(map(extent, op.attribute(name))) for name in ("starts", "ends"))
@@ -459,7 +457,7 @@ def _ranges(op: Operator, rank: int) -> list[tuple[int, Extent, Extent, int]]:
 
 
 @operator("Slice")
-def _slice(op: Operator) -> list[Value]:
+def _slice(op: OnnxNode) -> list[OnnxTensor]:
     value = op.value(0)
     shape = list(op.shape())
     for axis, start, end, step in _ranges(op, len(shape)):
@@ -500,8 +498,8 @@ def _bound(bound: Extent, size: Extent) -> Extent:
 
 
 def _backwards(
-    op: Operator, value: Value, axis: int, start: Extent, end: Extent, step: int
-) -> tuple[Value, Extent, Extent, int]:
+    op: OnnxNode, value: OnnxTensor, axis: int, start: Extent, end: Extent, step: int
+) -> tuple[OnnxTensor, Extent, Extent, int]:
     """A range that runs backwards, as one that runs forwards over the turned axis."""
     size = (value.shape or ())[axis]
     turned = op.emit("flip", [value], value.shape, dims=(axis,))
@@ -516,7 +514,7 @@ def _backwards(
 
 
 @operator("Gather")
-def _gather(op: Operator) -> list[Value]:
+def _gather(op: OnnxNode) -> list[OnnxTensor]:
     data, index = op.value(0), op.value(1)
     shape = op.shape()
     axis = op.axis(0, len(shape))
@@ -537,7 +535,7 @@ def _gather(op: Operator) -> list[Value]:
     return _picked(op, axis, around)
 
 
-def _picked(op: Operator, axis: int, shape: Shape) -> list[Value]:
+def _picked(op: OnnxNode, axis: int, shape: Shape) -> list[OnnxTensor]:
     """Elements of an axis at places that are data, or in no order."""
     flat = op.value(1)
     if len(op.shape(1)) > 1:
@@ -549,11 +547,11 @@ def _picked(op: Operator, axis: int, shape: Shape) -> list[Value]:
         return [made]
     if op.shape(1) == ():
         return [op.emit("squeeze", [made], shape, dim=axis)]
-    return [op.emit("reshape", [made], shape, shape=tuple(_said(s, inner) for s in shape))]
+    return [op.emit("reshape", [made], shape, shape=tuple(_as_field(s, inner) for s in shape))]
 
 
 @operator("Expand", "Tile")
-def _expand(op: Operator) -> list[Value]:
+def _expand(op: OnnxNode) -> list[OnnxTensor]:
     value, known = op.value(0), op.known(1)
     shape = op.shape()
     wide = joined_shape([shape, known.items]) if op.kind == "Expand" else _tiled(shape, known)
@@ -565,12 +563,12 @@ def _expand(op: Operator) -> list[Value]:
     return [op.emit(kind, [value], wide, **{name: tuple(map(field, said))})]
 
 
-def _tiled(shape: Shape, times: Known) -> Shape:
+def _tiled(shape: Shape, times: KnownTensor) -> Shape:
     return tuple(size.times(t) for size, t in zip(shape, times.items, strict=True))
 
 
 @operator("Pad")
-def _pad(op: Operator) -> list[Value]:
+def _pad(op: OnnxNode) -> list[OnnxTensor]:
     rank = len(op.shape())
     given = op.attribute("pads", op.attribute("paddings"))
     pads = list(given) if given is not None else list(op.known(1, 0).items)
@@ -593,7 +591,7 @@ MODES = {
 
 
 @operator("Resize", "Upsample")
-def _resize(op: Operator) -> list[Value]:
+def _resize(op: OnnxNode) -> list[OnnxTensor]:
     value, shape = op.value(0), op.shape()
     rank = len(shape) - 2
     outputs, factors = _resized(op, shape)
@@ -605,11 +603,11 @@ def _resize(op: Operator) -> list[Value]:
     if factors is not None:
         fields: dict[str, Any] = {"scale_factor": per_axis(factors[2:])}
     else:
-        fields = {"size": per_axis([_said(s, None) for s in outputs[2:]])}
+        fields = {"size": per_axis([_as_field(s, None) for s in outputs[2:]])}
     return [op.emit("upsample", [value], outputs, mode=mode, **fields)]
 
 
-def _resized(op: Operator, shape: Shape) -> tuple[Shape, list[Any] | None]:
+def _resized(op: OnnxNode, shape: Shape) -> tuple[Shape, list[Any] | None]:
     """The new extents, and by which factors the old ones grew, where these are numbers."""
     axes = op.attribute("axes")
     at = [checked_axis(a, len(shape)) for a in axes] if axes else list(range(len(shape)))
@@ -648,15 +646,11 @@ def _ratio(over: Extent, under: Extent) -> Rational | None:
 
 
 def short_factor(value: Any) -> Any:
-    """Return a factor as a field holds it: an integer, or a decimal.
-
-    Args:
-        value: the factor.
-    """
+    """Return a factor as a field holds it: an integer, or a decimal."""
     return int(value) if Fraction(value).denominator == 1 else float(value)
 
 
-def _scales(op: Operator, at: list[int], rank: int) -> list[Fraction]:
+def _scales(op: OnnxNode, at: list[int], rank: int) -> list[Fraction]:
     given = op.attribute("scales")
     if given is None and op.attribute("height_scale") is not None:
         given = [1, 1, op.attribute("height_scale"), op.attribute("width_scale")]
@@ -685,7 +679,7 @@ REDUCED: Mapping[str, tuple[str, str, str, Mapping[str, Any]]] = {
 """Operators that reduce axes → the kind before, the kind, the kind behind, and its fields."""
 
 
-def _reduced_axes(op: Operator, rank: int) -> tuple[tuple[int, ...], bool]:
+def _reduced_axes(op: OnnxNode, rank: int) -> tuple[tuple[int, ...], bool]:
     given = op.attribute("axes")
     axes = tuple(given) if given is not None else op.numbers(1)
     if not axes:
@@ -700,7 +694,7 @@ def _without(shape: Shape, axes: Sequence[int], *, keep: bool) -> Shape:
     return tuple(size for i, size in rest if keep or i not in axes)
 
 
-def _reduce(op: Operator) -> list[Value]:
+def _reduce(op: OnnxNode) -> list[OnnxTensor]:
     shape, value = op.shape(), op.value(0)
     before, kind, behind, fields = REDUCED[op.kind]
     axes, keep = _reduced_axes(op, len(shape))
@@ -713,7 +707,7 @@ def _reduce(op: Operator) -> list[Value]:
 
 
 @operator("ReduceProd")
-def _product(op: Operator) -> list[Value]:
+def _product(op: OnnxNode) -> list[OnnxTensor]:
     """One axis after the other, the last first."""
     value = op.value(0)
     axes, keep = _reduced_axes(op, len(op.shape()))
@@ -727,7 +721,7 @@ operator(*REDUCED)(_reduce)
 
 
 @operator("ArgMax", "ArgMin")
-def _arg(op: Operator) -> list[Value]:
+def _arg(op: OnnxNode) -> list[OnnxTensor]:
     shape = op.shape()
     axis, keep = op.axis(0, len(shape)), bool(op.attribute("keepdims", 1))
     output = _without(shape, [axis], keep=keep)
@@ -735,7 +729,7 @@ def _arg(op: Operator) -> list[Value]:
 
 
 @operator("DepthToSpace", "SpaceToDepth")
-def _shuffle(op: Operator) -> list[Value]:
+def _shuffle(op: OnnxNode) -> list[OnnxTensor]:
     n, c, h, w = op.shape()
     block = op.attribute("blocksize")
     if op.kind == "DepthToSpace":

@@ -18,7 +18,7 @@ from archspec.arithmetic import Rational, tidy
 from archspec.errors import SpecError
 
 
-class Quotient(NamedTuple):
+class FloorQuotient(NamedTuple):
     """``over // by``, rounded down."""
 
     over: "Extent"
@@ -28,7 +28,7 @@ class Quotient(NamedTuple):
         return f"{_factor(self.over)}//{_factor(self.by)}"
 
 
-class Choice(NamedTuple):
+class ExtremeSize(NamedTuple):
     """``max(…)`` or ``min(…)`` of several sizes."""
 
     function: str
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
         return f"{self.function}({', '.join(map(str, self.of))})"
 
 
-Atom = str | Quotient | Choice
+Atom = str | FloorQuotient | ExtremeSize
 Monomial = tuple[Atom, ...]
 Number = Union[int, Fraction, "Extent"]
 
@@ -113,7 +113,7 @@ class Extent(NamedTuple):
         if number is not None:
             return _floor(self if number > 0 else self.times(-1), abs(number))
         exact = _divided(self, divisor)
-        return exact if exact is not None else _atom(Quotient(self, divisor))
+        return exact if exact is not None else _atom(FloorQuotient(self, divisor))
 
     def ceil_div(self, other: Number) -> "Extent":
         """Return the quotient by another size, rounded up."""
@@ -177,7 +177,7 @@ def chosen(function: str, values: Iterable[Number]) -> Extent:
     of = tuple(dict.fromkeys(map(extent, values)))
     sign = 1 if function == "max" else -1
     left = [a for a in of if not any(_beats(b, a, sign) for b in of if b is not a)]
-    return left[0] if len(left) == 1 else _atom(Choice(function, tuple(left or of)))
+    return left[0] if len(left) == 1 else _atom(ExtremeSize(function, tuple(left or of)))
 
 
 def product(values: Iterable[Number]) -> Extent:
@@ -206,7 +206,7 @@ def _floor(size: Extent, divisor: int) -> Extent:
     whole = _normal({m: value // divisor for m, value in size.terms})
     rest = _normal({m: value % divisor for m, value in size.terms})
     inner = [m for m, value in rest.terms if value == 1 and _is_quotient(m)]
-    if len(inner) == 1 and isinstance(inner[0][0], Quotient):
+    if len(inner) == 1 and isinstance(inner[0][0], FloorQuotient):
         quotient = inner[0][0]
         by = quotient.by.field or 1
         left = rest.minus(_atom(quotient)).times(by).plus(quotient.over)
@@ -217,13 +217,13 @@ def _floor(size: Extent, divisor: int) -> Extent:
         return whole.plus(_floor(scaled, divisor // common))
     if rest.number is not None:
         return whole
-    return whole.plus(_atom(Quotient(rest, extent(divisor))))
+    return whole.plus(_atom(FloorQuotient(rest, extent(divisor))))
 
 
 def _is_quotient(monomial: Monomial) -> bool:
     return (
         len(monomial) == 1
-        and isinstance(monomial[0], Quotient)
+        and isinstance(monomial[0], FloorQuotient)
         and monomial[0].by.field is not None
     )
 
@@ -254,7 +254,7 @@ def _rank(term: tuple[Monomial, Rational]) -> tuple[int, list[str]]:
 def _atom_at(atom: Atom, values: Mapping[str, int]) -> Rational:
     if isinstance(atom, str):
         return values[atom]
-    if isinstance(atom, Quotient):
+    if isinstance(atom, FloorQuotient):
         return atom.over.at(values) // atom.by.at(values)
     return (max if atom.function == "max" else min)(each.at(values) for each in atom.of)
 
@@ -265,7 +265,7 @@ def _factor(size: Extent) -> str:
 
 
 def _term(monomial: Monomial, value: Rational) -> str:
-    factors = [f"({atom})" if isinstance(atom, Quotient) else str(atom) for atom in monomial]
+    factors = [f"({atom})" if isinstance(atom, FloorQuotient) else str(atom) for atom in monomial]
     if len(monomial) == 1 and value == 1:
         factors = [str(monomial[0])]
     if abs(value) != 1 or not factors:

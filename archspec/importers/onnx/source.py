@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from archspec.errors import SpecError
 from archspec.importers.calls import LayerCall, SourceNetwork
 from archspec.importers.folding.writing import write
-from archspec.importers.onnx import indexing  # noqa: F401 - registers its operators
+from archspec.importers.onnx import indexing as indexing
+from archspec.importers.onnx import quantized as quantized
 from archspec.importers.onnx.counts import has_initializers, measure
 from archspec.importers.onnx.layers import OPERATORS
+from archspec.importers.onnx.loops import UnrolledLoop, stacked
+from archspec.importers.onnx.microsoft import DOMAIN
 from archspec.importers.onnx.modules import modules_of
-from archspec.importers.onnx.operator import Calls, Operator, UnknownOperatorError, field
-from archspec.importers.onnx.patterns import Graph, layer_of
+from archspec.importers.onnx.operator import Calls, OnnxNode, UnknownOperatorError, field
+from archspec.importers.onnx.patterns import TensorIndex, layer_of
 from archspec.importers.onnx.schemas import definition, shapes_of, stated_shape
 from archspec.importers.onnx.shapes import fold
 from archspec.importers.onnx.sizes import extent
-from archspec.importers.onnx.symbols import Symbols
-from archspec.importers.onnx.values import MOST_REALS, REAL_TYPES, Shape, Value
+from archspec.importers.onnx.symbols import GraphSymbols
+from archspec.importers.onnx.values import MOST_REALS, REAL_TYPES, OnnxTensor, Shape
 from archspec.importers.source import Imported, Options
 
 if TYPE_CHECKING:
@@ -94,10 +97,6 @@ def _forget_weights(graph: "GraphProto") -> None:
 def read(source: str, options: Options) -> Imported:
     """Return the spec of an ONNX file.
 
-    Args:
-        source: its path.
-        options: what is said beside it.
-
     Raises:
         SpecError: it cannot be read, or holds what no kind expresses.
     """
@@ -110,11 +109,6 @@ def read(source: str, options: Options) -> Imported:
 def network_of(model: "ModelProto", source: str, options: Options) -> SourceNetwork:
     """Return the network that a model is.
 
-    Args:
-        model: the model.
-        source: its path.
-        options: what is said beside it.
-
     Raises:
         SpecError: it holds what no kind expresses.
     """
@@ -126,7 +120,7 @@ def network_of(model: "ModelProto", source: str, options: Options) -> SourceNetw
         raise SpecError(f"{source}: {error.cause}", hint=error.hint) from None
 
 
-class Hole(NamedTuple):
+class UnknownOperators(NamedTuple):
     """Operators that no kind expresses, one behind the other.
 
     Attributes:
@@ -135,9 +129,9 @@ class Hole(NamedTuple):
     """
 
     operators: list[str]
-    inputs: list[Value]
+    inputs: list[OnnxTensor]
 
-    def emitted(self, op: Operator, shape: Shape) -> Value:
+    def emitted(self, op: OnnxNode, shape: Shape) -> OnnxTensor:
         """Return what leaves it, as an entry that says what is missing."""
         sizes, names = tuple(map(field, shape or (extent(1),))), ", ".join(self.operators)
         return op.emit("missing", self.inputs, shape, operator=names, shape=sizes)
@@ -148,14 +142,14 @@ class _Reader:
 
     def __init__(self, model: "ModelProto", source: str, options: Options) -> None:
         self.model, self.source, self.options = model, source, options
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, OnnxTensor] = {}
         self.calls = Calls()
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
         self.uses = Counter(_used(model.graph))
-        self.symbols = Symbols()
+        self.symbols = GraphSymbols()
         self.failed: dict[str, SpecError] = {}
-        self.lost: dict[str, Hole] = {}
-        self.met = Graph({}, self.values, self.uses)
+        self.lost: dict[str, UnknownOperators] = {}
+        self.met = TensorIndex({}, self.values, self.uses)
         graph = model.graph
         self.stated = {v.name: v.type for v in (*graph.value_info, *graph.output)}
         self.learns_constants = not has_initializers(graph)
@@ -168,7 +162,7 @@ class _Reader:
         real = {i.name: i.type.tensor_type.elem_type in REAL_TYPES for i in inputs}
         names = {name: _identifier(name, number) for number, name in enumerate(sizes)}
         for name, shape in sizes.items():
-            self.values[name] = Value(shape, names[name], real=real[name])
+            self.values[name] = OnnxTensor(shape, names[name], real=real[name])
         self._walk(graph)
         outputs = tuple(self._output(value.name) for value in graph.output)
         outputs = tuple(dict.fromkeys(outputs))
@@ -189,7 +183,7 @@ class _Reader:
                 raise SpecError(f"initializer '{tensor.name}' has a negative extent")
             shape = tuple(map(extent, tensor.dims))
             real = tensor.data_type in REAL_TYPES
-            self.values[tensor.name] = Value(shape, "", tensor, None, tensor.name, True, real)
+            self.values[tensor.name] = OnnxTensor(shape, "", tensor, None, tensor.name, True, real)
 
     def _walk(self, graph: "GraphProto") -> None:
         """Translate the nodes of a graph, in order."""
@@ -248,9 +242,9 @@ class _Reader:
         operators = [operator for hole in before for operator in hole.operators]
         entering = [value for hole in before for value in hole.inputs]
         entering += [v for v in inputs if v is not None and (v.call or v.learned)]
-        hole = Hole([*dict.fromkeys([*operators, node.op_type])], entering)
+        hole = UnknownOperators([*dict.fromkeys([*operators, node.op_type])], entering)
         shapes = shapes_of(node, inputs, self.opset)
-        op = Operator(node, inputs, self.opset, self.calls, modules_of(node))
+        op = OnnxNode(node, inputs, self.opset, self.calls, modules_of(node))
         for name in lacking:
             shape = shapes.get(name) or self._stated(name)
             if shape is None:
@@ -263,9 +257,9 @@ class _Reader:
         kind = self.stated.get(name)
         return None if kind is None else stated_shape(kind, self.symbols.extents)
 
-    def _made(self, node: "NodeProto") -> Sequence[Value | None]:
+    def _made(self, node: "NodeProto") -> Sequence[OnnxTensor | None]:
         inputs = [self._value(name, node) for name in node.input]
-        op = Operator(node, inputs, self.opset, self.calls, modules_of(node), self.uses)
+        op = OnnxNode(node, inputs, self.opset, self.calls, modules_of(node), self.uses)
         try:
             return self._translated(op)
         except SpecError as error:
@@ -275,7 +269,7 @@ class _Reader:
             cause = f"{op.where}: its attributes or inputs are not those of its operator ({error})"
             raise SpecError(cause) from None
 
-    def _translated(self, op: Operator) -> Sequence[Value | None]:
+    def _translated(self, op: OnnxNode) -> Sequence[OnnxTensor | None]:
         if op.kind == "If":
             return self._branch(op)
         folded = fold(op)
@@ -283,12 +277,13 @@ class _Reader:
             learned = self.learns_constants and op.kind == "Constant"
             return [folded._replace(initial=True) if learned else folded]
         if op.kind in ("Loop", "Scan"):
-            raise UnknownOperatorError("a loop over a graph of its own")
-        if op.kind not in OPERATORS or op.node.domain not in ("", "ai.onnx", "com.microsoft"):
+            return self._unrolled(op)
+        own = f"{op.node.domain}.{op.kind}"
+        if op.node.domain not in ("", "ai.onnx", DOMAIN) or not {own, op.kind} & {*OPERATORS}:
             raise UnknownOperatorError("no kind expresses this operator")
-        return OPERATORS[op.kind](op)
+        return OPERATORS[own if own in OPERATORS else op.kind](op)
 
-    def _branch(self, op: Operator) -> Sequence[Value | None]:
+    def _branch(self, op: OnnxNode) -> Sequence[OnnxTensor | None]:
         known = op.value(0).read()
         truth = None if known is None or known.item is None else known.item.field
         if truth is None:
@@ -304,7 +299,37 @@ class _Reader:
                 raise self.failed[value.name]
         return [self.values.get(value.name) for value in graph.output]
 
-    def _value(self, name: str, node: "NodeProto") -> Value | None:
+    def _unrolled(self, op: OnnxNode) -> Sequence[OnnxTensor | None]:
+        """Translate the graph of a loop as often as it runs, where that is a number."""
+        body = op.attribute("body")
+        if body is None:
+            raise SpecError("it has no body")
+        loop = UnrolledLoop.of(op)
+        self._store(body.initializer)
+        states, gathered = list(loop.states), list[list[OnnxTensor]]()
+        for iteration in range(loop.times):
+            made = [name for node in body.node for name in node.output]
+            for known in (self.values, self.failed, self.met.makers):
+                for name in made:
+                    known.pop(name, None)
+            entering = (*loop.counters(iteration), *states, *loop.slices(op, iteration))
+            names = [value.name for value in body.input]
+            self.values |= dict(zip(names, entering, strict=True))
+            self._walk(body)
+            left = [self._inner(value.name) for value in body.output]
+            left = left[loop.checks(left) :]
+            states = left[: len(states)]
+            gathered.append(left[len(states) :])
+        return [*states, *(stacked(op, list(each)) for each in zip(*gathered, strict=True))]
+
+    def _inner(self, name: str) -> OnnxTensor:
+        if name in self.failed:
+            raise self.failed[name]
+        if name not in self.values:
+            raise SpecError(f"nothing makes the output '{name}' of its body")
+        return self.values[name]
+
+    def _value(self, name: str, node: "NodeProto") -> OnnxTensor | None:
         if not name:
             return None
         if name not in self.values:
@@ -329,7 +354,7 @@ def _identifier(name: str, number: int) -> str:
 
 
 def _used(graph: "GraphProto") -> Iterator[str]:
-    """The names that nodes take, once for each time, those of inner graphs too."""
+    """Yield the inputs of all nodes, those of inner graphs too, each as often as it is used."""
     for node in graph.node:
         yield from node.input
         for attribute in node.attribute:

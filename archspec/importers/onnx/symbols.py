@@ -1,4 +1,4 @@
-"""Symbols of an ONNX graph: what its inputs call their sizes, made names of the language."""
+"""Symbols of an ONNX graph: the names of its inputs' sizes, as names of the language."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ MOST = 1 << 40
 """The largest extent that a file may give."""
 
 
-class Symbols:
+class GraphSymbols:
     """The symbols of a network.
 
     Attributes:
@@ -95,9 +95,9 @@ class Symbols:
             raise SpecError(f"input '{value.name}' has {rank} axes; {len(parts)} sizes are given")
         extents = [int(part) if part.isdigit() else 0 for part in parts]
         names = _usual_names(extents, real=kind.elem_type in REAL_TYPES)
-        return tuple(self._said(p, n) for p, n in zip(parts, names, strict=True))
+        return tuple(self._size_of_input(p, n) for p, n in zip(parts, names, strict=True))
 
-    def _said(self, part: str, usual: str) -> Extent:
+    def _size_of_input(self, part: str, usual: str) -> Extent:
         name, _, default = (each.strip() for each in part.partition("="))
         if name.isdigit() and 0 < int(name) <= MOST:
             return extent(int(name))
@@ -132,12 +132,7 @@ def _usual_names(extents: Sequence[int], *, real: bool) -> list[str]:
 
 
 def valid_name(text: str, taken: Iterable[str]) -> str:
-    """Return a name of the language that is like a text and not taken.
-
-    Args:
-        text: what the file says.
-        taken: the names that exist.
-    """
+    """Return a name of the language that is like a text and not taken."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "size"
     name = f"s{name}" if name[0].isdigit() else name
     name = f"{name}_" if name in RESERVED else name

@@ -23,7 +23,7 @@ REAL_TYPES = frozenset({1, 10, 11, 16, *range(17, 21), 23, 24})
 Shape = tuple[Extent, ...]
 
 
-class Known(NamedTuple):
+class KnownTensor(NamedTuple):
     """A tensor whose elements are known, in symbols.
 
     Attributes:
@@ -47,7 +47,7 @@ class Known(NamedTuple):
         """Its only element, or None where there are others."""
         return self.items[0] if len(self.items) == 1 else None
 
-    def taken(self, shape: Sequence[int], places: Iterable[Sequence[int]]) -> "Known":
+    def taken(self, shape: Sequence[int], places: Iterable[Sequence[int]]) -> "KnownTensor":
         """Return a tensor of another shape, each element of which is one of this.
 
         Args:
@@ -59,17 +59,13 @@ class Known(NamedTuple):
         return self._replace(shape=tuple(shape), items=tuple(self.items[i] for i in flat))
 
 
-def vector(items: Iterable[Extent | int]) -> Known:
-    """Return a list of sizes as a tensor of one axis.
-
-    Args:
-        items: the sizes.
-    """
+def vector(items: Iterable[Extent | int]) -> KnownTensor:
+    """Return a list of sizes as a tensor of one axis."""
     found = tuple(map(extent, items))
-    return Known((len(found),), found)
+    return KnownTensor((len(found),), found)
 
 
-class Value(NamedTuple):
+class OnnxTensor(NamedTuple):
     """A tensor of the graph.
 
     Attributes:
@@ -85,7 +81,7 @@ class Value(NamedTuple):
     shape: Shape | None
     call: str = ""
     stored: "TensorProto | None" = None
-    known: Known | None = None
+    known: KnownTensor | None = None
     weight: str = ""
     initial: bool = False
     real: bool = True
@@ -111,7 +107,7 @@ class Value(NamedTuple):
         short = float(f"{float(item):.7g}")
         return int(short) if short.is_integer() else short
 
-    def read(self, reals: int = 1) -> Known | None:
+    def read(self, reals: int = 1) -> KnownTensor | None:
         """Return its elements, where they are known or stored and so few that they may be read.
 
         Args:
@@ -126,11 +122,8 @@ class Value(NamedTuple):
         return stored_elements(self.stored)
 
 
-def stored_elements(tensor: "TensorProto") -> Known | None:
+def stored_elements(tensor: "TensorProto") -> KnownTensor | None:
     """Return the elements of a tensor of the file; None where one is no number.
-
-    Args:
-        tensor: the tensor.
 
     Raises:
         SpecError: it has fewer elements than its shape says.
@@ -144,7 +137,7 @@ def stored_elements(tensor: "TensorProto") -> Known | None:
     if not all(isinstance(item, (int, float)) and isfinite(item) for item in items):
         return None
     real = tensor.data_type in REAL_TYPES
-    return Known(tuple(tensor.dims), tuple(map(extent, items)), real)
+    return KnownTensor(tuple(tensor.dims), tuple(map(extent, items)), real)
 
 
 def _steps(shape: Sequence[int]) -> list[int]:
@@ -152,20 +145,12 @@ def _steps(shape: Sequence[int]) -> list[int]:
 
 
 def places_of(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Return every index of a tensor, the last axis fastest.
-
-    Args:
-        shape: its extents.
-    """
+    """Return every index of a tensor, the last axis fastest."""
     return tuples(*map(range, shape))
 
 
 def joined_shape(shapes: Iterable[Shape]) -> Shape:
-    """Return the shape that tensors are broadcast to.
-
-    Args:
-        shapes: theirs.
-    """
+    """Return the shape that tensors are broadcast to."""
     found = [*shapes]
     rank = max(map(len, found))
     columns = zip(*((extent(1),) * (rank - len(s)) + s for s in found), strict=True)
@@ -178,13 +163,10 @@ def _joined(sizes: tuple[Extent, ...]) -> Extent:
     return next((o for o in others if o.field is not None), others[0]) if others else extent(1)
 
 
-def combined(function: Callable[..., Extent | None], operands: Sequence[Known]) -> Known | None:
-    """Return an element-wise function of known tensors; None where one element has no value.
-
-    Args:
-        function: of one element each.
-        operands: the tensors, which are broadcast.
-    """
+def combined(
+    function: Callable[..., Extent | None], operands: Sequence[KnownTensor]
+) -> KnownTensor | None:
+    """Return an element-wise function of known tensors; None where one element has no value."""
     joined = joined_shape([tuple(map(extent, o.shape)) for o in operands])
     shape = tuple(size.field or 0 for size in joined)
     wide = [_widened(operand, shape).items for operand in operands]
@@ -192,10 +174,10 @@ def combined(function: Callable[..., Extent | None], operands: Sequence[Known]) 
     if any(item is None for item in items):
         return None
     real = any(operand.real for operand in operands)
-    return Known(shape, tuple(item for item in items if item is not None), real)
+    return KnownTensor(shape, tuple(item for item in items if item is not None), real)
 
 
-def _widened(operand: Known, shape: tuple[int, ...]) -> Known:
+def _widened(operand: KnownTensor, shape: tuple[int, ...]) -> KnownTensor:
     lead = len(shape) - len(operand.shape)
     places = (
         [i if size > 1 else 0 for i, size in zip(place[lead:], operand.shape, strict=True)]
@@ -253,23 +235,14 @@ INTEGERS: Mapping[str, Callable[..., Extent | None]] = {
 
 
 def exact_quotient(left: Extent, right: Extent) -> Extent | None:
-    """Return the quotient of two numbers of a floating-point type; None where it is no size.
-
-    Args:
-        left: the one.
-        right: the other.
-    """
+    """Return the quotient of two numbers of a floating-point type; None where it is no size."""
     return left.over(right) if right.number else None
 
 
-def reduced(known: Known, axis: int, function: Callable[[list[Extent]], Extent]) -> Known:
-    """Return a known tensor with one axis reduced to extent 1.
-
-    Args:
-        known: the tensor.
-        axis: the axis.
-        function: of the elements along it.
-    """
+def reduced(
+    known: KnownTensor, axis: int, function: Callable[[list[Extent]], Extent]
+) -> KnownTensor:
+    """Return a known tensor with one axis reduced to extent 1."""
     shape = (*known.shape[:axis], 1, *known.shape[axis + 1 :])
     rows = (
         [
@@ -278,7 +251,7 @@ def reduced(known: Known, axis: int, function: Callable[[list[Extent]], Extent])
         ]
         for p in places_of(shape)
     )
-    return Known(shape, tuple(map(function, rows)), known.real)
+    return KnownTensor(shape, tuple(map(function, rows)), known.real)
 
 
 REDUCTIONS: Mapping[str, Callable[[list[Extent]], Extent]] = {
@@ -291,11 +264,7 @@ REDUCTIONS: Mapping[str, Callable[[list[Extent]], Extent]] = {
 
 
 def sum_of(items: Iterable[Extent]) -> Extent:
-    """Return the sum of sizes.
-
-    Args:
-        items: the sizes.
-    """
+    """Return the sum of sizes."""
     total = extent(0)
     for item in items:
         total = total.plus(item)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from math import prod
 from typing import Any
 
 from archspec.importers.source import SourceCounts
@@ -35,7 +36,7 @@ def counted(
     from torch.utils.flop_counter import FlopCounterMode
 
     given = tensors(inputs, sample.integers, sample.values)
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=_unseen())
     counter.mod_tracker = _Whole()
     try:
         with quiet(), counter:
@@ -50,6 +51,20 @@ def counted(
     outputs = tuple(dict.fromkeys(_tensors(left)))
     shapes = tuple(tuple(map(int, tensor.shape)) for tensor in outputs)
     return SourceCounts(sum(parameters.values()), counter.get_total_flops() // 2, shapes, layers)
+
+
+def _unseen() -> dict[Any, Any]:
+    """Return the products that the counter of PyTorch does not know: those with experts."""
+    import torch
+
+    packages = (torch.ops.aten, "_grouped_mm"), (torch.ops.transformers, "grouped_mm_fallback")
+    found = (getattr(package, name, None) for package, name in packages)
+    return {operator: _of_rows for operator in found if operator is not None}
+
+
+def _of_rows(rows: Any, matrices: Any, *_: Any, **__: Any) -> int:
+    """Return twice the products of each row with one of several matrices."""
+    return 2 * int(prod(rows)) * int(matrices[-1])
 
 
 def _tensors(value: Any) -> list[Any]:

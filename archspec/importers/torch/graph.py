@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError
 from archspec.importers.calls import Field, LayerCall, SourceModule
+from archspec.importers.torch.inline import has_tensor, reads_elements
 from archspec.importers.torch.inputs import is_users
 from archspec.importers.torch.sizes import Number, number_of
 
@@ -149,6 +149,12 @@ class Operator:
         trainable = all(self.graph.is_trainable(weight) for weight in owned)
         shape = None if part else self._call_shape()
         modules, where = self.graph.modules_at(self.node), where_of(self.node)
+        if kind in VIEWS:
+            view = kind, repr(sorted(fields.items())), tuple(inputs), modules
+            known = self.graph.views.setdefault(view, name)
+            if known != name:
+                self.graph.alias(self.node, known)
+                return known
         call = LayerCall(
             name, kind, dict(fields), tuple(inputs), modules, key, trainable, shape, where
         )
@@ -222,6 +228,7 @@ class OperatorGraph:
         self.failed: dict[str, SpecError] = {}
         self.aliases: dict[str, str] = {}
         self.outputs: dict[str, tuple[str, ...]] = {}
+        self.views: dict[tuple[object, ...], str] = {}
         self.current: Any = None
         self._depends: dict[Any, frozenset[str]] = {}
 
@@ -243,9 +250,7 @@ class OperatorGraph:
             if node.name in self.learned:
                 return frozenset(("learned",))
             return frozenset() if node.name in self.buffers else frozenset(("data",))
-        if not _has_tensor(node.meta.get("val")):
-            return frozenset()  # a size says nothing of the data
-        if getattr(node.target, "_opname", "") in SHAPES_ONLY:
+        if not reads_elements(node):
             return frozenset()
         return frozenset().union(*(self._depends[each] for each in node.all_input_nodes))
 
@@ -332,21 +337,8 @@ class OperatorGraph:
         self.aliases[str(node.name)] = of
 
 
-SHAPES_ONLY = frozenset(
-    f"{how}_{what}"
-    for how, what in (
-        *product(("zeros", "ones", "full", "empty", "rand", "randn"), ("like",)),
-        *product(("new",), ("zeros", "ones", "full", "empty")),
-    )
-)
-"""Operators that read the shape of a tensor and nothing else."""
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return any(map(_has_tensor, value))
-    return hasattr(value, "shape")
-
+VIEWS = frozenset(("slice", "select"))
+"""Kinds of which two on the same tensor are one: they cost nothing."""
 
 Row = Callable[[Operator], str | None]
 """A row of the table: it adds the calls of an operator; None where it is its input as it is."""
@@ -363,7 +355,7 @@ def build(graph: OperatorGraph, row_of: Callable[[Operator], Row | None], *, par
         partial: whether what cannot be expressed is marked as missing.
     """
     for node in graph.nodes:
-        if node.op != "call_function" or not _has_tensor(node.meta.get("val")):
+        if node.op != "call_function" or not has_tensor(node.meta.get("val")):
             continue
         if not graph.depends(node):
             continue

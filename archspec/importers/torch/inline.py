@@ -1,12 +1,14 @@
 """The graph of an exported program with all inner graphs put in their places."""
 
+from itertools import product
 from typing import Any
 
 
 def functional(program: Any) -> Any:
     """Return a program in which no operator writes into a tensor that others see through a view.
 
-    What is written in place is, after that, read from the operator that writes it.
+    What is written in place is, after that, read from the operator that writes it. A tensor that
+    nothing of the inputs or of the parameters enters, as a mask of windows, stays as it is.
 
     Args:
         program: PyTorch's exported program.
@@ -15,8 +17,13 @@ def functional(program: Any) -> Any:
     place = {node: i for i, node in enumerate(nodes)}
     roots: dict[Any, Any] = {}
     seen_through: dict[Any, list[Any]] = {}
+    fed: set[Any] = set()
     for node in nodes:
         writes, views = _aliasing(node)
+        if node.op == "placeholder" or (reads_elements(node) and fed & {*node.all_input_nodes}):
+            fed.add(node)
+            fed |= {*node.args[:1]} if writes else set()
+        writes = writes and node in fed
         base = node.args[0] if (writes or views) and node.args else node
         roots[node] = root = roots.get(base, base)
         if writes:
@@ -26,6 +33,29 @@ def functional(program: Any) -> Any:
             base.replace_all_uses_with(node, lambda user, node=node: place[user] > place[node])
         seen_through.setdefault(root, []).append(node)
     return program
+
+
+SHAPES_ONLY = frozenset(
+    f"{how}_{what}"
+    for how, what in (
+        *product(("zeros", "ones", "full", "empty", "rand", "randn"), ("like",)),
+        *product(("new",), ("zeros", "ones", "full", "empty")),
+    )
+)
+"""Operators that read the shape of a tensor and nothing else."""
+
+
+def reads_elements(node: Any) -> bool:
+    """Return whether a node reads more of the tensors that enter it than their shapes."""
+    is_size = not has_tensor(node.meta.get("val"))
+    return not is_size and getattr(node.target, "_opname", "") not in SHAPES_ONLY
+
+
+def has_tensor(value: Any) -> bool:
+    """Return whether a value of the graph is a tensor, or several."""
+    if isinstance(value, tuple | list):
+        return any(map(has_tensor, value))
+    return hasattr(value, "shape")
 
 
 def _aliasing(node: Any) -> tuple[bool, bool]:

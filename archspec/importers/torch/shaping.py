@@ -7,7 +7,7 @@ from archspec.importers.calls import Field, Size
 from archspec.importers.torch.fields import alias, field_of, per_axis, rounded, same_size, written
 from archspec.importers.torch.graph import Operator
 from archspec.importers.torch.sizes import Number, is_whole, new_shape
-from archspec.layers import KINDS, Layer
+from archspec.layers import KINDS
 
 
 def reshape(op: Operator) -> str:
@@ -71,8 +71,7 @@ def item(op: Operator) -> str:
     made = op.graph.made.get(tensor)
     if (source.name in op.graph.outputs) and (index < len(op.graph.outputs[source.name])):
         return alias(op, op.graph.outputs[source.name][index])
-    several = made is not None and KINDS[made.call.kind].outputs is not Layer.outputs
-    if several:
+    if made is not None and KINDS[made.call.kind].has_numbered_outputs(made.call.fields):
         return alias(op, f"{tensor}.{index}")
     if index:
         raise op.unknown(f"output {index} of {name}")
@@ -85,14 +84,18 @@ def slice_(op: Operator) -> str:
     before, after = op.shape_of("self")[axis], op.shape[axis]
     if same_size(before, after):
         return alias(op, op.tensor("self"))
+    return op.emit("slice", _part(op, axis, before), [op.tensor("self")])
+
+
+def _part(op: Operator, axis: int, before: Any) -> dict[str, Field]:
+    """Return the fields of the part of an axis that an operator reads or writes."""
     start, end, step = (op.plain(n) for n in ("start", "end", "step"))
     fields: dict[str, Any] = {"dim": axis, "start": start or 0, "step": step}
     if end is not None and not (is_whole(end) and is_whole(before) and int(end) >= int(before)):
         fields["end"] = None if is_whole(end) and int(end) > 1 << 40 else end
     if isinstance(fields["start"], int) and is_whole(before) and -fields["start"] > int(before):
         fields["start"] = 0
-    given = written(op, KINDS["slice"], fields)
-    return op.emit("slice", {"dim": axis, **given}, [op.tensor("self")])
+    return {"dim": axis, **written(op, KINDS["slice"], fields)}
 
 
 def select(op: Operator) -> str:
@@ -253,6 +256,13 @@ def one_hot(op: Operator) -> str:
     return op.emit("one_hot", {"num_classes": op.number(classes)}, [op.tensor("self")])
 
 
+def argsort(op: Operator) -> str:
+    """Add a sort, of which the places leave."""
+    fields = {name: op.plain(name) for name in ("dim", "descending")}
+    made = op.emit("sort", written(op, KINDS["sort"], fields), [op.tensor("self")], part="sorted")
+    return alias(op, f"{made}.1")
+
+
 def roll(op: Operator) -> str:
     """Add the elements shifted around axes, unless they stay."""
     shifts, dims = op.plain("shifts"), op.plain("dims")
@@ -261,6 +271,19 @@ def roll(op: Operator) -> str:
     return op.emit(
         "roll", {"shifts": field_of(op, shifts), "dims": tuple(dims)}, [op.tensor("self")]
     )
+
+
+def slice_scatter(op: Operator) -> str:
+    """Add a part of a tensor written anew, unless it is the whole, or what stands there."""
+    source, axis = op.tensor("self"), op.plain("dim") or 0
+    before, after = op.shape_of("self")[axis], op.shape_of("src")[axis]
+    if same_size(before, after):
+        return alias(op, op.tensor("src"))
+    read = op.graph.made.get(op.tensor("src"))
+    part = "slice", _part(op, axis, before), (source,)
+    if read and (read.call.kind, dict(read.call.fields), read.call.inputs) == part:
+        return alias(op, source)
+    return scattered(op)
 
 
 def scattered(op: Operator) -> str:

@@ -126,9 +126,14 @@ def new_shape(
         names: PyTorch's symbol → what stands for it.
     """
     found: list[Number | None] = [
-        _by_place(each, i, entering) if not is_whole(each) else int(each)
+        int(each) if is_whole(each) else _same_extent(each, i, entering)
         for i, each in enumerate(target)
     ]
+    if found.count(None) > 1:
+        found = [
+            _multiple(each, i, entering) if size is None else size
+            for i, (size, each) in enumerate(zip(found, target, strict=True))
+        ]
     if found.count(None):
         found[len(found) - 1 - found[::-1].index(None)] = -1
     return tuple(
@@ -142,17 +147,23 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) or bool(getattr(expression_of(value), "is_Integer", False))
 
 
-def _by_place(size: Any, place: int, entering: Sequence[Any]) -> Size | None:
-    """Return a size by one that enters: itself, a part of it or a multiple; None if it is none."""
+def _nearest(place: int, entering: Sequence[Any]) -> list[int]:
+    """Return the places of the entering extents that are symbols, the same place first."""
     places = sorted(range(len(entering)), key=lambda i: (i != place, i))
+    return [i for i in places if not is_whole(entering[i])]
+
+
+def _same_extent(size: Any, place: int, entering: Sequence[Any]) -> Size | None:
+    """Return a size as one that enters; None if it is none."""
     wanted = expression_of(size)
-    for i in places:
-        if not is_whole(entering[i]) and expression_of(entering[i]) == wanted:
-            return Size(f"in_shape[{i}]")
-    factors = _factors(entering)
-    for i in places:
-        if is_whole(entering[i]):
-            continue
+    found = (i for i in _nearest(place, entering) if expression_of(entering[i]) == wanted)
+    return next((Size(f"in_shape[{i}]") for i in found), None)
+
+
+def _multiple(size: Any, place: int, entering: Sequence[Any]) -> Size | None:
+    """Return a size as a part of one that enters, or as a multiple; None if it is none."""
+    wanted, factors = expression_of(size), _factors(entering)
+    for i in _nearest(place, entering):
         for factor in factors:
             if expression_of(entering[i] // factor) == wanted:
                 return Size(f"in_shape[{i}]//{factor}")

@@ -1,12 +1,12 @@
 """Specs from PyTorch: a factory of modules by its name, or a module of Python."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from math import prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from archspec.errors import SpecError, did_you_mean
 from archspec.importers.calls import Size, SourceNetwork
@@ -17,6 +17,8 @@ from archspec.importers.torch.inline import inlined
 from archspec.importers.torch.inputs import Entering, read_inputs, symbol_values
 from archspec.importers.torch.table import row_of
 from archspec.importers.torch.trace import Sample, Traced, find_sample, quiet, trace
+
+Result = TypeVar("Result")
 
 EXTRA = "pip install 'archcost[torch]'"
 
@@ -41,13 +43,12 @@ def read(source: str, options: Options) -> Imported:
     return imported(_made(source, factory, fixed), entering, source, partial=options.partial)
 
 
-def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) -> Imported:
+def read_module(module: Any, inputs: Sequence[str]) -> Imported:
     """Return the spec of a module of Python.
 
     Args:
         module: an ``nn.Module``; its weights are not read.
         inputs: the sizes of each input, as ``n, 3, h, w``.
-        partial: whether operators that no kind expresses are marked as missing.
 
     Raises:
         SpecError: its forward raises an error, or an operator has no kind.
@@ -55,7 +56,7 @@ def read_module(module: Any, inputs: Sequence[str], *, partial: bool = False) ->
     torch, name = _torch(), type(module).__name__
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"{name} is neither a spec nor a torch.nn.Module")
-    return imported(_without_data(module), read_inputs(inputs), name, partial=partial)
+    return imported(_without_data(module), read_inputs(inputs), name, partial=False)
 
 
 def _torch() -> Any:
@@ -108,9 +109,14 @@ _LIBRARIES: list[Any] = []
 
 def linked(name: str) -> ModuleType:
     """Import a module; torchvision, too, where its library fits another PyTorch than there is."""
+    return _linking(lambda: import_module(name))
+
+
+def _linking(action: Callable[[], Result]) -> Result:
+    """Return what an action does; one that imports torchvision without its library is retried."""
     try:
-        return import_module(name)
-    except RuntimeError as error:
+        return action()
+    except Exception as error:
         if "operator torchvision::" not in str(error):
             raise
     library = _torch().library.Library("torchvision", "FRAGMENT")
@@ -119,7 +125,7 @@ def linked(name: str) -> ModuleType:
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     for loaded in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
         del sys.modules[loaded]
-    return import_module(name)
+    return action()
 
 
 def _said(error: Exception) -> str:
@@ -139,7 +145,7 @@ def _made(source: str, factory: Any, arguments: Mapping[str, Any]) -> Any:
         module = factory
         if not isinstance(factory, torch.nn.Module):
             with quiet():
-                module = _called(factory, arguments)
+                module = _linking(lambda: _called(factory, arguments))
     except Exception as error:
         raise SpecError(f"{source} raises {_said(error)}") from None
     if not isinstance(module, torch.nn.Module):
@@ -188,7 +194,7 @@ def imported(
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
         return _counted(module, inputs, found, values)
 
-    return Imported(text, measure, names, found.network.notes)
+    return Imported(text, measure, names, (*found.network.notes, *found.network.remarks))
 
 
 class Found(NamedTuple):
@@ -239,9 +245,9 @@ def network_of(module: Any, inputs: Sequence[Entering], source: str, *, partial:
         if name not in traced.fixed
     }
     symbols = {name: sample.values[name] for name in symbols}
-    notes = (*_fixed_notes(traced), *_unused_notes(module, used))
+    notes = tuple(_fixed_notes(traced)), tuple(_unused_notes(module, used))
     name = type(module).__name__
-    network = SourceNetwork(name, source, symbols, entering, calls, outputs, notes)
+    network = SourceNetwork(name, source, symbols, entering, calls, outputs, *notes)
     return Found(network, used, sample)
 
 
@@ -334,12 +340,12 @@ def _fitted(
 
     found: list[Found] = []
     text, names = write_fitted(make, varied)
-    known = found[0].network.symbols
+    known = found[0].network
 
     def measure(values: Mapping[str, int | float]) -> SourceCounts:
-        own = (value for name, value in values.items() if name not in known)
+        own = (value for name, value in values.items() if name not in known.symbols)
         module, (network, used, sample) = made(dict(zip(varied, own, strict=True)))
-        sizes = {name: value for name, value in values.items() if name in known}
+        sizes = {name: value for name, value in values.items() if name in known.symbols}
         return _counted(module, inputs, Found(network, used, sample), sizes)
 
-    return Imported(text, measure, names, found[0].network.notes)
+    return Imported(text, measure, names, (*known.notes, *known.remarks))

@@ -196,13 +196,29 @@ def trace(module: Any, inputs: Sequence[Entering], sample: Sample) -> Traced:
     for open_ in (symbols, symbols[:1], []):
         for way in (_oblivious, _specialising):
             try:
-                return _traced(module, inputs, sample, open_, way)
+                return _at_defaults(module, inputs, sample, open_, way)
             except SpecError:
                 raise
             except Exception as error:
                 first = first or error
     assert first is not None
     raise forward_error(module, first)
+
+
+def _at_defaults(
+    module: Any,
+    inputs: Sequence[Entering],
+    sample: Sample,
+    open_: Sequence[str],
+    way: Callable[[], Any],
+) -> Traced:
+    """Return a trace in which symbols that tracing pins, as unrolled loops do, have defaults."""
+    traced = _traced(module, inputs, sample, open_, way)
+    pinned = [n for n in open_ if traced.fixed.get(n, sample.values[n]) != sample.values[n]]
+    if not any(isinstance(traced.fixed[name], int) for name in pinned):
+        return traced
+    left = [name for name in open_ if name not in pinned]
+    return _traced(module, inputs, sample, left, way)
 
 
 @contextmanager

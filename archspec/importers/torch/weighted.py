@@ -88,6 +88,30 @@ def addmm(op: Operator) -> str:
     return op.emit("add", {}, [made, op.tensor("self")])
 
 
+def grouped(op: Operator) -> str:
+    """Add a product of each row with the matrix of its group; which is whose costs nothing."""
+    given = [n for n in op.arguments if op.is_tensor(n)]
+    rows, matrices = given[:2]
+    weight = op.weight(matrices)
+    if not op.is_learned(matrices) or weight is None or len(weight.shape) != 3:
+        raise op.unknown("its matrices are not one learned tensor")
+    if op.arguments.get("bias") is not None:
+        raise op.unknown("its bias differs from row to row")
+    fields: dict[str, Field] = {"groups": weight.shape[0], "out_features": weight.shape[2]}
+    return op.emit("grouped_linear", fields, [op.tensor(rows)], weights=(weight,))
+
+
+def scan(op: Operator) -> str:
+    """Add the recurrence ``h = exp(step·A)·h + step·x·B; y = h·C`` of Mamba, over all steps."""
+    x, step, decay, b, c = (op.tensor(n) for n in ("x", "step", "decay", "b", "c"))
+    outer: dict[str, Field] = {"equation": "n d t, n s t -> n t d s"}
+    entering = op.emit("einsum", outer, [x, b], part="entering")
+    kept: dict[str, Field] = {"shape": op.numbers(op.shape_of("decay"))}
+    states = op.emit("state", kept, [entering, step, decay], part="states")
+    inner: dict[str, Field] = {"equation": "n t d s, n s t -> n d t"}
+    return op.emit("einsum", inner, [states, c])
+
+
 def normalised(kind: str) -> Row:
     """Return the row of a norm: what is learned of it says whether it is affine."""
 
@@ -178,20 +202,17 @@ def einsum(op: Operator) -> str:
 
 
 def recurrent(op: Operator) -> str:
-    """Add a recurrent network; of one layer in one direction its last state leaves, too.
-
-    A first state that is computed is no input of any kind.
-    """
+    """Add a recurrent network, with first states that are computed and last ones that are used."""
     given = op.arguments["hx"]
     states = given if isinstance(given, list | tuple) else [given]
-    if any(op.graph.depends(state) for state in states):
-        raise op.unknown("its first state is computed")
+    entering = states if any(map(op.graph.depends, states)) else ()
     params = op.arguments["params"]
     kind = "rnn" if op.name.startswith("rnn") else op.name
     weights = [op.graph.weight(each) for each in params]
     per_gate = {"lstm": 4, "gru": 3}.get(kind, 1)
     hidden = weights[0].shape[0] // per_gate
     projected = weights[1].shape[1]
+    leaves = any(user.args[1] > 0 and user.users for user in op.node.users)
     fields: dict[str, Any] = {
         "hidden_size": hidden,
         "num_layers": op.plain("num_layers"),
@@ -201,12 +222,11 @@ def recurrent(op: Operator) -> str:
         "bidirectional": op.plain("bidirectional"),
         "proj_size": projected if projected != hidden else None,
         "nonlinearity": "relu" if op.name == "rnn_relu" else None,
+        "states": leaves,
     }
-    steps = op.emit(kind, written(op, KINDS[kind], fields), [op.tensor("input")], weights=weights)
-    if fields["num_layers"] == 1 and not fields["bidirectional"]:
-        last: dict[str, Field] = {"dim": int(fields["batch_first"]), "index": -1}
-        state = op.emit("select", last, [steps], part="last")
-        op.outputs((steps, op.emit("unsqueeze", {"dim": 0}, [state], part="state")))
+    inputs = [op.tensor("input"), *map(op.graph.tensor, entering)]
+    steps = op.emit(kind, written(op, KINDS[kind], fields), inputs, weights=weights)
+    op.outputs(tuple(f"{steps}.{i}" for i in range(len(op.value))) if leaves else (steps,))
     return steps
 
 
