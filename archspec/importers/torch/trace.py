@@ -233,19 +233,18 @@ def on_its_way(traced: Traced, inputs: Sequence[Entering], sample: Sample) -> Sa
 
 def _departures(traced: Traced, values: Mapping[str, int]) -> int:
     """Return how many conditions of the way that a module was traced on do not hold."""
-    sizes = [size for node in traced.program.graph.nodes for size in _sizes(node.meta.get("val"))]
-    if not sizes:
+    nodes = traced.program.graph.nodes
+    first = next((size for node in nodes for size in _sizes(node.meta.get("val"))), None)
+    if first is None:
         return 0
     at = {}
     for symbol, text in traced.names.items():
         factor, _, name = text.rpartition("*")
         at[symbol] = int(factor or 1) * values.get(name, 1)
-    guards = [guard.expr for guard in sizes[0].node.shape_env.guards]
-    decided = [
-        guard.subs({each: at[each.name] for each in guard.free_symbols if each.name in at})
-        for guard in guards
-    ]
-    return sum(each == False for each in decided)  # noqa: E712 - what PyTorch knows as false
+    guards = [guard.expr for guard in first.node.shape_env.guards]
+    symbols = {symbol for guard in guards for symbol in guard.free_symbols if str(symbol) in at}
+    numbers = {symbol: 0 * symbol + at[str(symbol)] for symbol in symbols}  # as PyTorch has them
+    return sum(str(guard.xreplace(numbers)) == "False" for guard in guards)
 
 
 def _sizes(value: Any) -> list[Any]:
