@@ -339,8 +339,8 @@ class _Frame:
         name = entry.name or self._missed_name(entry)
         output = one(Tensor(f"{self.path}{name}"))
         gathered.excuse(f"outputs {output.path}")
-        for inside in self.expansion.architecture.names_within(entry):
-            gathered.excuse(f"tensor {inside}")
+        for within in self.expansion.architecture.names_within(entry):
+            gathered.excuse(f"tensor {within}")
         self.tensors.setdefault(name, output)
         if not isinstance(entry.content, Side):
             self.latest = output

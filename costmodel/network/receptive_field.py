@@ -226,11 +226,12 @@ class _FieldWalk:
 
 
 def _no_law(runs: Expr) -> str:
-    """Return why a repeat whose turns do not all see as much more as the one before has no field."""
+    """Return the reason why a repeat of turns that do not all see as much more has no field."""
+    more = "sees more by another amount in"
     if runs.is_Integer:
-        return f"sees more by another amount in every turn, and more than {MAX_ITERATIONS} are not tried"
-    open_ones = ", ".join(sorted(str(symbol) for symbol in runs.free_symbols))
-    return f"sees more by another amount in its first turns: fix their number, as by --set {open_ones}=3"
+        return f"{more} every turn, and more than {MAX_ITERATIONS} are not tried"
+    symbols = " ".join(sorted(f"{each}=3" for each in runs.free_symbols))
+    return f"{more} its first turns: fix their number, as by --set {symbols}"
 
 
 def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
