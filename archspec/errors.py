@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeVar
 from unicodedata import category
 
@@ -133,6 +134,11 @@ class Gathered:
             subject: the subject (see `SpecError`).
         """
         self._seen.add(subject)
+
+    def excused_outputs(self, path: str) -> str | None:
+        """Return the subject that is excused of a tensor's path: its own, or of a group around."""
+        groups = accumulate(path.split("/"), "{}/{}".format)
+        return next((s for s in map("outputs {}".format, groups) if s in self._seen), None)
 
     def add(self, error: SpecError) -> None:
         """Keep an error, and those that come with it.

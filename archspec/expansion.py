@@ -1,7 +1,7 @@
 """Architecture → Graph: conditions are decided, blocks and tables expanded, names resolved."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -339,14 +339,20 @@ class _Frame:
         So the entries behind it are looked at, too.
         """
         gathered = self.expansion.gathered
-        output = one(Tensor(f"{self.path}{entry.name or entry.key}"))
+        name = entry.name or self._missed_name(entry)
+        output = one(Tensor(f"{self.path}{name}"))
         gathered.excuse(f"outputs {output.path}")
-        for name in self.expansion.architecture.names_within(entry):
-            gathered.excuse(f"tensor {name}")
-        if entry.name:
-            self.tensors.setdefault(entry.name, output)
+        for within in self.expansion.architecture.names_within(entry):
+            gathered.excuse(f"tensor {within}")
+        self.tensors.setdefault(name, output)
         if not isinstance(entry.content, Side):
             self.latest = output
+
+    def _missed_name(self, entry: Entry) -> str:
+        """Return the numbered name that an entry that is wrong has got, or would have got."""
+        kind = entry.content.kind if isinstance(entry.content, Layer) else entry.key
+        latest = f"{kind}_{self.counts[kind]}"
+        return latest if self.counts[kind] and latest not in self.tensors else self._numbered(kind)
 
     def _stated(self, kind: str) -> Precision:
         """Return the number types stated for a layer of this kind at this place."""
@@ -394,12 +400,15 @@ class _Frame:
         return (1, None) if isinstance(content, many) else (1, 1)
 
     def _check_count(
-        self, entry: Entry, content: Layer | Composite | BlockCall, count: int
+        self, entry: Entry, content: Layer | Composite | BlockCall, inputs: Sequence[Tensor]
     ) -> None:
-        """Check that so many tensors may enter what an entry says, or what it shares."""
-        least, most = self._takes(content)
+        """Check that these tensors may enter what an entry says, or what it shares."""
+        (least, most), count = self._takes(content), len(inputs)
         if not least <= count <= (count if most is None else most):
-            raise self._wrong_count(entry, count, (least, most))
+            error = self._wrong_count(entry, count, (least, most))
+            excused = (self.expansion.gathered.excused_outputs(each.producer) for each in inputs)
+            error.subject = next(filter(None, excused), None)
+            raise error
 
     def _is_in(self, entry: Entry) -> bool:
         return entry.when is None or self._flag(entry, "when", entry.when)
@@ -487,7 +496,7 @@ class _Frame:
 
     def _item(self, entry: Entry, name: str, inputs: tuple[Tensor, ...]) -> Made:
         content = entry.content
-        self._check_count(entry, content, len(inputs))
+        self._check_count(entry, content, inputs)
         if isinstance(content, Layer):
             return self._node(entry, content, name, inputs)
         match content:
@@ -911,6 +920,7 @@ class _Frame:
             groups += self._grouped(entry, place, kind, items, outputs.carried[0])
             left.append(outputs)
             if self.expansion.gathered.met > met:
+                self.expansion.gathered.excuse(f"outputs {self.path}{name}")
                 break  # the copies after it have the same errors
         return tuple(groups), left[1:] or left
 
@@ -985,7 +995,7 @@ class _Frame:
             if path not in self.expansion.applied:
                 raise ExpressionError(f"'{text_of(fields.of)}' is no entry that can be shared")
         first, there = self.expansion.applied[path]
-        self._check_count(entry, first.content, len(inputs))
+        self._check_count(entry, first.content, inputs)
         again = replace(
             there,
             path=self.path,

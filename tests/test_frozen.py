@@ -84,7 +84,7 @@ def adapted(width: int, rank: int) -> tuple[Any, list[Any]]:
 
 
 def test_lora_keeps_what_pytorch_saves() -> None:
-    """Attention of two heads written out, as in specs/llama2_lora.yaml, of 5 tokens, in PyTorch."""
+    """Attention of two heads written out, of 5 tokens, with adapters as specs/llama2_lora.yaml."""
     t, d, rank = 5, 8, 2
     linear = [torch.nn.Linear(d, d, bias=False).requires_grad_(False) for _ in range(3)]
     (queries, of_queries), (values, of_values) = adapted(d, rank), adapted(d, rank)

@@ -21,6 +21,7 @@ from costmodel.analysis.analysis import Analysis
 from costmodel.analysis.loading import Setup, analyze_architecture
 from costmodel.metrics.registry import NoCountError
 from costmodel.studies.report import Report
+from tests.commands import run_here
 from tests.conftest import ROOT, Run, examples
 from tests.field_networks import Net, Op, drawn, seen_of, sources_of, spec_of
 
@@ -686,3 +687,21 @@ def test_steps_joined_are_the_steps_one_after_another() -> None:
             ends = [*brute(span, range(place, place + 1)), *brute(other, range(place, place + 1))]
             expected = min(a for a, _ in ends), max(b for _, b in ends)
             assert brute(both, range(place, place + 1)) == {expected}
+
+
+def test_two_maps_that_hear_each_other_an_open_number_of_times(tmp_path: Path) -> None:
+    """Both turns see more by another amount; a report says so, and which symbol is to be fixed."""
+    (tmp_path / "net.yaml").write_text(
+        "archspec: 1\nname: net\nsymbols: {k: 3}\ninput: {a: [1, 2, 16], b: [1, 2, 8]}\n"
+        "blocks:\n  mix:\n    inputs: [a, b]\n    layers:\n"
+        "      - {upsample: {like: a}, from: b}\n      - {add: , from: [a, previous]}\n"
+        "      - {conv1d: {out_channels: 2, kernel_size: 3, padding: 1}, name: fine}\n"
+        "      - maxpool1d: {kernel_size: 2}\n      - {add: , from: [b, previous], name: coarse}\n"
+        "    outputs: [fine, coarse]\n"
+        "layers: [{repeat: {times: k, layers: [mix]}, from: [a, b], name: neck}]\n"
+    )
+    done = run_here(str(tmp_path / "net.yaml"), "--metric", "receptive_field")
+    assert "none: repeat 'neck' sees more by another amount in its first turns" in done.stdout
+    assert "fix their number, as by --set k=3" in done.stdout
+    fixed = run_here(str(tmp_path / "net.yaml"), "--metric", "receptive_field", "--set", "k=3")
+    assert "none" not in fixed.stdout

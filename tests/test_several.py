@@ -503,3 +503,36 @@ def test_what_enters_a_network_has_its_shape() -> None:
         "takes 4 axes as input; [1, 3072] enters"
         in error_of("layers: [flatten, use: resnet18]\n").cause
     )
+
+
+FOLLOWED = {
+    "a name that a kind and a number make": (
+        "  - {linear: {out_features: 4}, from: nope}\n  - {linear: {out_features: q}}\n"
+        "  - {add: , from: [linear_1, linear_2]}\n",
+        ("'nope' names no tensor", "unknown name 'q'"),
+    ),
+    "rows that are not reached": (
+        "  - {foreach: {count: 3, layers: [linear: {out_features: q}, relu: ]}, name: f}\n"
+        "  - {add: , from: [f.1, f.2]}\n  - {concat: , from: f.*}\n",
+        ("unknown name 'q'",),
+    ),
+    "tensors that are too few, since one has no meaning": (
+        "  - {foreach: {tensors: {y: nope.*}, layers: [{relu: , from: y}]}, name: f}\n"
+        "  - {add: , from: f.*}\n  - {add: , from: x}\n",
+        ("'nope' names no tensor", "add: takes 2 or more inputs, not 1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWED)
+def test_what_follows_from_an_error_is_left_out(tmp_path: Path, case: str) -> None:
+    """Every error is one of the author's: none is about a tensor that another error has taken."""
+    layers, causes = FOLLOWED[case]
+    (tmp_path / "net.yaml").write_text(
+        f"archspec: 1\nname: net\ninput: {{x: [1, 4]}}\nlayers:\n{layers}"
+    )
+    with pytest.raises(SpecError) as caught:
+        analyze(tmp_path / "net.yaml")
+    found = [str(each) for each in caught.value.errors]
+    assert len(found) == len(causes)
+    assert all(cause in text for cause, text in zip(causes, found, strict=True))

@@ -181,7 +181,7 @@ class _FieldWalk:
                 break
         else:
             if runs - len(states) + 1 != 0:
-                states.append(self._ended(group, states[-1], "sees otherwise more in every turn"))
+                states.append(self._ended(group, states[-1], _no_law(runs)))
         for each, result in zip(group.flow.carried, states[-1], strict=True):
             if group.flow.chosen_by is not None:
                 result = _weighed(result, self.scope[group.flow.chosen_by])
@@ -217,12 +217,21 @@ class _FieldWalk:
             self._iteration(group, before)
         if is_at_least(runs, done - (2 if len(after) == 1 else 1), {}):
             return after
-        return self._ended(group, after, "sees otherwise more in its first turns")
+        return self._ended(group, after, _no_law(runs))
 
     def _ended(self, group: GroupCost, state: State, why: str) -> State:
         """Return what is seen where every field ends at a repeat, which its layers see, too."""
         self._iteration(group, _ended(group, state, why))
         return _ended(group, state, why)
+
+
+def _no_law(runs: Expr) -> str:
+    """Return the reason why a repeat of turns that do not all see as much more has no field."""
+    more = "sees more by another amount in"
+    if runs.is_Integer:
+        return f"{more} every turn, and more than {MAX_ITERATIONS} are not tried"
+    symbols = " ".join(sorted(f"{each}=3" for each in runs.free_symbols))
+    return f"{more} its first turns: fix their number, as by --set {symbols}"
 
 
 def _weighed(field: ReceptiveField, weights: ReceptiveField) -> ReceptiveField:
