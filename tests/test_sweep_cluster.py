@@ -110,7 +110,7 @@ def test_an_executor_of_a_client(address: str) -> None:
     pytest.importorskip("pyarrow")
     points = sweep_points(MOBILENET, GRID, metric=["macs"], top=5, by="params:max")
     with connected(address) as client:
-        there = replace(points, executor=client.get_executor())
+        there = replace(points, place=client.get_executor())
         assert there.to_arrow() == points.to_arrow()
 
 

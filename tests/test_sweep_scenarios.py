@@ -1,6 +1,7 @@
 """Scenarios and expressions of other names as axes; sweeps as objects of Python."""
 
 import csv
+import re
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from io import StringIO
@@ -121,7 +122,7 @@ def test_what_varies_in_python_may_be_a_text_or_a_number() -> None:
     assert points["h"].to_pylist() == [128, 160]
     assert points["w"].to_pylist() == [224, 224]
     with pytest.raises(SpecError, match="sweep_points has no 'metrics'") as caught:
-        sweep_points("alexnet", "h=128,224", metrics="macs")
+        sweep_points("alexnet", "h=128,224", metrics="macs")  # type: ignore[call-arg]
     assert caught.value.hint == "did you mean 'metric'?"
 
 
@@ -136,7 +137,7 @@ def test_scenarios_in_python_are_words_or_mappings() -> None:
     axes = sweep_points("alexnet", {"dtype": ["fp16", "int8"]}, metric="model_size").to_arrow()
     assert axes["dtype"].to_pylist() == ["fp16", "int8"]
     with pytest.raises(SpecError, match="dtipe"):
-        sweep_points("alexnet", "h=128,224", dtipe="int8")
+        sweep_points("alexnet", "h=128,224", dtipe="int8")  # type: ignore[call-arg]
 
 
 def test_threads_evaluate_the_same_points() -> None:
@@ -145,6 +146,34 @@ def test_threads_evaluate_the_same_points() -> None:
     with ThreadPoolExecutor(4) as executor:
         by_threads = sweep_points(*said, pareto=("macs", "h:max"), executor=executor)
         assert by_threads.to_arrow() == sweep_points(*said, pareto=("macs", "h:max")).to_arrow()
+
+
+def test_shards_and_processes_in_python() -> None:
+    pytest.importorskip("pyarrow")
+    said = ("mobilenet_v2", ["h=32:64", "w=h"])
+    whole = sweep_points(*said, metric="macs").to_arrow()
+    parts = [sweep_points(*said, metric="macs", shard=f"{part}/3").to_arrow() for part in (1, 2, 3)]
+    assert [line for part in parts for line in part.to_pylist()] == whole.to_pylist()
+    depths = ("resnet50", ["depths=[choice(1,2,3)]*4"])
+    assert (
+        sweep_points(*depths, metric="params", jobs=2).to_arrow()
+        == sweep_points(*depths, metric="params").to_arrow()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"shard": "4/3"}, "--shard 4/3: a shard is a part of so many"),
+        ({"jobs": 0}, "at least one process"),
+        ({"on": "ray://x"}, "evaluated on this machine or a cluster of Dask"),
+        ({"on": "dask://x:1", "jobs": 2}, "--jobs 2 is of this machine"),
+        ({"jobs": 2, "executor": ThreadPoolExecutor(1)}, "an executor, or by on= and jobs="),
+    ],
+)
+def test_places_and_shards_in_python_obey_the_rules(options: dict[str, Any], cause: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(cause)):
+        sweep_points("alexnet", "h=128,224", **options)
 
 
 def test_a_sweep_in_python_is_drawn(tmp_path: Path) -> None:

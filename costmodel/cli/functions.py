@@ -1,6 +1,6 @@
 """The questions as functions of Python, which return documents, and the documents in notebooks."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -8,7 +8,7 @@ from inspect import Parameter, Signature, signature
 from os import PathLike, fspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Unpack, get_args, get_origin
 
 from sympy import Expr
 
@@ -28,17 +28,21 @@ from costmodel.analysis.frames import Tabular, require
 from costmodel.analysis.loading import Setup, analyze
 from costmodel.render.html import fragment
 from costmodel.render.sweep import first_rows, notes_of
+from costmodel.scenario.conventions import Convention
 from costmodel.scenario.scenario import ScenarioOptions, as_scenario
 from costmodel.scenario.settings import Number
 from costmodel.studies import QUESTIONS, Question
 from costmodel.studies.measures import named
 from costmodel.studies.report import Report
 from costmodel.studies.report_document import document
+from costmodel.sweep.cluster import LOCAL, evaluated, require_place
 from costmodel.sweep.fields import fields_of
 from costmodel.sweep.jobs import rows_by
 from costmodel.sweep.predict import Predict
 from costmodel.sweep.query import Request
 from costmodel.sweep.reduce import Tally
+from costmodel.sweep.rows import Rows
+from costmodel.sweep.shards import shard_of
 from costmodel.sweep.study import Plan, Sweep, planned
 
 if TYPE_CHECKING:
@@ -165,11 +169,12 @@ class SweepPoints(Tabular):
 
     Attributes:
         sweep: what is swept.
-        executor: where its parts are evaluated, if not in this thread.
+        place: the executor of its parts, or what `evaluated` takes: this machine or a cluster,
+            and the number of processes.
     """
 
     sweep: Sweep
-    executor: Executor | None = None
+    place: Executor | tuple[str, int] = (LOCAL, 1)
 
     def __repr__(self) -> str:
         return f"<sweep of {self.sweep.size:,} points>"
@@ -201,7 +206,7 @@ class SweepPoints(Tabular):
         columns = tuple(column.text for column in self.sweep.query.columns)
         request = self.sweep.plan.request._replace(metrics=columns, **changes)
         study = planned(self.sweep.plan._replace(request=request))
-        return SweepPoints(study, self.executor)
+        return SweepPoints(study, self.place)
 
     def to_arrow(self) -> "pyarrow.Table":
         """Return all rows in the types of a Parquet file, which hold them exactly.
@@ -215,7 +220,7 @@ class SweepPoints(Tabular):
         study = self._anew()
         with TemporaryDirectory() as folder:
             file = Path(folder) / "points.parquet"
-            write_parquet(file, fields_of(study), rows_by(self.executor, study))
+            write_parquet(file, fields_of(study), self._rows(study))
             return parquet.read_table(file, memory_map=False)
 
     def plot(
@@ -238,9 +243,16 @@ class SweepPoints(Tabular):
         require_plot(path)
         study = self._anew()
         figure = SweepFigure(study, _texts(label), colour)
-        for _ in figure.passing(rows_by(self.executor, study)):
+        for _ in figure.passing(self._rows(study)):
             pass
         return draw(figure, path)
+
+    def _rows(self, study: Sweep) -> Iterator[Rows]:
+        if isinstance(self.place, Executor):
+            yield from rows_by(self.place, study)
+            return
+        with evaluated(*self.place, study) as rows:
+            yield from rows(lambda _: None)
 
     def _anew(self) -> Sweep:
         """Return the sweep with no point counted."""
@@ -248,8 +260,42 @@ class SweepPoints(Tabular):
 
     def _repr_html_(self) -> str:
         study = self._anew()
-        rows = rows_by(self.executor, study)
+        rows = self._rows(study)
         return fragment(first_rows(study, fields_of(study), rows, notes_of(study)))
+
+
+class SweepOptions(ScenarioOptions, total=False):
+    """The options of points beside the request, each also a word of a scenario by itself.
+
+    Attributes:
+        convention: what counts, as `analyze` takes it.
+        settings: symbols that are set, as ``{"h": 192}``.
+        assume: what holds of the others, as ``w == h``.
+        scenario: types of numbers, the device and the like, as ``{"hardware": "t4"}``.
+        join: a CSV file with columns of one's own.
+        sample: how many points are drawn by chance.
+        search: how many points are looked at, proposed by what was found so far.
+        seed: of the sample or the search.
+        shard: one part of so many, as ``3/64``.
+        predict: functions that make a column of the others, or ``module:function``.
+        executor: any of ``concurrent.futures``, which evaluates parts of the points.
+        jobs: the processes that evaluate them, one if not said.
+        on: the cluster that evaluates them, as ``dask://host:8786``.
+    """
+
+    convention: Convention | str | None
+    settings: Mapping[str, Number] | None
+    assume: Sequence[str] | None
+    scenario: Mapping[str, object] | None
+    join: str | None
+    sample: int | None
+    search: int | None
+    seed: int
+    shard: str | None
+    predict: str | Predict | Sequence[str | Predict]
+    executor: Executor | None
+    jobs: int | None
+    on: str
 
 
 def sweep_points(
@@ -262,13 +308,7 @@ def sweep_points(
     top: int | None = None,
     by: str | None = None,
     sort: Sequence[str] = (),
-    join: str | None = None,
-    sample: int | None = None,
-    search: int | None = None,
-    seed: int = 0,
-    predict: str | Predict | Sequence[str | Predict] = (),
-    executor: Executor | None = None,
-    **options: Any,
+    **options: Unpack[SweepOptions],
 ) -> SweepPoints:
     """Return many points of a design space, as ``sweep_points("mobilenet_v2", "h=96,128")``.
 
@@ -281,22 +321,17 @@ def sweep_points(
         top: how many of the best are kept.
         by: what is best.
         sort: the order of the rows.
-        join: a CSV file with columns of one's own.
-        sample: how many points are drawn by chance.
-        search: how many points are looked at, proposed by what was found so far.
-        seed: of the sample or the search.
-        predict: functions that make a column of the others, or ``module:function``.
-        executor: any of ``concurrent.futures``, which evaluates parts of the points.
-        options: those of `analyze`; words of a scenario, as ``dtype="int8"``, by themselves, too.
+        options: which points are looked at and where, and what counts (see `SweepOptions`):
+            join, sample, search, seed, shard, predict, executor, jobs, on, convention, settings,
+            assume, scenario, and a scenario's words by themselves, as ``dtype="int8"``.
 
     Raises:
         SpecError: an option breaks a rule, or names what is not there.
     """
     shown, held, front, order = map(_texts, (metric, where, pareto, sort))
     request = Request(shown, held, front, top, by, order)
-    plan = Plan(_texts(specs), _axes(vary), request, _setup_of(options), join, sample, seed)
-    functions = (predict,) if isinstance(predict, str) or callable(predict) else tuple(predict)
-    return SweepPoints(planned(plan._replace(search=search, predict=functions)), executor)
+    plan = Plan(_texts(specs), _axes(vary), request, _setup_of(options))
+    return SweepPoints(planned(_points_of(plan, options)), _place(options))
 
 
 def _axes(vary: str | Sequence[str] | Mapping[str, Number | Iterable[Any]]) -> tuple[str, ...]:
@@ -311,15 +346,48 @@ def _axes(vary: str | Sequence[str] | Mapping[str, Number | Iterable[Any]]) -> t
 
 
 def _setup_of(options: Mapping[str, Any]) -> Setup:
-    """Return the options beside the specs; words that are no option are of the scenario."""
-    own = {name: value for name, value in options.items() if name in SETUP_OPTIONS}
-    words = {name: value for name, value in options.items() if name not in own}
-    known = [*signature(sweep_points).parameters, *SETUP_OPTIONS, *ScenarioOptions.__annotations__]
-    for name in words:
+    """Return the options of every network: the usual ones, and a scenario's words by themselves.
+
+    Raises:
+        SpecError: there is no such option.
+    """
+    known = SweepOptions.__annotations__
+    for name in options:
         if name not in known:
-            hint = did_you_mean(name, known)
+            hint = did_you_mean(name, [*signature(sweep_points).parameters, *known])
             raise SpecError(f"sweep_points has no '{name}', nor has a scenario", hint=hint)
+    own = {name: options[name] for name in SETUP_OPTIONS if name in options}
+    words = {name: options[name] for name in ScenarioOptions.__annotations__ if name in options}
     return _setup({}, **{**own, "scenario": {**(own.get("scenario") or {}), **words}})
+
+
+def _points_of(plan: Plan, options: SweepOptions) -> Plan:
+    """Return a plan that looks at the points that are asked for."""
+    predict = options.get("predict", ())
+    functions = (predict,) if isinstance(predict, str) or callable(predict) else tuple(predict)
+    return plan._replace(
+        join=options.get("join"),
+        sample=options.get("sample"),
+        seed=options.get("seed", 0),
+        shard=shard_of(options.get("shard")),
+        search=options.get("search"),
+        predict=functions,
+    )
+
+
+def _place(options: SweepOptions) -> Executor | tuple[str, int]:
+    """Return where points are evaluated: an executor, or what `evaluated` takes.
+
+    Raises:
+        SpecError: there is no such place, or there are two.
+    """
+    on, jobs, executor = options.get("on", LOCAL), options.get("jobs"), options.get("executor")
+    workers = require_place(on, jobs)
+    if executor is None:
+        return on, workers if jobs else 1
+    if on != LOCAL or jobs:
+        raise SpecError("points are evaluated by an executor, or by on= and jobs=")
+    return executor
 
 
 def _texts(value: str | Sequence[str]) -> tuple[str, ...]:

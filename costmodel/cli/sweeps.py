@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from archspec.errors import SpecError
-from archspec.fields import shortened
 from costmodel.analysis.standing import warnings_of
 from costmodel.cli.options import (
     NOTHING_GIVEN,
@@ -137,12 +136,14 @@ class SweptPoints:
 
     def of(self, plan: "Plan") -> "Plan":
         """Return a plan that looks at these points."""
+        from costmodel.sweep.shards import shard_of
+
         require_values("--predict", self.predict)
         return plan._replace(
             join=self.join,
             sample=_count("--sample", self.sample),
             seed=_seed(self.seed, self.sample or self.search),
-            shard=_shard(self.shard),
+            shard=shard_of(self.shard),
             search=_count("--search", self.search),
             predict=tuple(self.predict or ()),
         )
@@ -260,21 +261,6 @@ def _merge(
     else:
         write_file(output, found.fields, chunks, form, notes)
     _tell(found, form, output)
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    """Return the part of ``3/64``, and how many there are.
-
-    Raises:
-        SpecError: it is no such text.
-    """
-    if text is None:
-        return 1, 1
-    part, _, parts = (each.strip() for each in text.partition("/"))
-    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        cause = f"--shard {shortened(text)}: a shard is a part of so many, counted from 1"
-        raise SpecError(cause, hint="as in --shard 3/64")
-    return int(part), int(parts)
 
 
 def _seed(seed: int | None, sample: str | None) -> int:

@@ -12,6 +12,7 @@ from zlib import compress, decompress
 import numpy as np
 
 from archspec.errors import SpecError
+from archspec.fields import shortened
 from archspec.scope import free_names
 from archspec.trees import Name
 from costmodel.algebra.operations import Array
@@ -59,6 +60,21 @@ class Shard(NamedTuple):
     join: str | None
     used: Array
     fields: tuple[Field, ...]
+
+
+def shard_of(text: str | None) -> tuple[int, int]:
+    """Return the part of ``3/64``, and how many there are.
+
+    Raises:
+        SpecError: it is no such text.
+    """
+    if text is None:
+        return 1, 1
+    part, _, parts = (each.strip() for each in text.partition("/"))
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        cause = f"--shard {shortened(text)}: a shard is a part of so many, counted from 1"
+        raise SpecError(cause, hint="as in --shard 3/64")
+    return int(part), int(parts)
 
 
 def shard_fields(study: Sweep) -> tuple[Field, ...]:
