@@ -28,6 +28,7 @@ from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.studies.measures import Measured, measured
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import definitions
 from costmodel.studies.units import WHOLE, NumberForms
 
 TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "source", "input")}
@@ -188,9 +189,20 @@ class Tabulation:
 
     def _blocks(self) -> Iterator[doc.Block]:
         total, *others = self._last or (None,)
-        table = doc.Table(self.columns, self._rows, total, beside_total=tuple(others))
+        names = self._names
+        rows = (row._replace(cells=doc.with_names(row.cells, names)) for row in self._rows)
+        table = doc.Table(self.columns, tuple(rows), total, beside_total=tuple(others))
+        table = table._replace(where=tuple(definitions(names)), listed=table.has_wide)
         yield doc.transposed(table) if self.choice.transposed else table
         yield doc.entries(notes(self))
+
+    @property
+    def _names(self) -> Mapping[Expr, str]:
+        """Return the names of what the closed forms of all networks share."""
+        from costmodel.algebra.naming import naming
+
+        forms = [form for each in self.networks for form in each.closed_forms.values()]
+        return naming(forms, {}, self._known).names if forms else {}
 
     @property
     def _rows(self) -> tuple[doc.Row, ...]:
