@@ -51,6 +51,15 @@ def test_long_laws_stand_below_each_other(archcost: Run) -> None:
     assert "\n  where             c64 = round_to(64*width, 8)\n" in shown
 
 
+@pytest.mark.parametrize(
+    "words", [("diff", "specs/mlp.yaml", "specs/mlp.yaml"), ("sensitivity", "mlp")]
+)
+def test_what_takes_no_expression_says_so(words: tuple[str, ...], archcost: Run) -> None:
+    done = archcost(*words, "--metric", "macs/params")
+    assert done.returncode == 2
+    assert "'macs/params' is an expression, and this takes metrics" in done.stderr
+
+
 def rows(archcost: Run, *arguments: str) -> list[dict[str, str]]:
     """The rows of a table, by the heads of its columns."""
     done = archcost(*arguments, "--format", "csv")

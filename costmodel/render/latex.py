@@ -23,7 +23,7 @@ from costmodel.analysis.document import (
     Shapes,
     Table,
 )
-from costmodel.render.latex_widths import SMALL, TEXT_HEIGHT, FittedTable, fitted
+from costmodel.render.latex_widths import SMALL, SMALLER, TEXT_HEIGHT, FittedTable, fitted
 from costmodel.render.markup import Markup, Shape, as_address
 
 _NAMED = """
@@ -96,6 +96,9 @@ class Inline(Latex):
 EQUATIONS = FittedTable(SMALL, (), (0.27, 0.69))
 """The form of a table of closed forms that stand below each other: their labels, and they."""
 
+NOTES = FittedTable(SMALLER, (), (1,))
+"""The form of notes below a table."""
+
 HIGHER = 1.4
 """How much higher lines with fractions are than lines of texts."""
 
@@ -138,18 +141,20 @@ def _is_float(block: Block) -> bool:
 def _environment(document: Document, blocks: Iterable[Block]) -> str:
     """Return what is around the tables; a float that is higher than a page would be cut off."""
     environment = document.frame.environment
-    heights = (_height(block) for block in blocks if isinstance(block, Table) and _is_float(block))
-    is_float = environment == "table"
-    return "longtable" if is_float and max(heights, default=0) > TEXT_HEIGHT else environment
+    if environment == "table" and sum(map(_height, blocks)) > TEXT_HEIGHT:
+        return "longtable"
+    return environment
 
 
-def _height(table: Table) -> float:
-    """Return about how high a table is, in points."""
-    if _has_equations(table):
-        rows = [line for label, lines in _labelled(table) for line in ((label, ""), *lines)]
-        where = [("", MARKUP.cell(form)) for form in table.where]
+def _height(block: Block) -> float:
+    """Return about how high a table is, or what stands below one, in points."""
+    if not (isinstance(block, Table) and _is_float(block)):
+        return NOTES.height([[line] for line in _paragraph(block)])
+    if _has_equations(block):
+        rows = [line for label, lines in _labelled(block) for line in ((label, ""), *lines)]
+        where = [("", MARKUP.cell(form)) for form in block.where]
         return HIGHER * EQUATIONS.height([*rows, *where])
-    cells, form = _fitted(table)
+    cells, form = _fitted(block)
     return form.height(cells)
 
 

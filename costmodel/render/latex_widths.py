@@ -12,8 +12,8 @@ from typing import NamedTuple
 TEXT_WIDTH = 345
 """The width of the text of LaTeX's article, in points."""
 
-TEXT_HEIGHT = 550
-"""The height of the text of a page of LaTeX's article, in points."""
+TEXT_HEIGHT = 500
+"""The height of a page of LaTeX's article, less a caption and the rules of a table, in points."""
 
 _WIDTHS = {
     2.8: " .,:;'|!il()[]/-",
@@ -52,14 +52,14 @@ class Size(NamedTuple):
 
 
 _GAP = r"\setlength{{\tabcolsep}}{{{}pt}}".format
-SMALL, _SMALLER = (
+SMALL, SMALLER = (
     Size(r"\small" + _GAP(3), 0.925, 3, 11),
     Size(r"\footnotesize" + _GAP(3), 0.85, 3, 9.5),
 )
 _SMALLEST, _TINY = Size(r"\scriptsize" + _GAP(2), 0.8, 2, 8), Size(r"\tiny" + _GAP(1), 0.7, 1, 6)
 NORMAL = Size("", 1, 6, 12)
 SIZES = (
-    *((NORMAL, 90), (SMALL, 90), (_SMALLER, 90), (_SMALLER, 60)),
+    *((NORMAL, 90), (SMALL, 90), (SMALLER, 90), (SMALLER, 60)),
     *((_SMALLEST, 60), (_SMALLEST, 0), (_TINY, 0)),
 )
 """The sizes of letters that are tried, with the points that a text keeps, longer words apart."""
