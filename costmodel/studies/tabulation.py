@@ -38,6 +38,10 @@ Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
 
 
+USUAL_WIDTH = 80
+"""The columns of a usual terminal."""
+
+
 class TableRow(NamedTuple):
     """One network.
 
@@ -192,7 +196,7 @@ class Tabulation:
         names = self._names
         rows = (row._replace(cells=doc.with_names(row.cells, names)) for row in self._rows)
         table = doc.Table(self.columns, tuple(rows), total, beside_total=tuple(others))
-        table = table._replace(where=tuple(definitions(names)), listed=table.has_wide)
+        table = table._replace(where=tuple(definitions(names)), listed=_is_wider(table))
         yield doc.transposed(table) if self.choice.transposed else table
         yield doc.entries(notes(self))
 
@@ -267,6 +271,17 @@ class Tabulation:
             **self._last_data,
             "notes": [{"label": label, "note": note} for label, note in notes(self)],
         }
+
+
+def _is_wider(table: doc.Table) -> bool:
+    """Return whether closed forms beside each other are wider than a usual terminal."""
+    if not table.has_wide:
+        return False
+    widths = (
+        max(len(str(doc.exact(row.cells.get(column.name, "")) or "")) for row in table.rows) + 3
+        for column in table.shown
+    )
+    return sum(widths) > USUAL_WIDTH
 
 
 def _quantity(value: Value, form: Expr | None) -> Any:
