@@ -49,6 +49,9 @@ IN_LATEX = (
     ("table", "alexnet", "vgg16", "--symbolic", "--longtable", "--caption", "Two"),
     ("alexnet", "--symbolic", "--tabular"),
     ("alexnet", "--notes", "short", "--label", "tab:alexnet"),
+    ("explain", "alexnet", "--as-table", "--symbolic", "--label", "tab:forms"),
+    ("table", "alexnet", "mobilenet_v2", "--symbolic"),
+    ("zoo",),
 )
 
 
@@ -72,6 +75,7 @@ def test_every_kind_of_output_compiles(tmp_path: Path, archcost: Run) -> None:
     (tmp_path / "paper.tex").write_text(PAPER % "\n\n\\noindent ".join(parts), encoding="utf-8")
     for _ in range(3):  # a table over pages has its widths by then
         said = typeset(tmp_path)
+    assert "Float too large" not in said
     beyond = re.findall(r"Overfull \\hbox \(([\d.]+)pt", said)
     assert [points for points in beyond if float(points) > 2] == []
 
@@ -213,3 +217,50 @@ def test_sizes_of_an_explanation_are_set_as_formulas() -> None:
 def test_a_symbolic_explanation_is_set_as_formulas() -> None:
     shown = run_here("explain", "alexnet", "conv2d_2", "--symbolic", "--format", "latex").stdout
     assert r"$k_w$ = $\frac{614400}{g}$\par" in shown
+
+
+def test_a_heading_is_set_as_formulas() -> None:
+    words = ("explain", "mlp", "linear_1", "--symbolic", "--format", "latex")
+    assert (
+        r"linear\_1  $n \times d$ $\rightarrow$ $n \times \mathrm{classes}$"
+        in run_here(*words).stdout
+    )
+
+
+def test_a_slide_of_closed_forms_is_set_as_formulas() -> None:
+    words = ("explain", "alexnet", "--as-table", "--symbolic")
+    shown = run_here(*words, "--format", "latex").stdout
+    shape = r"$n \times 96 \times ({\lfloor\frac{h - 7}{4}\rfloor} + 1)"
+    assert rf"\raggedright output shape & \raggedright {shape}" in shown
+    assert "{*}" not in shown
+    assert "//" not in shown
+    lines = run_here(*words).stdout.splitlines()
+    assert "  params                        11616*c" in lines
+    assert max(map(len, lines[:20])) < 80
+
+
+def test_names_serve_all_networks() -> None:
+    words = ("table", "alexnet", "resnet50", "--symbolic", "--format", "latex")
+    shown = run_here(*words).stdout
+    assert shown.count(r"\mathrm{round\_to}(64\,\mathrm{width}, 8)") == 1
+    assert r"\raggedright where & \raggedright $c_{64} = " in shown
+
+
+def test_a_table_that_is_higher_than_a_page_goes_on() -> None:
+    """A float of that height would be cut off."""
+    shown = run_here("resnet50", "--depth", "all", "--format", "latex").stdout
+    assert r"\begin{longtable}" in shown
+    assert r"\begin{table}" not in shown
+    assert r"\begin{table}" in run_here("alexnet", "--format", "latex").stdout
+
+
+def test_a_shape_is_not_broken() -> None:
+    shown = run_here("explain", "alexnet", "--as-table", "--format", "latex").stdout
+    assert r"1$\times$96$\times$55$\times$55" in shown
+
+
+@pytest.mark.parametrize("shape", ["latex", "rst"])
+def test_a_text_has_no_label(shape: str) -> None:
+    done = run_here("explain", "mlp", "--label", "tab-a", "--format", shape)
+    assert done.returncode == 2
+    assert "--label tab-a is of a table, and this answer is a text" in done.stderr

@@ -37,6 +37,16 @@ MYST = f"""# Networks
 % archcost: {TABLE} --format markdown
 % /archcost
 ```
+
+````{{admonition}} Two
+
+```{{tip}}
+% archcost: explain specs/mlp.yaml linear_1
+% /archcost
+```
+% archcost: fit specs/mlp.yaml --hardware stm32f746
+% /archcost
+````
 """
 RST = f"""Networks
 ========
@@ -105,6 +115,24 @@ def test_filled_edited_and_checked(project: Path) -> None:
             assert done.stderr.startswith(f"archcost: {name}: ")
             assert run_here("docs", *PAGES, folder=project).returncode == 0
             assert page.read_text("utf-8") == text
+
+
+def test_code_does_not_end_the_directive_around_it(project: Path) -> None:
+    text = (project / "sphinx" / "myst.md").read_text("utf-8")
+    inside = text.partition("```{tip}")[2].partition("\n```\n")[0]
+    assert "\n~~~text\nMLP\n" in inside
+    assert inside.endswith("% /archcost")
+    assert "\n```text\nMLP\n" in text.partition(inside)[2]
+
+
+def test_no_fence_is_left(tmp_path: Path) -> None:
+    marker = "% archcost: hardware\n% /archcost"
+    page = f"```{{note}}\n~~~{{tip}}\n{marker}\n~~~\n```\n"
+    (tmp_path / "page.md").write_text(page, encoding="utf-8")
+    done = run_here("docs", "page.md", folder=tmp_path)
+    assert done.returncode == 2
+    assert "page.md:3:" in done.stderr
+    assert "a fence here would end the directives around it" in done.stderr
 
 
 def test_latex_compiles_the_project_s_paper(project: Path) -> None:

@@ -43,6 +43,23 @@ def test_golden_laws(archcost: Run, golden: Golden) -> None:
     golden("tabulation-symbolic.md", done.stdout)
 
 
+def test_long_laws_stand_below_each_other(archcost: Run) -> None:
+    """A terminal has no room for them beside each other, and what it leaves out is all there is."""
+    shown = archcost("table", "mlp", "resnet50", "--symbolic", "--metric", "macs", "params").stdout
+    assert shown.startswith("MLP\n  macs              d*n*(c*h*w + classes + d)\n  params ")
+    assert "\nResNet              resnet50\n  macs " in shown
+    assert "\n  where             c64 = round_to(64*width, 8)\n" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [("diff", "specs/mlp.yaml", "specs/mlp.yaml"), ("sensitivity", "mlp")]
+)
+def test_what_takes_no_expression_says_so(words: tuple[str, ...], archcost: Run) -> None:
+    done = archcost(*words, "--metric", "macs/params")
+    assert done.returncode == 2
+    assert "'macs/params' is an expression, and this takes metrics" in done.stderr
+
+
 def rows(archcost: Run, *arguments: str) -> list[dict[str, str]]:
     """The rows of a table, by the heads of its columns."""
     done = archcost(*arguments, "--format", "csv")

@@ -42,6 +42,9 @@ NOTHING = "–"
 LONGEST_FORM = 600
 """The most characters of a closed form that are read at a glance: a screen has no more."""
 
+WIDEST_FORM = 30
+"""The most characters of a closed form beside other columns; longer ones stand below each other."""
+
 MOST_ROWS = 50
 """The most rows that are shown of a table of groups where no depth is asked for."""
 
@@ -115,6 +118,11 @@ class ClosedForm(NamedTuple):
     name: str = ""
     parts: tuple[tuple[str, "ClosedForm"], ...] = ()
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is too long to stand beside other columns."""
+        return len(self.text()) > WIDEST_FORM
+
     def text(self, printer: "type[PythonText] | None" = None) -> str:
         """Return the closed form as text; one longer than a screen is factored first.
 
@@ -132,6 +140,15 @@ class ClosedForm(NamedTuple):
 
 
 Cell = str | Rational | Shapes | ClosedForm | None
+
+
+def with_names(cells: Mapping[str, Cell], names: Mapping[Expr, str]) -> dict[str, Cell]:
+    """Return cells in whose closed forms names stand for what they share."""
+    shared = Names(names)
+    return {
+        column: cell._replace(names=shared) if isinstance(cell, ClosedForm) else cell
+        for column, cell in cells.items()
+    }
 
 
 class ColumnKind(NamedTuple):
@@ -258,6 +275,12 @@ class Table(NamedTuple):
         return (*([self.total] if self.total else []), *self.beside_total)
 
     @property
+    def has_wide(self) -> bool:
+        """Return whether it has closed forms that are too long to stand beside other columns."""
+        cells = (cell for row in (*self.rows, *self.totals) for cell in row.cells.values())
+        return any(isinstance(cell, ClosedForm) and cell.is_wide for cell in cells)
+
+    @property
     def shown(self) -> tuple[Column, ...]:
         """Return the columns that have a cell which is not empty."""
         rows = self.rows
@@ -309,25 +332,35 @@ def transposed(table: Table, *, plain: bool = False) -> Table:
         head: dict[str, Cell] = {first.name: column.name if plain else column.title}
         return Row(head | {n: shown(row, column) for n, row in zip(names, rows, strict=True)})
 
-    return Table(columns, tuple(map(line, others)))
+    return Table(columns, tuple(map(line, others)), where=table.where)
 
 
 class Equation(str):
-    """A text of equals that ends in a closed form; LaTeX alone sets that as a formula.
+    """A text with closed forms and shapes in it; LaTeX alone sets these as formulas.
 
     Attributes:
-        before: the text before the closed form.
-        form: the closed form.
+        parts: the text from left to right, cut where one begins or ends.
     """
 
-    before: str
-    form: ClosedForm
+    parts: tuple[Cell, ...]
 
     @classmethod
-    def of(cls, before: str, shown: str, form: ClosedForm) -> "Equation":
-        """Return the equation of a text and a closed form, as it is shown."""
-        made = cls(before + shown)
-        made.before, made.form = before, form
+    def of(cls, shown: str, cell: Cell) -> "Equation":
+        """Return a closed form or shapes, as they are shown."""
+        made = cls(shown)
+        made.parts = (cell,)
+        return made
+
+    @classmethod
+    def joined(cls, texts: Iterable[str], between: str = "") -> "Equation":
+        """Return texts as one, in which their closed forms and shapes are known."""
+        parts: list[Cell] = []
+        texts = list(texts)
+        for i, each in enumerate(texts):
+            parts += [between] if i and between else []
+            parts += each.parts if isinstance(each, Equation) else (each,)
+        made = cls(between.join(texts))
+        made.parts = tuple(parts)
         return made
 
 
@@ -374,7 +407,7 @@ def table_of(columns: Iterable[Column], rows: Iterable[tuple[Cell, ...]]) -> Tab
     return Table(columns, tuple(Row(dict(zip(names, row, strict=True))) for row in rows))
 
 
-def _exact(cell: Cell, kind: ColumnKind) -> Rational | float | str | None:
+def exact(cell: Cell, kind: ColumnKind = TEXT) -> Rational | float | str | None:
     """Return a number as it is, and what else stands in a cell as text."""
     match cell:
         case int() | Fraction() if kind.is_real:
@@ -430,6 +463,11 @@ class PageForm(NamedTuple):
     label: str = ""
     environment: Literal["table", "longtable", "tabular"] = "table"
     notes: Literal["full", "short", "none"] = "full"
+
+    def require(self, *, has_table: bool) -> None:
+        """Raise an error where there is no table that could have the label."""
+        if self.label and not has_table:
+            raise SpecError(f"--label {self.label} is of a table, and this answer is a text")
 
     def kept(self, block: "Block", *, has_table: bool) -> "Block | None":
         """Return a part of a document with the notes that are asked for; None where none is left.
@@ -512,7 +550,7 @@ class Document(Tabular):
         except SpecError:
             table = table_of(_LABELLED, (row for b in self.blocks() for row in _labelled(b)))
         return arrow_table(
-            (column.name, [_exact(row.cells.get(column.name), column.kind) for row in table.rows])
+            (column.name, [exact(row.cells.get(column.name), column.kind) for row in table.rows])
             for column in table.columns
         )
 

@@ -11,6 +11,9 @@ _VERBATIM = re.compile(r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted|commen
 _DIRECTIVE = re.compile(r"(?P<before>[\s>*+\d.)-]*)(?P<fence>`{3,}|~{3,})\s*\{(?P<name>[\w:.-]+)\}")
 """A fence of MyST, whose content is Markdown again."""
 
+_FENCE = re.compile(r"[\s>*+\d.)-]*(?P<fence>`{3,}|~{3,})(?P<info>.*?)\s*$")
+"""A line that begins or ends a fence."""
+
 _ADMONITION = re.compile(r"(?P<indent>[ \t]*)(?:!!!|\?\?\?\+?|===[!+]?)\s+\S")
 """A block of mkdocs, whose content is indented by four spaces."""
 
@@ -82,6 +85,20 @@ def _of_markdown(texts: Sequence[str]) -> Shown:
         if token.type in kinds and token.map:
             kinds[token.type].update(range(*token.map))
     return Shown(*(frozenset(lines) for lines in kinds.values()))
+
+
+def fences_around(texts: Sequence[str], number: int) -> tuple[str, ...]:
+    """Return the fences of the directives that a line of Markdown is in, the outermost first."""
+    fences: list[str] = []
+    for text in texts[:number]:
+        if (fence := _FENCE.match(text)) is None:
+            continue
+        ended = [] if fence["info"] else [f for f in fences if fence["fence"].startswith(f)]
+        if ended:
+            del fences[fences.index(ended[0]) :]
+        elif _DIRECTIVE.match(text):
+            fences.append(fence["fence"])
+    return tuple(fences)
 
 
 def _opened(texts: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archspec.errors import Origin, SpecError
-from costmodel.docs.code import Shown, hidden_within, shown_lines
+from costmodel.docs.code import Shown, fences_around, hidden_within, shown_lines
 from costmodel.docs.styles import HTML, LATEX, MARKDOWN, RST, Style
 
 BOM = "\ufeff"
@@ -42,6 +42,7 @@ class Marker(NamedTuple):
         around: what each line between begins with: indentation, signs of quotes.
         within: where its text begins and ends within the line ``first``, if it stands in a line.
         name: the name of the substitution that it defines, or ''.
+        fences: those of the directives that it is in.
     """
 
     style: Style
@@ -53,6 +54,7 @@ class Marker(NamedTuple):
     around: str = ""
     within: tuple[int, int] | None = None
     name: str = ""
+    fences: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -100,6 +102,8 @@ def find_markers(lines: list[str], styles: tuple[Style, ...], file: str) -> list
             elif _may_stand(number, style, shown):
                 newline = "\r\n" if lines[number].endswith("\r\n") else "\n"
                 opened = _begun(style, text, _at(origin, text, style), newline)
+                around = fences_around(texts, number) if MARKDOWN in styles else ()
+                opened = opened._replace(fences=around)
         elif style is not None:
             _check_end(opened, style, text, _at(Origin(file, number + 1, 1), text, style))
             markers.append(opened._replace(last=number))

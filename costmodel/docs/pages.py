@@ -21,7 +21,7 @@ from costmodel.docs.markers import (
     looks_like_marker,
 )
 from costmodel.docs.notebooks import Cell, cells_of, is_notebook, with_cells
-from costmodel.docs.styles import LATEX, Style, styles_of
+from costmodel.docs.styles import LATEX, Style, fenced, styles_of
 from costmodel.render.plots import SUFFIXES
 from costmodel.scenario.patterns import matches
 
@@ -270,7 +270,10 @@ def _shape(marker: Marker, found: CommandOutput, seal: Seal | None, page: Path, 
         return f"{figure}{style.comment(str(seal))}"
     if found.format == style.own or not found.text:
         return found.text
-    return style.code(found.text, found.format if found.format not in ("", "table") else "text")
+    language = found.format if found.format not in ("", "table") else "text"
+    if marker.fences:
+        return fenced(found.text, language, marker.fences)
+    return style.code(found.text, language)
 
 
 def _require_no_frame(marker: Marker) -> None:

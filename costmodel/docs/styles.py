@@ -1,7 +1,7 @@
 """The syntax of documents: comments, and how text, code and figures are written."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -48,11 +48,25 @@ class Style(NamedTuple):
     text: Callable[[str], str]
 
 
-def _fenced(text: str, language: str) -> str:
-    """Return a text within a fence that is longer than any in the text."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}{fence}\n"
+def fenced(text: str, language: str, around: Iterable[str] = ()) -> str:
+    """Return a text within a fence that is longer than any in the text.
+
+    Args:
+        text: the lines within.
+        language: the language that they are in.
+        around: the fences of the directives around it, which it must not end.
+
+    Raises:
+        SpecError: every fence would.
+    """
+    around = list(around)
+    for sign in "`~":
+        longest = max(map(len, re.findall(f"{sign}+", text)), default=0)
+        fence = sign * max(3, longest + 1)
+        if not any(fence.startswith(outer) for outer in around):
+            return f"{fence}{language}\n{text}{fence}\n"
+    cause = f"a fence here would end the directives around it, which begin with {around}"
+    raise SpecError(cause, hint="write theirs longer, as ````{note}")
 
 
 _END_OF_LATEX = re.compile(r"\\end(?=\s*\{)")
@@ -175,10 +189,10 @@ _PERCENT_COMMENT = "% {}\n".format
 MARKDOWN = Style(
     "Markdown",
     *_MARKDOWN,
-    *("markdown", True, _fenced, _markdown_figure, _HTML_COMMENT, escaped_markdown),
+    *("markdown", True, fenced, _markdown_figure, _HTML_COMMENT, escaped_markdown),
 )
 MYST = Style(
-    "MyST", *_MYST, "markdown", True, _fenced, _markdown_figure, _PERCENT_COMMENT, escaped_markdown
+    "MyST", *_MYST, "markdown", True, fenced, _markdown_figure, _PERCENT_COMMENT, escaped_markdown
 )
 HTML = Style("HTML", *_HTML, "html", False, _preformatted, _html_figure, _HTML_COMMENT, escape)
 LATEX = Style(

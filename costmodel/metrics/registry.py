@@ -270,6 +270,9 @@ def find_metric(name: str) -> Metric:
     """
     if "," in name:
         raise SpecError(f"unknown metric '{name}'", hint="separate them by spaces")
+    if set("+-*/") & set(name):
+        hint = "table, compare, value and one network take expressions"
+        raise SpecError(f"'{name}' is an expression, and this takes metrics", hint=hint)
     if name not in METRICS:
         hint = did_you_mean(name, METRICS) or f"known: {', '.join(METRICS)}"
         raise SpecError(f"unknown metric '{name}'", hint="; ".join((hint, *METRICS.failed)))

@@ -20,9 +20,10 @@ from costmodel.analysis.document import (
     Equation,
     Line,
     Row,
+    Shapes,
     Table,
 )
-from costmodel.render.latex_widths import FittedTable, fitted
+from costmodel.render.latex_widths import SMALL, SMALLER, TEXT_HEIGHT, FittedTable, fitted
 from costmodel.render.markup import Markup, Shape, as_address
 
 _NAMED = """
@@ -92,8 +93,14 @@ class Inline(Latex):
         return shown.replace(", ", r",\allowbreak ") if is_list else f"{{{shown}}}", level
 
 
-WIDEST_FORM = 30
-"""The most characters of a closed form beside other columns; longer ones stand below each other."""
+EQUATIONS = FittedTable(SMALL, (), (0.27, 0.69))
+"""The form of a table of closed forms that stand below each other: their labels, and they."""
+
+NOTES = FittedTable(SMALLER, (), (1,))
+"""The form of notes below a table."""
+
+HIGHER = 1.4
+"""How much higher lines with fractions are than lines of texts."""
 
 
 def render(document: Document) -> str:
@@ -102,23 +109,53 @@ def render(document: Document) -> str:
     Of closed forms it shows the totals and the names in them, which fit a column of a paper.
     """
     blocks = list(document.shown(lists=False))
-    if not any(isinstance(block, Table) and (block.total or not block.listed) for block in blocks):
+    has_float = any(map(_is_float, blocks))
+    document.frame.require(has_table=has_float)
+    if not has_float:
         return _paragraphs(document, blocks)
     frame = document.frame
     label = rf"\label{{{frame.label}}}" * bool(frame.label)
     caption = rf"\caption{{{escaped(document.title)}}}{label}" if document.title else ""
     lines, notes = list[str](), list[str]()
-    if frame.environment == "table":
+    environment = _environment(document, blocks)
+    if environment == "table":
         lines = [r"\begin{table}", r"\centering", *([caption] if caption else [])]
     for block in blocks:
-        if isinstance(block, Table) and (block.total or not block.listed):
-            place = _Environment(frame.environment, caption)
+        if isinstance(block, Table) and _is_float(block):
+            place = _Environment(environment, caption)
             lines += [*_below(notes), *_set(block, place)]
             notes, caption = [], ""
         else:
             notes += _paragraph(block)
-    end = [r"\end{table}"] * (frame.environment == "table")
+    end = [r"\end{table}"] * (environment == "table")
     return "\n".join([*lines, *_below(notes), *end]) + "\n"
+
+
+def _is_float(block: Block) -> bool:
+    """Return whether a part of a document is a table on a page, and no list."""
+    if not isinstance(block, Table):
+        return False
+    return not block.listed or bool(block.totals) or block.has_wide
+
+
+def _environment(document: Document, blocks: Iterable[Block]) -> str:
+    """Return what is around the tables; a float that is higher than a page would be cut off."""
+    environment = document.frame.environment
+    if environment == "table" and sum(map(_height, blocks)) > TEXT_HEIGHT:
+        return "longtable"
+    return environment
+
+
+def _height(block: Block) -> float:
+    """Return about how high a table is, or what stands below one, in points."""
+    if not (isinstance(block, Table) and _is_float(block)):
+        return NOTES.height([[line] for line in _paragraph(block)])
+    if _has_equations(block):
+        rows = [line for label, lines in _labelled(block) for line in ((label, ""), *lines)]
+        where = [("", MARKUP.cell(form)) for form in block.where]
+        return HIGHER * EQUATIONS.height([*rows, *where])
+    cells, form = _fitted(block)
+    return form.height(cells)
 
 
 def _paragraphs(document: Document, blocks: list[Block]) -> str:
@@ -135,7 +172,7 @@ def _paragraph(block: Block) -> Iterator[str]:
         case Entries():
             yield from _entries(block)
         case Line(text, style):
-            shown = MARKUP.cell(text)
+            shown = "".join(map(MARKUP.cell, _parts(text)))
             yield rf"\medskip\textbf{{{shown}}}\par" if style == "bold" else rf"{shown}\par"
 
 
@@ -152,7 +189,7 @@ class _Environment(NamedTuple):
 
     def around(self, columns: str, head: str, rows: Iterable[str]) -> Iterator[str]:
         """Yield the lines of a table: its head, which a ``longtable`` repeats, and its rows."""
-        top = (r"\toprule", head, r"\midrule")
+        top = (r"\toprule", *([head, r"\midrule"] if head else []))
         if self.environment == "longtable":
             yield rf"\begin{{longtable}}{{{columns}}}"
             yield from [rf"{self.caption}\\"] if self.caption else []
@@ -165,39 +202,51 @@ class _Environment(NamedTuple):
 
 def _set(table: Table, place: _Environment) -> Iterator[str]:
     """Return the lines of a table: of closed forms the totals, or those of each row."""
-    if table.listed and table.total:
-        label, *totals = table.total.cells.values()
-        names = [*table.total.cells][1:]
-        return _equations(table, place, [(MARKUP.cell(label), [*zip(names, totals, strict=True)])])
-    if any(_is_wide(cell) for row in table.rows for cell in row.cells.values()):
-        return _equations(table, place, [*map(_labelled, table.rows)])
-    return _grid(table, place)
+    return _equations(table, place) if _has_equations(table) else _grid(table, place)
 
 
-def _is_wide(cell: Cell) -> bool:
-    return isinstance(cell, ClosedForm) and len(cell.text()) > WIDEST_FORM
+def _has_equations(table: Table) -> bool:
+    """Return whether the cells of a row stand below each other."""
+    return bool(table.listed and table.total) or table.has_wide
 
 
-def _labelled(row: Row) -> tuple[str, list[tuple[str, Cell]]]:
-    """Return the texts of a row as one, and its other cells."""
-    cells = row.cells.items()
-    others: list[tuple[str, Cell]] = [(n, cell) for n, cell in cells if not isinstance(cell, str)]
-    texts = [cell for cell in row.cells.values() if isinstance(cell, str) and cell]
-    return MARKUP.cell(" ".join(texts)), others
+def _labelled(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield each row whose cells stand below each other: its label, and what these are called.
+
+    Of a list with a total that is the total alone.
+    """
+    titles = {column.name: column.title for column in table.columns}
+    only_total = table.listed and table.total
+    for row in [table.total] if only_total else (*table.rows, *table.totals):
+        cells = row.cells.items() if row else ()
+        texts = [cell for _, cell in cells if isinstance(cell, str) and cell]
+        others = [(titles.get(n, n), cell) for n, cell in cells if not isinstance(cell, str)]
+        shown = [
+            (escaped(title), MARKUP.cell(cell))
+            for title, cell in others
+            if only_total or cell is not None
+        ]
+        yield MARKUP.cell(" ".join(texts)), shown
 
 
 def _grid(table: Table, place: _Environment) -> Iterator[str]:
     """Return the lines of a table, in letters in which it is no wider than the text."""
-    rows = [_cells(table, row) for row in table.rows]
-    totals = [_cells(table, row) for row in table.totals]
-    heads = [escaped(column.title) for column in table.shown]
+    cells, form = _fitted(table)
     right = [column.kind.is_right for column in table.shown]
-    form = fitted(heads, [*rows, *totals], right, [_is_text(table, c) for c in table.shown])
     align = "".join(map(_alignment, form.parts, right))
-    lines = [_line(cells, form) for cells in rows]
-    lines += [r"\midrule", *(_line(cells, form) for cells in totals)] if totals else []
+    lines = [_line(each, form) for each in cells]
+    if table.totals:
+        lines.insert(len(table.rows), r"\midrule")
     made = place.around(align, _line(form.heads, form), lines)
     return iter((rf"{{{form.size.command}", *made, "}")) if form.size.command else made
+
+
+def _fitted(table: Table) -> tuple[list[list[str]], FittedTable]:
+    """Return the cells of all rows, and the form in which they fit a page."""
+    cells = [_cells(table, row) for row in (*table.rows, *table.totals)]
+    heads = [escaped(column.title) for column in table.shown]
+    right = [column.kind.is_right for column in table.shown]
+    return cells, fitted(heads, cells, right, [_is_text(table, c) for c in table.shown])
 
 
 def _cells(table: Table, row: Row) -> list[str]:
@@ -206,7 +255,7 @@ def _cells(table: Table, row: Row) -> list[str]:
     return [rf"\hspace{{{row.level}em}}" * bool(row.level) + first, *others]
 
 
-_PLACE, _BREAK = re.compile(r"\\_|\$\\times\$"), r"\g<0>\\allowbreak{}"
+_PLACE, _BREAK = re.compile(r"\\_"), r"\g<0>\\allowbreak{}"
 """The signs behind which a text may end a line where it is broken into several."""
 
 
@@ -238,28 +287,33 @@ def _line(cells: Sequence[str], form: FittedTable) -> str:
     return " & ".join(shown) + r" \tabularnewline"
 
 
-def _equations(
-    table: Table, place: _Environment, rows: list[tuple[str, list[tuple[str, Cell]]]]
-) -> Iterator[str]:
+def _equations(table: Table, place: _Environment) -> Iterator[str]:
     """Return closed forms as a table that is as wide as a column, then the names in them."""
-    titles = {column.name: column.title for column in table.columns}
-    (first, _), *_ = rows
-    lines: list[str] = []
-    for i, (label, cells) in enumerate(rows):
-        lines += [r"\midrule", rf"{label} & \\", r"\midrule"] if i else []
-        lines += [_equation(titles.get(name, name), cell) for name, cell in cells]
+    (first, forms), *others = _labelled(table)
+    lines = [_equation(*each) for each in forms]
+    for label, forms in others:
+        lines += [r"\midrule", _across(label), r"\midrule", *(_equation(*each) for each in forms)]
     lines += [r"\midrule"] if table.where else []
-    lines += [_equation("" if i else "where", form) for i, form in enumerate(table.where)]
-    columns = r"@{}p{0.27\linewidth}p{0.69\linewidth}@{}"
-    yield r"{\small\setlength{\tabcolsep}{3pt}"
-    *others, last = place.around(columns, rf"{first} & \\", lines)
-    yield from (*others, rf"{last}}}")
+    lines += [
+        _equation("" if i else "where", MARKUP.cell(each)) for i, each in enumerate(table.where)
+    ]
+    head = _across(first) if others else rf"{first} & \\"
+    if others and place.environment == "longtable":  # it has no head for all of its pages
+        head, lines = "", [head, r"\midrule", *lines]
+    columns = "".join(rf"p{{{part}\linewidth}}" for part in EQUATIONS.parts)
+    yield rf"{{{EQUATIONS.size.command}"
+    *before, last = place.around(f"@{{}}{columns}@{{}}", head, lines)
+    yield from (*before, rf"{last}}}")
 
 
-def _equation(label: str, cell: Cell) -> str:
+def _across(label: str) -> str:
+    return rf"\multicolumn{{2}}{{@{{}}l@{{}}}}{{{label}}} \\"
+
+
+def _equation(label: str, shown: str) -> str:
     """Return a line of a label and a closed form, of which each breaks where it may."""
-    shown = escaped(label).replace(r"\_", r"\_\allowbreak ")
-    return rf"\raggedright {shown} & \raggedright {MARKUP.cell(cell)} \tabularnewline[2pt]"
+    label = label.replace(r"\_", r"\_\allowbreak ")
+    return rf"\raggedright {label} & \raggedright {shown} \tabularnewline[2pt]"
 
 
 def _list(table: Table) -> Iterator[str]:
@@ -284,16 +338,22 @@ _INDEXED = re.compile(r"\b([A-Za-z])\\_([a-z])\b")
 def _entries(block: Entries) -> Iterator[str]:
     sign = " = " if block.are_equations else ": "
     for label, cell in block.entries:
-        name, form = escaped(label.strip()), ""
-        if isinstance(cell, Equation):
-            form = _closed_form(cell.form)
-            cell = cell.before
-        shown = MARKUP.cell(cell)
-        if not isinstance(cell, ClosedForm):
-            shown = shown.replace("/", r"/\allowbreak{}")
-            if block.are_equations:
-                name, shown = (_INDEXED.sub(r"$\1_\2$", text) for text in (name, shown))
-        yield rf"{name + sign if label else ''}{shown}{form}\par"
+        shown = "".join(_part(part, is_equation=block.are_equations) for part in _parts(cell))
+        name = _part(label.strip(), is_equation=block.are_equations) + sign if label else ""
+        yield rf"{name}{shown}\par"
+
+
+def _parts(cell: Cell) -> tuple[Cell, ...]:
+    return cell.parts if isinstance(cell, Equation) else (cell,)
+
+
+def _part(cell: Cell, *, is_equation: bool) -> str:
+    """Return a part of an entry; a text may break behind a stroke, and has indices in equations."""
+    shown = MARKUP.cell(cell)
+    if isinstance(cell, ClosedForm | Shapes):
+        return shown
+    shown = shown.replace("/", r"/\allowbreak{}")
+    return _INDEXED.sub(r"$\1_\2$", shown) if is_equation else shown
 
 
 def _shape(shape: Shape) -> str:

@@ -5,11 +5,15 @@ widths of signs are those of LaTeX's own letters, rounded up.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import NamedTuple
 
 TEXT_WIDTH = 345
 """The width of the text of LaTeX's article, in points."""
+
+TEXT_HEIGHT = 500
+"""The height of a page of LaTeX's article, less a caption and the rules of a table, in points."""
 
 _WIDTHS = {
     2.8: " .,:;'|!il()[]/-",
@@ -30,7 +34,7 @@ _THIN = frozenset(("allowbreak", "raggedright", "textbf", "mathrm", "left", "rig
 _MATHEMATICS = re.compile(r"(?<!\\)\$")
 """The sign at either end of a formula, which a backslash makes a sign of the text."""
 
-_PLACE = re.compile(r"(?<=/)\\allowbreak(?:\{\}| )|(?<=\\_)|(?<=\$\\times\$)|\s+")
+_PLACE = re.compile(r"(?<=/)\allowbreak(?:\{\}| )|(?<=\\_)|\s+")
 """The places at which a text may end a line."""
 
 
@@ -41,22 +45,24 @@ class Size(NamedTuple):
         command: what sets both; nothing for those of the text.
         scale: the width of a sign as a part of that in ten points.
         gap: the room on either side of a column, in points.
+        line: the height of a line, in points.
     """
 
     command: str
     scale: float
     gap: float
+    line: float
 
 
 _GAP = r"\setlength{{\tabcolsep}}{{{}pt}}".format
-_SMALL, _SMALLER = (
-    Size(r"\small" + _GAP(3), 0.925, 3),
-    Size(r"\footnotesize" + _GAP(3), 0.85, 3),
+SMALL, SMALLER = (
+    Size(r"\small" + _GAP(3), 0.925, 3, 11),
+    Size(r"\footnotesize" + _GAP(3), 0.85, 3, 9.5),
 )
-_SMALLEST, _TINY = Size(r"\scriptsize" + _GAP(2), 0.8, 2), Size(r"\tiny" + _GAP(1), 0.7, 1)
-NORMAL = Size("", 1, 6)
+_SMALLEST, _TINY = Size(r"\scriptsize" + _GAP(2), 0.8, 2, 8), Size(r"\tiny" + _GAP(1), 0.7, 1, 6)
+NORMAL = Size("", 1, 6, 12)
 SIZES = (
-    *((NORMAL, 90), (_SMALL, 90), (_SMALLER, 90), (_SMALLER, 60)),
+    *((NORMAL, 90), (SMALL, 90), (SMALLER, 90), (SMALLER, 60)),
     *((_SMALLEST, 60), (_SMALLEST, 0), (_TINY, 0)),
 )
 """The sizes of letters that are tried, with the points that a text keeps, longer words apart."""
@@ -74,6 +80,15 @@ class FittedTable(NamedTuple):
     size: Size
     heads: tuple[str, ...]
     parts: tuple[float | None, ...]
+
+    def height(self, rows: Iterable[Sequence[str]]) -> float:
+        """Return about how high some rows are, in points."""
+        lines = (max(map(self._lines, cells, self.parts)) for cells in rows)
+        return sum(lines) * self.size.line
+
+    def _lines(self, cell: str, part: float | None) -> int:
+        width = width_of(cell) * self.size.scale
+        return 1 if part is None else max(1, ceil(width / (part * TEXT_WIDTH)))
 
 
 def width_of(shown: str) -> float:

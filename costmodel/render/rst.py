@@ -13,7 +13,9 @@ def render(document: Document) -> str:
     """Return the document as reStructuredText; its title is the caption of its first table."""
     lines: list[str] = []
     title = document.title
-    for block in document.shown():
+    blocks = list(document.shown())
+    document.frame.require(has_table=any(isinstance(block, Table) for block in blocks))
+    for block in blocks:
         lines += [""] if lines and lines[-1] else []
         match block:
             case Table():

@@ -74,6 +74,7 @@ def _draw_block(block: Block, console: Console) -> None:
             _draw_entries(list(_listed(block)), console)
         case Table():
             _draw_whole(block, console)
+            _draw_entries(_names(block), console)
         case Entries():
             sign = "= " if block.are_equations else ""
             shown = (
@@ -258,15 +259,27 @@ def _listed(table: Table) -> Iterator[ListEntry]:
         yield from _lines(table, row)
     if table.total is not None:
         yield from _totals(table.total)
+    for row in table.beside_total:
+        yield from _lines(table, row)
+    yield from _names(table)
+
+
+def _names(table: Table) -> Iterator[ListEntry]:
+    """Return the names in the closed forms of a table, with what they stand for."""
     for label, form in labelled(table):
         yield ListEntry(f"  {label}", form.text(), form)
 
 
 def _lines(table: Table, row: Row) -> Iterator[ListEntry]:
-    """Return the first two cells of a row beside each other, and the others of something below."""
+    """Return the first two cells of a row beside each other, and the others of something below.
+
+    Closed forms all stand below.
+    """
     first, second, *others = table.columns
     indent, style = "  " * row.level, STYLES.get(row.style, "bold")
     cell = row.note or row.cells.get(second.name, "")
+    if isinstance(cell, ClosedForm):
+        others, cell = [second, *others], ""
     label = indent + MARKUP.cell(row.cells[first.name])
     yield ListEntry(label, MARKUP.cell(cell, second), cell, style=style)
     for column in others:

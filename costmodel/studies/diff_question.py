@@ -12,6 +12,7 @@ from costmodel.analysis.loading import Setup
 from costmodel.analysis.number_format import plain_amount, show_amount, show_gain, show_part
 from costmodel.analysis.standing import marked, standing_notes, warnings_of
 from costmodel.metrics.registry import Metric, find_metric
+from costmodel.rules.formula import count_of
 from costmodel.scenario.patterns import is_pattern
 from costmodel.studies import question
 from costmodel.studies.budgets import Budget, read_budget
@@ -143,7 +144,7 @@ def _notes(analyses: list[Analysis]) -> Iterator[doc.Note]:
             if label != "convention" or len(conventions) == 1:
                 yield label, value
     if len(conventions) > 1:
-        shown = (f"{name} ({count:,} networks)" for name, count in conventions.items())
+        shown = (f"{name} ({count_of(count, 'network')})" for name, count in conventions.items())
         yield "convention", ", ".join(shown)
 
 

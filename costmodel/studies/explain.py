@@ -33,7 +33,7 @@ from costmodel.scenario.scenario import NOWHERE
 from costmodel.studies import question
 from costmodel.studies.description import describe
 from costmodel.studies.report import Report
-from costmodel.studies.report_document import head
+from costmodel.studies.report_document import definitions, head
 
 
 class Explanation(NamedTuple):
@@ -111,7 +111,7 @@ class _ValueWriter:
             if unit:
                 return f"{text(Quantity(form, Str(unit)))} {unit}"
             read = self.analysis.read(self.analysis.closed_form(form))
-            return doc.Equation.of("", text(read), doc.ClosedForm(read))
+            return doc.Equation.of(text(read), doc.ClosedForm(read))
         value = self.evaluate(expression)
         return show_quantity(value, unit) if unit else show_number(value)
 
@@ -119,8 +119,20 @@ class _ValueWriter:
         """Return a shape as numbers, or ``[n, 96, (h - 7)//4 + 1]``."""
         sizes = [self.show(size) for size in shape]
         if self.symbolic:
-            return f"[{', '.join(sizes)}]"
+            return doc.Equation.of(f"[{', '.join(sizes)}]", self.shapes([shape]))
         return "×".join(size.replace(",", "") for size in sizes)
+
+    def shapes(self, shapes: Iterable[Iterable[Expr]]) -> doc.Shapes:
+        """Return shapes as closed forms."""
+        form = self.analysis.closed_form
+        return doc.Shapes(tuple(tuple(map(form, shape)) for shape in shapes))
+
+    def cell(self, expression: Expr) -> doc.Cell:
+        """Return a count as it stands in a table."""
+        if not self.symbolic:
+            return self.show(expression)
+        form = self.analysis.closed_form(self.analysis.decided(expression))
+        return doc.ClosedForm(form, read=self.analysis.read)
 
     def step(self, name: str, rule: str, numbers: str, value: str) -> ExplanationStep:
         """Return a step, into which numbers are put unless it is of closed forms."""
@@ -207,9 +219,11 @@ class _Explainer(_ValueWriter):
 
     def explanation(self) -> Explanation:
         """Return the steps of the layer, those of its shape first."""
-        inputs = " + ".join(self.form(shape) for shape in self.layer.inputs)
-        outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
-        shapes = f"{inputs} → {outputs}"
+        inputs, outputs = (
+            doc.Equation.joined(map(self.form, shapes), " + ")
+            for shapes in (self.layer.inputs, self.layer.outputs)
+        )
+        shapes = doc.Equation.joined((inputs, outputs), " → ")
         steps = [
             *self._function(),
             *self._sizes(),
@@ -227,7 +241,7 @@ class _Explainer(_ValueWriter):
         outputs = " + ".join(self.form(shape) for shape in self.layer.outputs)
         cells: dict[str, doc.Cell] = {
             "description": describe(self.layer, self.evaluate),
-            "shape": outputs,
+            "shape": self.shapes(self.layer.outputs) if self.symbolic else outputs,
         }
         for metric in metrics:
             total = self.analysis.of_all_runs(METRICS[metric], self.counted)
@@ -237,7 +251,7 @@ class _Explainer(_ValueWriter):
             terms = " + ".join(numbers)
             joined = f"{runs}({terms})" if runs and len(numbers) > 1 else f"{runs}{terms}"
             cells[f"{metric}_numbers"] = "" if self.symbolic else joined
-            cells[metric] = None if is_none else self.show(total)
+            cells[metric] = None if is_none else self.cell(total)
         return cells
 
     @property
@@ -270,7 +284,7 @@ class _Explainer(_ValueWriter):
                 for name in ("receptive_field", "effective_stride")
             )
             rule = "1 + Σ (k − 1)·stride before"
-            value = f"{self.show(size)} (stride {self.show(stride)})"
+            value = doc.Equation.joined((self.show(size), " (stride ", self.show(stride), ")"))
             yield ExplanationStep("receptive field", rule, "", value)
 
     def _sizes(self) -> Iterator[ExplanationStep]:
@@ -450,12 +464,13 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
 
     def blocks() -> Iterator[doc.Block]:
         for each in explanations:
-            yield doc.Line(f"{each.name}  {each.shapes}", "bold")
+            yield doc.Line(doc.Equation.joined((each.name, each.shapes), "  "), "bold")
             steps = (  # each part of a chain once
                 (step.name, dict.fromkeys(filter(None, (step.rule, step.numbers, step.value))))
                 for step in each.steps
             )
-            shown = (doc.LabelledValue(f"  {name}", _joined([*chain])) for name, chain in steps)
+            joined = ((name, doc.Equation.joined(chain, " = ")) for name, chain in steps)
+            shown = (doc.LabelledValue(f"  {name}", chain) for name, chain in joined)
             yield doc.Entries(tuple(shown), are_equations=True)
         yield doc.entries(Report(analysis).standing)
 
@@ -478,15 +493,6 @@ def _chains(analysis: Analysis, explanations: Sequence[Explanation]) -> doc.Docu
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=rows), [analysis])
 
 
-def _joined(chain: list[str]) -> str:
-    """Return a chain as one text, which knows the closed form that it ends in."""
-    *others, last = chain
-    before = "".join(f"{each} = " for each in others)
-    if isinstance(last, doc.Equation):
-        return doc.Equation.of(before, last, last.form)
-    return before + last
-
-
 def _totals(
     analysis: Analysis,
     chosen: Sequence[CountedLayer] | None,
@@ -496,11 +502,10 @@ def _totals(
 ) -> dict[str, doc.Cell]:
     """Return the last row of a slide's table: of the layers chosen, or of the network."""
     total: dict[str, doc.Cell] = {"description": "total"}
+    shown = _ValueWriter(analysis, symbolic=symbolic)
     for name in metrics:
         parts = METRICS[name].parts(chosen or (), analysis.context)
-        expression = analysis.total(name) if chosen is None else Add(*parts)
-        form = doc.ClosedForm(expression, read=analysis.read)
-        total[name] = form if symbolic else show_number(analysis.evaluator(expression))
+        total[name] = shown.cell(analysis.total(name) if chosen is None else Add(*parts))
     return total
 
 
@@ -532,16 +537,30 @@ def _slide(
     table = doc.Table(tuple(columns), tuple(map(doc.Row, rows)), doc.Row(total))
 
     def blocks() -> Iterator[doc.Block]:
-        yield table
+        yield _named(analysis, table) if symbolic else table
         left = len(meant) - len(kept)
         hidden = [("hidden", f"{left:,} layers, which the total counts")] if left else []
         yield doc.entries((*hidden, *Report(analysis).standing))
 
     def data() -> dict[str, Any]:
-        cells = [{n: c if isinstance(c, str) else None for n, c in row.items()} for row in rows]
+        cells = [{name: doc.exact(cell) for name, cell in row.items()} for row in rows]
         return {**head(Report(analysis)), "layers": cells}
 
     return marked(doc.Document(analysis.graph.title, blocks, data, rows=lambda: table), [analysis])
+
+
+def _named(analysis: Analysis, table: doc.Table) -> doc.Table:
+    """Return a table of closed forms as a list, in which names stand for what they share."""
+    from costmodel.algebra.naming import naming
+
+    rows = (*table.rows, *table.totals)
+    cells = (cell for row in rows for cell in row.cells.values())
+    forms = [cell.expression for cell in cells if isinstance(cell, doc.ClosedForm)]
+    graph = analysis.graph
+    found = naming(forms, analysis.given_names, {*graph.symbols, *graph.let}).names
+    *others, total = (row._replace(cells=doc.with_names(row.cells, found)) for row in rows)
+    where = tuple(definitions(found))
+    return doc.Table(table.columns, tuple(others), listed=True, where=where, beside_total=(total,))
 
 
 def _inputs(
@@ -552,10 +571,11 @@ def _inputs(
     for name, shape in analysis.propagation.inputs.items():
         besides = {each: METRICS[each].beside(analysis.context).get(name) for each in metrics}
         if any(besides.values()):
-            cells: dict[str, doc.Cell] = {"description": name, "shape": shown.form(shape)}
+            form: doc.Cell = shown.shapes([shape]) if symbolic else shown.form(shape)
+            cells: dict[str, doc.Cell] = {"description": name, "shape": form}
             for metric, size in besides.items():
                 numbers = shown.form(shape).replace("×", " × ") if size and not symbolic else ""
-                cells |= {f"{metric}_numbers": numbers, metric: shown.show(size) if size else None}
+                cells |= {f"{metric}_numbers": numbers, metric: shown.cell(size) if size else None}
             yield cells
 
 

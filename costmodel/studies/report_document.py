@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sympy import Expr
 
@@ -21,9 +21,6 @@ from costmodel.rules.formula import show_bytes
 from costmodel.studies.description import describe
 from costmodel.studies.report import BEFORE, OTHERS, Report
 from costmodel.studies.report import ReportRow as Layer
-
-if TYPE_CHECKING:
-    from costmodel.algebra.naming import Naming
 
 PEAKS = ("activations_peak", "in_out_peak", "memory_peak", "memory_peak_best")
 """The metrics whose terms are shown with their layers."""
@@ -134,7 +131,7 @@ def symbolic_table(report: Report) -> doc.Table:
             None if form is None else doc.ClosedForm(form, shared, report.analysis.read)
         )
     total = doc.Row({report.before[0]: "total", **totals})
-    where, folds = tuple(_where(naming)), report.depth is None
+    where, folds = tuple(definitions(naming.names)), report.depth is None
     return doc.Table(columns, rows, total, listed=True, where=where, folds=folds)
 
 
@@ -152,10 +149,10 @@ def _total(report: Report, metric: Metric, names: doc.Names) -> doc.ClosedForm |
     return doc.ClosedForm(total, names, analysis.read, parts=tuple(parts))
 
 
-def _where(naming: "Naming") -> Iterator[doc.ClosedForm]:
+def definitions(names: Mapping[Expr, str]) -> Iterator[doc.ClosedForm]:
     """Return the definitions of names, each by those before it."""
     known: dict[Expr, str] = {}
-    for expression, name in naming.names.items():
+    for expression, name in names.items():
         yield doc.ClosedForm(expression, doc.Names(known), name=name)
         known[expression] = name
 

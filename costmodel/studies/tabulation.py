@@ -28,6 +28,7 @@ from costmodel.rules.formula import show_shapes
 from costmodel.scenario.conventions import Convention, convention_of
 from costmodel.studies.measures import Measured, measured
 from costmodel.studies.report import Report
+from costmodel.studies.report_document import definitions
 from costmodel.studies.units import WHOLE, NumberForms
 
 TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "source", "input")}
@@ -35,6 +36,10 @@ TITLES = {"name": "network"} | {name: name for name in ("variant", "spec", "sour
 
 Value = Rational | str | None
 """A number, a name, or nothing where a network has no such symbol."""
+
+
+USUAL_WIDTH = 80
+"""The columns of a usual terminal."""
 
 
 class TableRow(NamedTuple):
@@ -188,9 +193,20 @@ class Tabulation:
 
     def _blocks(self) -> Iterator[doc.Block]:
         total, *others = self._last or (None,)
-        table = doc.Table(self.columns, self._rows, total, beside_total=tuple(others))
+        names = self._names
+        rows = (row._replace(cells=doc.with_names(row.cells, names)) for row in self._rows)
+        table = doc.Table(self.columns, tuple(rows), total, beside_total=tuple(others))
+        table = table._replace(where=tuple(definitions(names)), listed=_is_wider(table))
         yield doc.transposed(table) if self.choice.transposed else table
         yield doc.entries(notes(self))
+
+    @property
+    def _names(self) -> Mapping[Expr, str]:
+        """Return the names of what the closed forms of all networks share."""
+        from costmodel.algebra.naming import naming
+
+        forms = [form for each in self.networks for form in each.closed_forms.values()]
+        return naming(forms, {}, self._known).names if forms else {}
 
     @property
     def _rows(self) -> tuple[doc.Row, ...]:
@@ -255,6 +271,17 @@ class Tabulation:
             **self._last_data,
             "notes": [{"label": label, "note": note} for label, note in notes(self)],
         }
+
+
+def _is_wider(table: doc.Table) -> bool:
+    """Return whether closed forms beside each other are wider than a usual terminal."""
+    if not table.has_wide:
+        return False
+    widths = (
+        max(len(str(doc.exact(row.cells.get(column.name, "")) or "")) for row in table.rows) + 3
+        for column in table.shown
+    )
+    return sum(widths) > USUAL_WIDTH
 
 
 def _quantity(value: Value, form: Expr | None) -> Any:
