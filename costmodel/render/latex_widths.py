@@ -34,7 +34,7 @@ _THIN = frozenset(("allowbreak", "raggedright", "textbf", "mathrm", "left", "rig
 _MATHEMATICS = re.compile(r"(?<!\\)\$")
 """The sign at either end of a formula, which a backslash makes a sign of the text."""
 
-_PLACE = re.compile(r"(?<=/)\allowbreak(?:\{\}| )|(?<=\\_)|\s+")
+_PLACE = re.compile(r"(?<=/)\\allowbreak(?:\{\}| )|(?<=\\_)|\s+")
 """The places at which a text may end a line."""
 
 
