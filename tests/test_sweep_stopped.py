@@ -98,12 +98,12 @@ def _stopped(words: list[str], folder: Path, stop: Callable[[int], None]) -> tup
     running = Popen(
         command, cwd=ROOT, stderr=PIPE, preexec_fn=_heeds_interrupts, env=_with(TMPDIR=str(folder))
     )
-    deadline = monotonic() + 50
+    deadline = monotonic() + 300
     while not list(folder.iterdir()) and monotonic() < deadline:
         sleep(0.01)
     sleep(0.5)
     stop(running.pid)
-    _, said = running.communicate(timeout=50)
+    _, said = running.communicate(timeout=300)
     assert list(folder.iterdir()) == []
     return running.returncode, said.decode()
 
