@@ -34,7 +34,7 @@ def address() -> Iterator[str]:
     """The scheduler of a cluster of two processes, which start anew when they are lost."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as running:
         yield running.scheduler_address.replace("tcp://", cluster.SCHEME)
 
@@ -142,3 +142,14 @@ def test_where_no_scheduler_answers(archcost: Run, monkeypatch: pytest.MonkeyPat
     done = archcost("sweep", MOBILENET, "--vary", "h=96,128", "--on", "dask://127.0.0.1:9")
     assert done.returncode == 2
     assert "no scheduler of Dask answers there" in done.stderr
+
+
+@pytest.mark.exhaustive
+def test_a_scheduler_that_no_worker_joins(archcost: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "FIRST_WORKER", 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as running:
+        place = running.scheduler_address.replace("tcp://", cluster.SCHEME)
+        done = archcost("sweep", MOBILENET, "--vary", "h=96,128", "--on", place)
+    assert done.returncode == 2
+    assert "no worker has joined this scheduler" in done.stderr

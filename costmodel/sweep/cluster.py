@@ -61,6 +61,9 @@ SAME_FILES = "give all of them the same archcost, and the same files at the same
 WAIT = 15
 """The seconds in which a scheduler must answer."""
 
+FIRST_WORKER = 120
+"""The seconds in which a first worker must have joined it."""
+
 
 def require_place(on: str, jobs: int | None) -> int:
     """Return the number of processes of this machine that evaluate points.
@@ -116,6 +119,11 @@ def connected(address: str) -> Iterator["Client"]:
         cause = f"--on {shortened(address)}: no scheduler of Dask answers there"
         raise SpecError(cause, hint=str(error) or None) from None
     with client:
+        try:
+            client.wait_for_workers(1, timeout=FIRST_WORKER)
+        except TimeoutError:
+            cause = f"--on {shortened(address)}: no worker has joined this scheduler"
+            raise SpecError(cause, hint="start some, as dask worker tcp://host:8786") from None
         yield client
 
 
