@@ -1,9 +1,9 @@
 """Entries that hold entries: residual, parallel, repeat, foreach, moe, side, fused."""
 
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema, model_validator
 
 from archspec import fields, trees
 from archspec.fields import (
@@ -17,6 +17,7 @@ from archspec.fields import (
     Size,
     form,
     optional,
+    refused,
     required,
 )
 from archspec.header import read_value
@@ -121,6 +122,14 @@ class Composite(BaseModel):
     bodies: ClassVar[tuple[str, ...]] = ("layers",)
     shorthand: ClassVar[str | None] = None
     either: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _of_one_form(self) -> Self:
+        """Check that one of `either` is given, and not both of the first two."""
+        given = [name for name in self.either if name in self.model_fields_set]
+        if self.either and (not given or {*self.either[:2]} <= {*given}):
+            raise refused(f"takes {' or '.join(self.either[:2])}, one of them")
+        return self
 
 
 class Residual(Composite):

@@ -803,8 +803,6 @@ class _Frame:
 
     def _rows(self, entry: Entry, fields: Foreach) -> Iterator[RowNames]:
         """Yield the names of every row, each row checked as it is reached."""
-        if fields.rows and fields.columns:
-            raise entry.error("takes rows or columns, one of them")
         tensors = self._columns_of_tensors(entry, fields)
         count = min(map(len, tensors.values()), default=0) or 1
         if fields.count is not None:
@@ -816,8 +814,6 @@ class _Frame:
         if fields.rows or fields.columns:
             table = self._by_rows(entry, fields) if fields.rows else self._by_columns(entry, fields)
             table = table if fields.count is None and not tensors else [*table]
-        elif fields.count is None and not tensors:
-            raise entry.error("takes rows or columns, one of them")
         self._check_lengths(entry, fields, table, count, tensors)
         for i, names in enumerate(table):
             if fields.index in names:

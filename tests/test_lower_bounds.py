@@ -67,7 +67,9 @@ def test_the_oldest_versions_are_enough(tmp_path: Path) -> None:
     for words in COMMANDS:
         run(programs / "archcost", *words)
     run(programs / "python", "-c", PYTHON)
-    (tmp_path / "conf.py").write_text("extensions = ['myst_parser']\n", encoding="utf-8")
-    (tmp_path / "index.md").write_text(PAGE, encoding="utf-8")
-    run(programs / "archcost", "docs", "index.md")
-    run(programs / "python", "-m", "sphinx", "-q", "-W", tmp_path, tmp_path / "built")
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    (pages / "conf.py").write_text("extensions = ['myst_parser']\n", encoding="utf-8")
+    (pages / "index.md").write_text(PAGE, encoding="utf-8")
+    run(programs / "archcost", "docs", pages / "index.md")
+    run(programs / "python", "-m", "sphinx", "-q", "-W", pages, tmp_path / "built")

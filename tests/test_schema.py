@@ -419,7 +419,7 @@ def test_random_mistakes_in_the_zoo_are_judged_alike() -> None:
             said = str(error)
         valid = VALIDATOR.is_valid(data)
         judged[not said, valid] += 1
-        assert valid or said or "'foreach'" in text, text
+        assert valid or said, text
         assert not (said and valid) or OF_THE_WHOLE.search(said), f"{said}\n{text}"
     assert judged[False, False] > examples(400) * 3 // 8
     assert judged[True, True] > examples(400) // 8
