@@ -68,6 +68,13 @@ def test_a_group_has_its_sums() -> None:
     assert "peak activations" not in found[total]
 
 
+def test_a_pattern_is_of_paths_names_and_kinds() -> None:
+    """AlexNet has five convolutions, and three poolings."""
+    of = {pattern: [*explained("alexnet", pattern)[1]] for pattern in ("conv*_[24]", "*pool*")}
+    assert of["conv*_[24]"] == ["conv2d_2", "conv2d_4"]
+    assert of["*pool*"] == [f"maxpool2d_{i}" for i in (1, 2, 3)]
+
+
 def test_a_repeated_group_counts_every_run() -> None:
     """GPT-2's twelve blocks: 12·(12·768² + 13·768) parameters."""
     _, found = explained("gpt2", "repeat_1")

@@ -57,7 +57,7 @@ def explain(
 
     Args:
         analysis: the network.
-        name: a layer, a group or a kind; None for all.
+        name: a layer, a group, a kind, or a pattern of these; None for all.
         symbolic: whether values are closed forms, into which no numbers are put.
 
     Raises:
@@ -74,9 +74,11 @@ def explain(
 
 
 def _is_meant(layer: LayerCost, name: str | None) -> bool:
-    """Return whether a name is a layer's path, name or kind, or a group that it is in."""
-    known = (None, *_paths(layer), layer.node.name, layer.node.kind)
-    return name in known or (name is not None and _is_within(layer, name))
+    """Return whether a name or pattern is a layer's path, name or kind, or a group it is in."""
+    known = (*_paths(layer), layer.node.name, layer.node.kind)
+    if name is None or name in known or _is_within(layer, name):
+        return True
+    return any(fnmatchcase(each, name) for each in known)
 
 
 def _is_within(layer: LayerCost, name: str) -> bool:
@@ -436,7 +438,7 @@ def document(
 
     Args:
         analysis: the network.
-        layer: A layer, a group, or all of a kind.
+        layer: A layer, a group, all of a kind, or what a pattern matches: conv2d_*.
         symbolic: whether values are closed forms.
         as_table: Show a row for each layer with the numbers put in, as the slides of a lecture.
         metric: of a table: params, macs, activations.
