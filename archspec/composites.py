@@ -225,6 +225,7 @@ class Use(Composite):
     network: str = required("a name of the zoo, or a path below this spec's folder; and @variant")
     until: str | None = optional(None, "the name of its entry after which it ends")
     symbols: Row = optional({}, "its symbols with other values")
+    let: Row = optional({}, "its let names with other values")
 
 
 class Side(Composite):

@@ -142,8 +142,9 @@ def _outer_scope(
     settings: Mapping[str, Rational],
     derived: Mapping[str, Tree],
     gathered: Gathered,
+    lets: Mapping[str, Value] = {},
 ) -> Scope:
-    """Return the scope of the symbols, and of the ``let`` values in their order."""
+    """Return the scope of the symbols, and of the ``let`` values in their order, some given."""
     header = architecture.header
     numbers = {name: Number(value) for name, value in settings.items()}
     names: dict[str, Value] = {name: Name(name) for name in header.symbols}
@@ -152,6 +153,9 @@ def _outer_scope(
     variant = header.variants.get(architecture.variant or "")
     redefined = variant.let if variant else {}
     for name, value in header.let.items():
+        if name in lets:
+            names[name] = lets[name]
+            continue
         section = ("variants", architecture.variant or "", "let") if name in redefined else ("let",)
         with gathered.gathering(), architecture.document.placing((*section, name), f"let.{name}"):
             names[name] = resolved_value(value, scope)
@@ -1012,9 +1016,9 @@ class _Frame:
         entering = dict(zip(other.header.input, inputs, strict=True))
         derived = self._bound(entry, fields, other, entering)
         numbers = {n: v for n, v in other.header.defaults.items() if n not in derived}
-        expansion = self.expansion.of(
-            other, _outer_scope(other, numbers, derived, self.expansion.gathered)
-        )
+        lets = self._values_for(entry, fields, "let", other.header.let, inputs[0])
+        scope = _outer_scope(other, numbers, derived, self.expansion.gathered, lets)
+        expansion = self.expansion.of(other, scope)
         frame = replace(
             self.inner(entering_of(inputs), name),
             expansion=expansion,
@@ -1041,17 +1045,28 @@ class _Frame:
         """The symbols of a network that do not have its own values: given, or sizes of an input."""
         found: dict[str, Tree] = {}
         known = other.header.symbols
-        for name, value in fields.symbols.items():
+        first = next(iter(entering.values()))
+        for name, value in self._values_for(entry, fields, "symbols", known, first).items():
             with self._at(entry, "symbols", name):
-                if name not in known:
-                    hint = did_you_mean(name, known)
-                    raise ExpressionError(f"{fields.network} has no symbol '{name}'", hint=hint)
-                scope = self._at_sizes_of(next(iter(entering.values())))
-                found[name] = as_expression(resolved_value(value, scope)).tree
+                found[name] = as_expression(value).tree
         for given, sizes in other.header.input.items():
             for axis, size in enumerate(sizes):
                 if isinstance(size.tree, Name) and size.tree.id in known:
                     found.setdefault(size.tree.id, Measure(entering[given], axis))
+        return found
+
+    def _values_for(
+        self, entry: Entry, fields: Use, place: str, known: Iterable[str], first: Tensor
+    ) -> dict[str, Value]:
+        """Return the values that an entry gives to names of the network that it uses."""
+        found: dict[str, Value] = {}
+        for name, value in getattr(fields, place).items():
+            with self._at(entry, place, name):
+                if name not in known:
+                    what = {"symbols": "symbol"}.get(place, "let name")
+                    hint = did_you_mean(name, known)
+                    raise ExpressionError(f"{fields.network} has no {what} '{name}'", hint=hint)
+                found[name] = resolved_value(value, self._at_sizes_of(first))
         return found
 
     def _until(self, entry: Entry, last: str | None, entries: Entries) -> Iterator[Item]:

@@ -496,6 +496,16 @@ def test_blocks_of_a_file_that_cannot_be_read_are_not_called_unknown() -> None:
     assert not error.others
 
 
+def test_names_of_a_network_have_other_values() -> None:
+    """ResNet-18 with one block per stage, whose 12 normalisations of 1,792 channels are frozen."""
+    text = "depths: [1, 1, 1, 1], frozen_norms: true"
+    net = spec(f"layers:\n  - use: {{network: resnet18, until: foreach_1, let: {{{text}}}}}\n")
+    norms = 2 * (64 + 2 * (64 + 128 + 256 + 512) + 128 + 256 + 512)
+    assert net.value("params") - net.value("trainable_params") == norms
+    error = error_of("layers:\n  - use: {network: resnet18, let: {deep: 1}}\n")
+    assert "resnet18 has no let name 'deep'" in error.cause
+
+
 def test_what_enters_a_network_has_its_shape() -> None:
     error = error_of("layers:\n  - use: {network: resnet18, symbols: {c: 4}}\n")
     assert "axis 1 of what enters is 3; use_1 takes 4" in error.cause
