@@ -99,6 +99,9 @@ EQUATIONS = FittedTable(SMALL, (), (0.27, 0.69))
 NOTES = FittedTable(SMALLER, (), (1,))
 """The form of notes below a table."""
 
+TOO_HIGH = "% higher than a page of an article: --longtable lets it go on over pages"
+"""Stands before a float that LaTeX would cut off."""
+
 HIGHER = 1.4
 """How much higher lines with fractions are than lines of texts."""
 
@@ -117,9 +120,10 @@ def render(document: Document) -> str:
     label = rf"\label{{{frame.label}}}" * bool(frame.label)
     caption = rf"\caption{{{escaped(document.title)}}}{label}" if document.title else ""
     lines, notes = list[str](), list[str]()
-    environment = _environment(document, blocks)
+    environment = frame.environment
     if environment == "table":
-        lines = [r"\begin{table}", r"\centering", *([caption] if caption else [])]
+        note = [TOO_HIGH] if sum(map(_height, blocks)) > TEXT_HEIGHT else []
+        lines = [*note, r"\begin{table}", r"\centering", *([caption] if caption else [])]
     for block in blocks:
         if isinstance(block, Table) and _is_float(block):
             place = _Environment(environment, caption)
@@ -136,14 +140,6 @@ def _is_float(block: Block) -> bool:
     if not isinstance(block, Table):
         return False
     return not block.listed or bool(block.totals) or block.has_wide
-
-
-def _environment(document: Document, blocks: Iterable[Block]) -> str:
-    """Return what is around the tables; a float that is higher than a page would be cut off."""
-    environment = document.frame.environment
-    if environment == "table" and sum(map(_height, blocks)) > TEXT_HEIGHT:
-        return "longtable"
-    return environment
 
 
 def _height(block: Block) -> float:
