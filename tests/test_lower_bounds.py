@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-EXTRAS = ("plot", "parquet", "frames", "onnx", "pages")
+EXTRAS = ("plot", "parquet", "frames", "onnx", "pages", "dask", "search", "sort")
 
 COMMANDS = (
     ("alexnet", "--symbolic"),
@@ -26,6 +26,10 @@ COMMANDS = (
     ("sweep", "mobilenet_v2", "--vary", "h=96:224:16", "width=0.5,1", "--plot", "map.png"),
     ("sweep", "mobilenet_v2", "--vary", "h=96:224:16", "--metric", "macs", "-o", "points.parquet"),
     ("sweep", "mobilenet_v2", "--vary", "h=96:224:16", "--metric", "macs", "-o", "points.csv"),
+    (
+        *("sweep", "mobilenet_v2", "--vary", "h=96:224:1", "w=96:224:1", "--search", "200"),
+        *("--minimise", "macs", "--maximise", "activations"),
+    ),
     ("export", "alexnet", "--format", "onnx", "-o", "alexnet.onnx"),
     ("import", "alexnet.onnx", "--partial", "-o", "net.yaml"),
 )
@@ -38,6 +42,19 @@ for answer in (document, points):
     rows = len(answer.to_pandas()), len(answer.to_polars()), answer.to_arrow().num_rows
     assert len(set(rows)) == 1, rows
 points.plot("points.png")
+
+import distributed
+from costmodel.sweep import order
+
+order.MAX_IN_MEMORY = 10
+sizes = {"h": list(range(96, 224))}
+ordered = sweep_points("mobilenet_v2", sizes, metric=["macs"], sort=["macs"])
+assert [*ordered.to_pandas()["h"]] == [*range(96, 224)]
+if __name__ == "__main__":
+    with distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=":0") as running:
+        place = running.scheduler_address.replace("tcp://", "dask://")
+        swept = sweep_points("mobilenet_v2", {"h": [96, 128]}, metric=["macs"], on=place)
+        assert len(swept.to_pandas()) == 2
 """
 
 PAGE = """# Networks
@@ -66,7 +83,8 @@ def test_the_oldest_versions_are_enough(tmp_path: Path) -> None:
     run(programs / "pip", "install", "--quiet", str(ROOT), *oldest())
     for words in COMMANDS:
         run(programs / "archcost", *words)
-    run(programs / "python", "-c", PYTHON)
+    (tmp_path / "asked.py").write_text(PYTHON, encoding="utf-8")
+    run(programs / "python", "asked.py")
     pages = tmp_path / "pages"
     pages.mkdir()
     (pages / "conf.py").write_text("extensions = ['myst_parser']\n", encoding="utf-8")
