@@ -113,7 +113,7 @@ class Entry(NamedTuple):
     name: str | None
     sources: list[str]
     when: Any
-    is_trained: bool = True
+    is_trained: Any = True
 
 
 def taken_apart(entry: str | Fields) -> Entry:
@@ -337,7 +337,7 @@ class Frame:
         owner = entry.fields.get("weight")
         tied = self.find(owner)[0].weights[owner] if owner else None
         call = Call(entry.kind, inputs, fields | words, tied)
-        call.is_trained = entry.is_trained
+        call.is_trained = bool(evaluate(entry.is_trained, names))
         result = self.network.layer(name, call)
         self.weights |= zip([name], call.learned, strict=False)
         return several(result) if type(result) is tuple else result
@@ -483,8 +483,9 @@ def use(frame: Frame, _: str, fields: Any, x: Any) -> Any:
     (shape,) = [spec["input"]] if isinstance(spec["input"], list) else spec["input"].values()
     pairs = zip(shape, x.shape, strict=True)
     sizes = {name: size for name, size in pairs if name in spec["symbols"]}
-    given = evaluate(fields.get("symbols", {}), {**frame.visible(), **frame.names})
-    constants = constants_of(spec, variant, {**sizes, **given})
+    names = {**frame.visible(), **frame.names}
+    given, lets = (evaluate(fields.get(part, {}), names) for part in ("symbols", "let"))
+    constants = constants_of(spec, variant, {**sizes, **given}, lets)
     network, around = frame.network, (frame.network.blocks, frame.network.constants)
     network.blocks, network.constants = spec.get("blocks", {}), constants
     inner = Frame(network, {"input": x}, constants, None)
@@ -528,7 +529,10 @@ COMPOSITES: Mapping[str, Run] = {
 
 
 def constants_of(
-    spec: Fields, variant: str | None, given: Mapping[str, Any] | None = None
+    spec: Fields,
+    variant: str | None,
+    given: Mapping[str, Any] | None = None,
+    lets: Mapping[str, Any] = {},
 ) -> dict[str, Any]:
     """The symbols' defaults and the ``let`` values, with a variant's or what is given instead."""
     changed = (spec.get("variants") or {}).get(variant) or {}
@@ -537,7 +541,7 @@ def constants_of(
         name: value["default"] if isinstance(value, Mapping) else value
         for name, value in symbols.items()
     }
-    for name, value in ((spec.get("let") or {}) | changed.get("let", {})).items():
+    for name, value in ((spec.get("let") or {}) | changed.get("let", {}) | dict(lets)).items():
         names[name] = evaluate(exact(value), names)
     return names
 

@@ -119,9 +119,10 @@ def linking(action: Callable[[], Result]) -> Result:
     except Exception as error:
         if "operator torchvision::" not in str(error):
             raise
+    known = _torch().ops.torchvision
     library = _torch().library.Library("torchvision", "FRAGMENT")
     _LIBRARIES.append(library)
-    for operator in _UNLINKED:
+    for operator in (each for each in _UNLINKED if not hasattr(known, each)):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     for loaded in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
         del sys.modules[loaded]
