@@ -193,7 +193,7 @@ Made = tuple[tuple[Item, ...], Outputs]
 
 
 class Expanded(NamedTuple):
-    """What a call of a block makes, how many items it counts for, and the call itself."""
+    """An expanded call of a block: its items and outputs, their number, and the calling entry."""
 
     made: Made
     items: int
@@ -1063,7 +1063,7 @@ class _Frame:
         for name, value in getattr(fields, place).items():
             with self._at(entry, place, name):
                 if name not in known:
-                    what = {"symbols": "symbol"}.get(place, "let name")
+                    what = "symbol" if place == "symbols" else "let name"
                     hint = did_you_mean(name, known)
                     raise ExpressionError(f"{fields.network} has no {what} '{name}'", hint=hint)
                 found[name] = resolved_value(value, self._at_sizes_of(first))

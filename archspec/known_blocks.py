@@ -16,7 +16,7 @@ M = TypeVar("M")
 
 
 class KnownBlocks(Generic[M]):
-    """What the blocks of one spec expand to, under any values of its ``let`` names and symbols.
+    """A cache of the expanded blocks of one spec, for all values of its ``let`` names and symbols.
 
     A call is found again by all that its expansion hangs on: where it stands, what enters it, its
     arguments, and the values of the names that its entries speak of.

@@ -1,4 +1,4 @@
-"""What a person writes instead of a sweep who knows MobileNetV2: NumPy and pyarrow, one network.
+"""MobileNetV2 swept by hand: the script of NumPy and pyarrow that sweeps are compared with.
 
 A task as a program: ``python -m benchmarks.by_hand csv grid.csv``.
 """
@@ -113,7 +113,7 @@ class Block(NamedTuple):
 
 
 STAGES = ((6, 1, 2), (6, 2, 2), (6, 3, 2), (6, 2, 1), (6, 2, 2), (6, 0, 1))
-"""How often inner channels are those that enter, how many residuals follow, the first stride."""
+"""The stages of MobileNetV2: expansion factor, number of residual blocks, stride of the first."""
 
 
 def blocks(c: list[Array]) -> Iterator[Block]:

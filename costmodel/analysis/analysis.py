@@ -89,7 +89,7 @@ class Analysis(MetricForms):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the spec says that every report of it must say."""
+        """The notes in the spec's header, which every report repeats."""
         return tuple(self.architecture.header.notes)
 
     @cached_property

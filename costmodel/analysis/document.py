@@ -120,7 +120,7 @@ class ClosedForm(NamedTuple):
 
     @property
     def is_wide(self) -> bool:
-        """Whether it is too long to stand beside other columns."""
+        """True where the form is too long to stand beside other columns."""
         return len(self.text()) > WIDEST_FORM
 
     def text(self, printer: "type[PythonText] | None" = None) -> str:

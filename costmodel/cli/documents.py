@@ -32,7 +32,7 @@ LEFT_OVER = (
     "paragraph, over several lines, in a raw cell, or is of another kind of page; a fence shows "
     "one on purpose"
 )
-"""What is wrong with a marker that is none, and the reasons."""
+"""The error about a text that looks like a marker and is not filled, with the possible causes."""
 
 
 def docs(pages: Pages, /, *, check: Check = False, root: Root = None) -> int:

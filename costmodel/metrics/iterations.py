@@ -48,10 +48,10 @@ class IterationKind(Enum):
 
 
 THREE = (IterationKind.FIRST, IterationKind.BETWEEN, IterationKind.LAST)
-"""Those that a backward pass tells apart, where there are as many."""
+"""The iterations that a backward pass treats differently, in a repeat of three or more."""
 
 ENDS = (IterationKind.FIRST, IterationKind.LAST, IterationKind.END, IterationKind.ONLY)
-"""Those that stand for one iteration."""
+"""The kinds that stand for a single iteration, at an end of the repeat."""
 
 
 class Iteration(NamedTuple):

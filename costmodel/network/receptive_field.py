@@ -93,7 +93,7 @@ ReceptiveField = Mapping[InputAxis, SeenAxis]
 
 
 State = Sequence[ReceptiveField]
-"""What the tensors see that go through a repeat."""
+"""The receptive field of each tensor that a repeat carries."""
 
 
 class StrideMismatch(NamedTuple):

@@ -103,7 +103,7 @@ TOO_HIGH = "% higher than a page of an article: --longtable lets it go on over p
 """Stands before a float that LaTeX would cut off."""
 
 HIGHER = 1.4
-"""How much higher lines with fractions are than lines of texts."""
+"""The height of a line with fractions, over that of a line of text."""
 
 
 def render(document: Document) -> str:

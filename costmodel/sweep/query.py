@@ -36,7 +36,7 @@ class Query(NamedTuple):
 
     @property
     def searched(self) -> tuple[Objective, ...]:
-        """What a search is for: a front's objectives, or else what is best."""
+        """The objectives of a search: those of the front, or else the one of ``--by``."""
         return self.pareto or ((self.by,) if self.by else ())
 
     @property
